@@ -1,0 +1,99 @@
+"""What an array is here, and which library's functions act on it."""
+
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fnmlp.errors import DtypeError, MissingDependencyError
+
+Array: TypeAlias = NDArray[Any]
+"""A NumPy array, or any other array of the array-API standard (torch, JAX, CuPy, …)."""
+
+Shape: TypeAlias = tuple[int, ...]
+"""The shape of one example: no batch axis."""
+
+
+def namespace(x: Array) -> Any:
+    """Return the module whose functions act on `x`: NumPy at no cost, others through array-api-compat.
+
+    Raises:   DtypeError where `x` is no array; MissingDependencyError without array-api-compat.
+    Source:   Python array API standard 2024.12, https://data-apis.org/array-api.
+
+    >>> namespace(np.zeros(3)).__name__
+    'numpy'
+    """
+    if isinstance(x, np.ndarray | np.generic):
+        return np
+    return _foreign_namespace(x)
+
+
+def _foreign_namespace(x: object) -> ModuleType:
+    try:
+        from array_api_compat import array_namespace
+    except ImportError as error:
+        remedy = "pip install array-api-compat, or convert with numpy.asarray"
+        raise MissingDependencyError("namespace", "array-api-compat", type(x).__name__, remedy) from error
+    try:
+        module: ModuleType = array_namespace(x)
+    except TypeError as error:
+        remedy = "convert it with numpy.asarray(x)"
+        raise DtypeError("namespace", "an array", type(x).__name__, remedy) from error
+    return module
+
+
+def to_dtype(x: Array, dtype: object) -> Array:
+    """Return `x` in a dtype given as an object of its library or by name; `x` itself where it has it already.
+
+    >>> to_dtype(np.array([1, 2], dtype=np.uint8), "float32")
+    array([1., 2.], dtype=float32)
+    """
+    xp = namespace(x)
+    wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
+    result: Array = xp.astype(x, wanted, copy=False)
+    return result
+
+
+def same_dtype(x: Array, y: Array) -> bool:
+    """Tell whether two arrays hold the same kind of numbers, in whatever byte order.
+
+    >>> same_dtype(np.zeros(1, ">f4"), np.zeros(1, "<f4")), same_dtype(np.zeros(1, "f4"), np.zeros(1, "f8"))
+    (True, False)
+    """
+    return bool(x.dtype == y.dtype or (isinstance(x, np.ndarray) and x.dtype.newbyteorder("=") == y.dtype))
+
+
+def bring(x: Any, like: Array) -> Array:
+    """Return `x` as an array of the library that `like` comes from; `x` itself where it is one.
+
+    >>> bring([1.0, 2.0], np.zeros(3))
+    array([1., 2.])
+    """
+    if type(x) is type(like):
+        return x  # type: ignore[no-any-return]
+    result: Array = namespace(like).asarray(x)
+    return result
+
+
+def read_only(x: Array) -> Array:
+    """Forbid writing to an array that the caller has just made, and return it; a tripwire, not a proof.
+
+    >>> read_only(np.zeros(2)).flags.writeable
+    False
+    """
+    if isinstance(x, np.ndarray):
+        x.setflags(write=False)
+    return x
+
+
+def unshared(x: Array) -> Array:
+    """Return `x` itself where nobody can write to it, else a copy, so that no result changes under its owner.
+
+    >>> x = np.zeros(2)
+    >>> unshared(x) is x, unshared(read_only(x)) is x
+    (False, True)
+    """
+    if not isinstance(x, np.ndarray):
+        return x
+    return x.copy() if x.flags.writeable else x

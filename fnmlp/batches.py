@@ -1,0 +1,102 @@
+"""Batches: a data set is a big batch, and an epoch's batches are a function of (key, epoch, start)."""
+
+from collections.abc import Iterator
+from typing import Any, overload
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.errors import DataError, DtypeError
+from fnmlp.key import Key, fold_in, generator
+from fnmlp.options import count
+
+
+@frozen(eq=False)
+class Batch:
+    """Inputs and their targets, row by row; a whole data set is one big batch.
+
+    Shapes:   inputs (n, …), targets (n, …).
+    `len(batch)` is n. `batch[i]` is one example: a pair of arrays that the caller owns, as torch's DataLoader
+    collates them. `batch[rows]`, for a slice or an array of row numbers, is a batch.
+    Raises:   DataError where the rows of inputs and targets differ in number.
+
+    >>> batch = Batch(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
+    >>> len(batch), batch[2], batch[:2].targets
+    (3, (array([3.]), np.int64(0)), array([0, 1]))
+    """
+
+    inputs: Array
+    targets: Array
+
+    def __attrs_post_init__(self) -> None:
+        inputs, targets = getattr(self.inputs, "shape", ()), getattr(self.targets, "shape", ())
+        if not inputs or not targets:
+            got = f"{type(self.inputs).__name__} and {type(self.targets).__name__}"
+            raise DataError("Batch", "arrays of inputs and targets with a row axis", got, "convert with numpy.asarray")
+        if inputs[0] != targets[0]:
+            got = f"{inputs[0]} inputs and {targets[0]} targets"
+            raise DataError("Batch", "one target for each input", got, "look for rows lost on one side")
+
+    def __len__(self) -> int:
+        return int(self.inputs.shape[0])
+
+    @overload
+    def __getitem__(self, rows: int) -> tuple[Array, Array]: ...
+    @overload
+    def __getitem__(self, rows: "slice | Array") -> "Batch": ...
+    def __getitem__(self, rows: Any) -> "Batch | tuple[Array, Array]":
+        if isinstance(rows, slice):
+            return Batch(self.inputs[rows], self.targets[rows])
+        if hasattr(rows, "__index__") and not getattr(rows, "ndim", 0):
+            return self.inputs[rows].copy(), self.targets[rows].copy()
+        return Batch(_take(self.inputs, rows), _take(self.targets, rows))
+
+
+def _take(x: Array, rows: Array) -> Array:
+    taken: Array = namespace(x).take(x, rows, axis=0)
+    return read_only(taken)
+
+
+def batches(data: Batch, *, size: int, key: Key, epoch: int, start: int = 0) -> Iterator[Batch]:
+    """Serve the batches of one epoch, each row once, in an order that (key, epoch) alone decides.
+
+    The last batch is smaller where `size` does not divide the number of rows. Rows are copied, and pixels stay
+    uint8, until their batch is taken. `start` skips that many batches, to go on in the middle of an epoch.
+    Raises:   DataError for empty data; DtypeError for float16, complex or objects; OptionError for a bad size.
+
+    >>> data = Batch(np.arange(5), np.arange(5))
+    >>> [len(batch) for batch in batches(data, size=2, key=Key(0), epoch=0)]
+    [2, 2, 1]
+    >>> sorted(row for batch in batches(data, size=2, key=Key(0), epoch=0) for row in batch.inputs.tolist())
+    [0, 1, 2, 3, 4]
+    """
+    check_data(data)
+    order = epoch_order(len(data), key=key, epoch=epoch)
+    first_rows = range(0, len(data), count("batches(size)", size))
+    return (data[order[row : row + size]] for row in first_rows[start:])
+
+
+def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
+    """Return the row numbers 0 … rows - 1 in the order of one epoch.
+
+    >>> sorted(epoch_order(5, key=Key(0), epoch=0).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    return generator(fold_in(key, epoch)).permutation(rows)
+
+
+def check_data(data: Batch) -> None:
+    """Refuse data that no model here can learn from, before the first step rather than in it.
+
+    >>> check_data(Batch(np.zeros((2, 3), np.float16), np.zeros(2)))
+    Traceback (most recent call last):
+    fnmlp.errors.DtypeError: inputs: expected integers, float32 or float64, got float16; convert with .astype('float32')
+    """
+    for name, x in (("inputs", data.inputs), ("targets", data.targets)):
+        xp = namespace(x)
+        if not (xp.isdtype(x.dtype, ("integral", "bool")) or x.dtype in (xp.float32, xp.float64)):
+            remedy = "convert with .astype('float32')"
+            raise DtypeError(name, "integers, float32 or float64", x.dtype, remedy)
+    if not len(data):
+        raise DataError("data", "at least one row", "none", "check where the data come from")

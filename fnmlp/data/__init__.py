@@ -1,0 +1,1 @@
+"""Data: the IDX format, and where MNIST and its kin come from."""

@@ -1,0 +1,69 @@
+"""Every error that fnmlp raises: where, what was expected, what came, and the remedy.
+
+The four parts are arguments, so that none can be forgotten and a program can read them.
+"""
+
+
+class FnmlpError(Exception):
+    """The root of all errors of this package; catch it to catch them all.
+
+    >>> error = FnmlpError("linear(2)", "2 columns", "3", "pass x[:, :2]")
+    >>> print(error)
+    linear(2): expected 2 columns, got 3; pass x[:, :2]
+    >>> error.remedy
+    'pass x[:, :2]'
+    """
+
+    def __init__(self, where: str, expected: str, got: object, remedy: str) -> None:
+        super().__init__(where, expected, got, remedy)
+        self.where = where
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, got {self.got}; {self.remedy}"
+
+
+class OptionError(FnmlpError, ValueError):
+    """An option of a constructor or function is outside its range."""
+
+
+class ShapeError(FnmlpError, ValueError):
+    """The shape of an array or of an example does not fit."""
+
+
+class DtypeError(FnmlpError, TypeError):
+    """The dtype of an array does not fit."""
+
+
+class StructureError(FnmlpError, TypeError):
+    """Two trees differ in structure, or a node is none that a tree may have."""
+
+
+class DataError(FnmlpError, ValueError):
+    """A data file, a data set, a batch or a label can't be used."""
+
+
+class CheckpointError(FnmlpError, ValueError):
+    """A checkpoint can't be written, read, or used with this model."""
+
+
+class DivergenceError(FnmlpError, ArithmeticError):
+    """A loss or a parameter is no longer a finite number."""
+
+
+class MissingDependencyError(FnmlpError, ImportError):
+    """An optional package is not installed."""
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error and its notes (which layer of which chain) in one line.
+
+    >>> error = ShapeError("linear(2)", "(n,)", "(2, 2)", "put flatten() before it")
+    >>> error.add_note("in layer 0 of chain(linear(2))")
+    >>> one_line(error)
+    'linear(2): expected (n,), got (2, 2); put flatten() before it (in layer 0 of chain(linear(2)))'
+    """
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return " ".join((str(error) or type(error).__name__).split()) + notes

@@ -1,0 +1,82 @@
+"""Keys: randomness as a value. The same key gives the same numbers, wherever and whenever it is asked.
+
+This is the only module that uses numpy.random.
+"""
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+ENTROPY_LIMIT = 2**128
+"""`SeedSequence` pads its entropy to 128 bits; beyond that, entropy and path could be confused."""
+
+INDEX_LIMIT = 2**32
+"""`SeedSequence` takes an index as one word of 32 bits; a larger one would look like two steps."""
+
+
+@frozen
+class Key:
+    """An immutable source of randomness: entropy, and the path of indices folded into it.
+
+    Raises:   OptionError unless 0 <= entropy < 2**128 and 0 <= index < 2**32 for each index of the path.
+
+    >>> Key(7) == Key(7), Key(7) == fold_in(Key(7), 0)
+    (True, False)
+    """
+
+    entropy: int
+    path: tuple[int, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        _check_integer("Key(entropy)", self.entropy, ENTROPY_LIMIT, "2**128")
+        for index in self.path:
+            _check_integer("Key(path)", index, INDEX_LIMIT, "2**32")
+
+
+def fold_in(key: Key, index: int) -> Key:
+    """Derive the key that a number (a step, an epoch, the position of a layer) selects.
+
+    Raises:   OptionError unless 0 <= index < 2**32.
+
+    >>> fold_in(fold_in(Key(7), 3), 1)
+    Key(entropy=7, path=(3, 1))
+    """
+    return Key(key.entropy, (*key.path, index))
+
+
+def split(key: Key, count: int) -> tuple[Key, ...]:
+    """Derive `count` independent keys; the i-th is `fold_in(key, i)`.
+
+    Raises:   OptionError unless 0 <= count <= 2**32.
+
+    >>> split(Key(7), 2)
+    (Key(entropy=7, path=(0,)), Key(entropy=7, path=(1,)))
+    """
+    _check_integer("split(count)", count, INDEX_LIMIT + 1, "2**32 + 1")
+    return tuple(fold_in(key, index) for index in range(count))
+
+
+def generator(key: Key) -> "Generator":
+    """Return a fresh NumPy generator at the start of the key's stream.
+
+    Source:   `numpy.random.SeedSequence` (entropy and spawn key) and PCG64DXSM.
+
+    >>> float(generator(Key(7)).random()) == float(generator(Key(7)).random())
+    True
+    """
+    from numpy.random import PCG64DXSM, Generator, SeedSequence
+
+    return Generator(PCG64DXSM(SeedSequence(key.entropy, spawn_key=key.path)))
+
+
+def _check_integer(where: str, value: object, limit: int, limit_text: str) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise OptionError(where, "an integer", repr(value), "use a Python int")
+    if not 0 <= value < limit:
+        raise OptionError(where, f"0 <= value < {limit_text}", value, "choose another number, for instance modulo it")

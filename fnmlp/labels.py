@@ -1,0 +1,47 @@
+"""Integer labels: what is accepted as one, and their one-hot rows."""
+
+from typing import Any
+
+from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.errors import DataError, DtypeError, ShapeError
+
+
+def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
+    """Turn labels into rows that are 1 at the label and 0 elsewhere.
+
+    Shapes:   (batch,) -> (batch, classes).
+    Raises:   DataError naming the row of a label outside 0 … classes - 1; ShapeError, DtypeError.
+
+    >>> import numpy as np
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    check_labels(labels, classes)
+    xp = namespace(labels)
+    return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Refuse labels that are not integers 0 … classes - 1 in one axis; NumPy's indexing would take -1 in silence.
+
+    >>> import numpy as np
+    >>> check_labels(np.array([0, 3]), 3)
+    Traceback (most recent call last):
+    fnmlp.errors.DataError: labels[1]: expected 0 to 2, got 3; correct the label, or give the model more outputs
+    """
+    xp = namespace(labels)
+    if not xp.isdtype(labels.dtype, "integral"):
+        remedy = "pass class numbers, for instance one_hot_rows.argmax(axis=1)"
+        raise DtypeError("labels", "integers", labels.dtype, remedy)
+    if labels.ndim != 1:
+        raise ShapeError("labels", "shape (batch,)", labels.shape, "pass one class number for each row")
+    if labels.shape[0] and not (0 <= int(xp.min(labels)) and int(xp.max(labels)) < classes):
+        raise _out_of_range(xp, labels, classes)
+
+
+def _out_of_range(xp: Any, labels: Array, classes: int) -> DataError:
+    wrong = to_dtype((labels < 0) | (labels >= classes), "uint8")
+    row = int(xp.argmax(wrong))
+    remedy = "correct the label, or give the model more outputs"
+    return DataError(f"labels[{row}]", f"0 to {classes - 1}", int(labels[row]), remedy)

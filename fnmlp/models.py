@@ -1,0 +1,122 @@
+"""Models as text: `build` reads the expression that is a layer's name; a model file holds it with the parameters."""
+
+import ast
+from collections.abc import Callable, Mapping
+from inspect import getmembers, isfunction
+import os
+from types import ModuleType
+from typing import Any
+
+from fnmlp import checkpoint, combinators, initializers, layers
+from fnmlp.arrays import Shape
+from fnmlp.errors import CheckpointError, FnmlpError, StructureError, one_line
+from fnmlp.key import Key
+from fnmlp.layer import Layer
+from fnmlp.tree import Tree
+
+Constructors = Mapping[str, Callable[..., Any]]
+
+TEXT_LIMIT = 65_536
+"""No model that a person wrote is described by more characters; a longer text is an attack or an accident."""
+
+
+def constructors() -> dict[str, Callable[..., Any]]:
+    """Return the public constructors of layers, combinators and initializers by name.
+
+    >>> constructors()["linear"](2)
+    linear(2)
+    """
+    return {name: function for room in (layers, combinators, initializers) for name, function in _public(room)}
+
+
+def _public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
+    members = getmembers(room, isfunction)
+    return [(name, made) for name, made in members if made.__module__ == room.__name__ and not name.startswith("_")]
+
+
+def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
+    """Construct the model that an expression describes: the inverse of a layer's name.
+
+    Only calls of known constructors with literal arguments are read; nothing is evaluated. Give your own layers
+    in `known`, beside those of `constructors()`.
+    Raises:   StructureError for anything else; what the constructors raise.
+
+    >>> build("chain(linear(4), relu(), linear(2, bias=False))")
+    chain(linear(4), relu(), linear(2, bias=False))
+    """
+    if len(text) > TEXT_LIMIT:
+        remedy = "describe the model in fewer words"
+        raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)
+    try:
+        expression = ast.parse(text, mode="eval").body
+        model = _construct(expression, constructors() if known is None else known)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
+        if isinstance(error, FnmlpError):
+            raise
+        remedy = "write it as the constructors are called"
+        raise StructureError(f"build({_short(text)})", "a model expression", one_line(error), remedy) from error
+    if not isinstance(model, Layer):
+        raise StructureError(f"build({_short(text)})", "a layer", repr(model), "describe a model, such as 'linear(2)'")
+    return model
+
+
+def _construct(node: ast.expr, known: Constructors) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        constructor = known.get(node.func.id)
+        if constructor is None:
+            remedy = f"use one of {', '.join(sorted(known))}, or give your own in `known`"
+            raise StructureError("build", "a known constructor", node.func.id, remedy)
+        options = {option.arg: _construct(option.value, known) for option in node.keywords if option.arg}
+        return constructor(*(_construct(argument, known) for argument in node.args), **options)
+    return ast.literal_eval(node)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    model: Layer[Any],
+    params: Tree,
+    *,
+    example: Shape,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a model, its parameters and the shape of its examples to one file, whole or not at all.
+
+    `notes` are kept beside them as text. Raises: as `fnmlp.checkpoint.save`.
+
+    >>> import tempfile
+    >>> model = layers.linear(2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(f"{folder}/m.safetensors", model, model.init(Key(0), (3,))[0], example=(3,))
+    ...     load_model(f"{folder}/m.safetensors")[0]
+    linear(2)
+    """
+    description = {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
+    checkpoint.save(path, params, description)
+
+
+def load_model(
+    path: str | os.PathLike[str], *, known: Constructors | None = None
+) -> tuple[Layer[Any], Tree, Mapping[str, str]]:
+    """Read what `save_model` wrote: the model, its parameters, and the description (with `example` and the notes).
+
+    Raises:   CheckpointError where the file can't be used, whatever is wrong with it.
+    """
+    saved = checkpoint.load(path)
+    try:
+        model = build(saved.description["model"], known=known)
+        like, _ = model.init(Key(0), _shape(saved.description["example"]))
+    except (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        remedy = "load it with the fnmlp that saved it; layers of your own go into `known`"
+        raise CheckpointError(str(path), "the description of a model", one_line(error), remedy) from error
+    return model, checkpoint.restore(saved, like), saved.description
+
+
+def _shape(text: str) -> Shape:
+    shape = ast.literal_eval(text)
+    if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
+        raise StructureError("example", "a shape such as (784,)", _short(text), "save the model anew")
+    return shape

@@ -1,0 +1,51 @@
+"""Checks of options at the door, shared by constructors; each names the option and its range."""
+
+from math import isfinite
+
+from fnmlp.errors import OptionError
+
+
+def positive(where: str, value: float) -> float:
+    """Return `value` as a Python float (which never promotes float32) if it is finite and above 0.
+
+    >>> positive("sgd(rate)", -1.0)
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: sgd(rate): expected a finite number above 0, got -1.0; choose for instance 0.1
+    """
+    if not (isinstance(value, int | float) or hasattr(value, "__float__")) or not isfinite(value) or value <= 0:
+        raise OptionError(where, "a finite number above 0", value, "choose for instance 0.1")
+    return float(value)
+
+
+def finite(where: str, value: float) -> float:
+    """Return `value` as a Python float if it is neither infinite nor NaN.
+
+    >>> finite("scale(offset)", 2)
+    2.0
+    """
+    if not (isinstance(value, int | float) or hasattr(value, "__float__")) or not isfinite(value):
+        raise OptionError(where, "a finite number", value, "choose for instance 1.0")
+    return float(value)
+
+
+def count(where: str, value: int) -> int:
+    """Return `value` if it is an integer of at least 1.
+
+    >>> count("linear(out)", 0)
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: linear(out): expected an integer of at least 1, got 0; choose for instance 1
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise OptionError(where, "an integer of at least 1", repr(value), "choose for instance 1")
+    return int(value)
+
+
+def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
+    """Return `value` if it is one of the names that are known.
+
+    >>> one_of("mse(reduction)", "mean", ("mean", "sum"))
+    'mean'
+    """
+    if value not in choices:
+        raise OptionError(where, " or ".join(map(repr, choices)), repr(value), "choose one of these")
+    return value

@@ -1,0 +1,211 @@
+"""Parameter trees: attrs instances and tuples hold subtrees, everything else is a leaf.
+
+A tree is a value. Nothing here changes one; a map rebuilds each node with `type(node)(*children)`.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache, reduce
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+
+from fnmlp.errors import StructureError
+
+Tree: TypeAlias = Any
+"""An attrs instance or a tuple of trees, or a leaf: an array or a number."""
+
+
+def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
+    """Apply `function` to the leaves of trees of one structure, and build the tree of its results.
+
+    Raises:   StructureError, naming the path, where the structures differ.
+
+    >>> tree_map(lambda p, g: p - g, (5, (3, ())), (1, (2, ())))
+    (4, (1, ()))
+    """
+    try:
+        return _map(function, tree, rest)
+    except _MismatchError:
+        raise _first_difference((tree, *rest)) from None
+
+
+def tree_reduce(function: Callable[[Any, Any], Any], tree: Tree, initial: Any) -> Any:
+    """Fold `function` over the leaves, in tree order.
+
+    >>> tree_reduce(lambda total, leaf: total + leaf, (1, (2, 3)), 0)
+    6
+    """
+    return reduce(function, tree_leaves(tree), initial)
+
+
+def tree_leaves(tree: Tree) -> tuple[Any, ...]:
+    """Return the leaves in tree order: fields as they are declared, items as they stand.
+
+    >>> tree_leaves((1, (2, (), 3)))
+    (1, 2, 3)
+    """
+    leaves: list[Any] = []
+    _collect(tree, leaves)
+    return tuple(leaves)
+
+
+def tree_paths(tree: Tree, root: str = "") -> tuple[tuple[str, Any], ...]:
+    """Return each leaf with its path, written as Python would reach it.
+
+    >>> tree_paths((1, (2, 3)), root="params")
+    (('params[0]', 1), ('params[1][0]', 2), ('params[1][1]', 3))
+    """
+    children = _children(tree)
+    if children is None:
+        return ((root, tree),)
+    steps = _steps(tree)
+    return tuple(pair for step, child in zip(steps, children, strict=True) for pair in tree_paths(child, root + step))
+
+
+def tree_flatten(tree: Tree) -> tuple[tuple[Any, ...], Callable[[Sequence[Any]], Tree]]:
+    """Return the leaves, and the function that builds a tree of this structure from as many leaves.
+
+    >>> leaves, rebuild = tree_flatten((1, (2, 3)))
+    >>> rebuild([leaf * 10 for leaf in leaves])
+    (10, (20, 30))
+    """
+    leaves = tree_leaves(tree)
+
+    def rebuild(values: Sequence[Any]) -> Tree:
+        if len(values) != len(leaves):
+            raise StructureError("rebuild", f"{len(leaves)} leaves", len(values), "pass one value for each leaf")
+        remaining = iter(values)
+        return tree_map(lambda _: next(remaining), tree)
+
+    return leaves, rebuild
+
+
+def tree_equal(left: Tree, right: Tree) -> bool:
+    """Tell whether two trees have one structure and the same leaves, bit for bit (NaN equals itself, 0.0 not -0.0).
+
+    >>> tree_equal((1.0, (2,)), (1.0, (2,))), tree_equal((0.0,), (-0.0,)), tree_equal((1,), 1)
+    (True, False, False)
+    """
+    left_children, right_children = _children(left), _children(right)
+    if left_children is None or right_children is None:
+        return left_children is right_children and _leaf_equal(left, right)
+    return (
+        type(left) is type(right)
+        and len(left_children) == len(right_children)
+        and all(map(tree_equal, left_children, right_children))
+    )
+
+
+def tree_sha256(tree: Tree) -> str:
+    """Return the SHA-256 of the leaves' bytes in tree order, each array as C-ordered little-endian numbers.
+
+    >>> import hashlib
+    >>> tree_sha256((np.zeros(2),)) == hashlib.sha256(bytes(16)).hexdigest()
+    True
+    """
+    from hashlib import sha256
+
+    digest = sha256()
+    for leaf in tree_leaves(tree):
+        array = np.asarray(leaf)
+        digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)))
+    return digest.hexdigest()
+
+
+class _MismatchError(Exception):
+    """Two nodes differ; the outermost call finds out where."""
+
+
+def _map(function: Callable[..., Any], tree: Tree, rest: Sequence[Tree]) -> Tree:
+    kind = type(tree)
+    children_of = _children_of(kind)
+    if children_of is None:
+        if any(_children_of(type(other)) is not None for other in rest):
+            raise _MismatchError
+        return function(tree, *rest)
+    columns = [children_of(tree)]
+    for other in rest:
+        if type(other) is not kind:
+            raise _MismatchError
+        columns.append(children_of(other))
+        if len(columns[-1]) != len(columns[0]):
+            raise _MismatchError
+    mapped = [_map(function, child, others) for child, *others in zip(*columns, strict=True)]
+    return tuple(mapped) if kind is tuple else kind(*mapped)
+
+
+def _collect(tree: Tree, leaves: list[Any]) -> None:
+    children = _children(tree)
+    if children is None:
+        leaves.append(tree)
+        return
+    for child in children:
+        _collect(child, leaves)
+
+
+def _children(tree: Tree) -> tuple[Tree, ...] | None:
+    """Return the subtrees of a node, or None of a leaf."""
+    children_of = _children_of(type(tree))
+    return None if children_of is None else children_of(tree)
+
+
+@cache
+def _children_of(kind: type) -> Callable[[Any], tuple[Tree, ...]] | None:
+    """Find out once for each type how its subtrees are had; None says that its instances are leaves."""
+    if kind is tuple:
+        return tuple
+    if kind in (dict, list, set, frozenset, type(None)) or issubclass(kind, tuple):
+        raise StructureError("tree", "attrs instances, tuples, arrays and numbers", kind.__name__, "use a tuple")
+    if not attrs.has(kind):
+        return None
+    names = tuple(attribute.name for attribute in attrs.fields(kind))
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda node: tuple(getattr(node, name) for name in names)
+
+
+def _steps(tree: Tree) -> tuple[str, ...]:
+    """Write how each child of a node is reached from it."""
+    if isinstance(tree, tuple):
+        return tuple(f"[{i}]" for i in range(len(tree)))
+    return tuple(f".{attribute.name}" for attribute in attrs.fields(type(tree)))
+
+
+def _first_difference(trees: Sequence[Tree], path: str = "tree") -> StructureError:
+    """Name the first place where trees that are known to differ do so."""
+    first, *rest = trees
+    remedy = "give trees of one structure"
+    for other in rest:
+        if _outline(other) != _outline(first):
+            return StructureError(path, _outline(first), _outline(other), remedy)
+    columns = zip(*(_children(tree) or () for tree in trees), strict=True)
+    differing = ((step, column) for step, column in zip(_steps(first), columns, strict=True) if not _alike(column))
+    step, column = next(differing)
+    return _first_difference(column, path + step)
+
+
+def _alike(trees: Sequence[Tree]) -> bool:
+    """Tell whether trees have one structure, whatever their leaves are."""
+    if len({_outline(tree) for tree in trees}) > 1:
+        return False
+    return all(map(_alike, zip(*(_children(tree) or () for tree in trees), strict=True)))
+
+
+def _outline(tree: Tree) -> str:
+    """Say what a node is without its contents."""
+    children = _children(tree)
+    if children is None:
+        return "a leaf"
+    return f"a tuple of {len(children)}" if isinstance(tree, tuple) else type(tree).__name__
+
+
+def _leaf_equal(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray | np.generic) and isinstance(right, np.ndarray | np.generic):
+        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, int | float | str | bytes):
+        return repr(left) == repr(right)
+    return _leaf_equal(np.asarray(left), np.asarray(right))

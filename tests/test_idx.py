@@ -1,0 +1,650 @@
+"""Claims about the IDX reader and writer: what is read is what was written, and all else is refused by name."""
+
+import gzip
+import math
+import os
+import resource
+import struct
+import tempfile
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from fnmlp.data.idx import read_idx, write_idx
+from fnmlp.errors import DataError, OptionError
+
+CODES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+NAMES = ("a.idx", "a.idx.gz")
+
+
+def idx(sizes: tuple[int, ...], data: bytes, *, code: int = 0x08, order: str = ">") -> bytes:
+    """Build an IDX file by hand, right or wrong."""
+    return bytes([0, 0, code, len(sizes)]) + struct.pack(f"{order}{len(sizes)}I", *sizes) + data
+
+
+SMALL = idx((2, 3), bytes([1, 2, 3, 5, 8, 13]))
+SMALL_GZIP = gzip.compress(SMALL, mtime=0)
+
+
+def read_bytes(contents: bytes, name: str) -> NDArray[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(contents)
+        return read_idx(path)
+
+
+def refusal(contents: bytes, name: str = "a.idx") -> str:
+    """Say why this file is refused; every refusal is a DataError that names the file and a byte."""
+    with pytest.raises(DataError) as caught:
+        read_bytes(contents, name)
+    text = str(caught.value)
+    assert f"{os.sep}{name}, " in text
+    assert "byte" in text
+    return text
+
+
+def under(name: str, contents: bytes) -> bytes:
+    return gzip.compress(contents, mtime=0) if name.endswith(".gz") else contents
+
+
+def traced_peak(contents: bytes, name: str) -> int:
+    """Measure how many bytes are held at most while a file is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(contents)
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError):
+                read_idx(path)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def same(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    """Equal to the bit, NaN and minus zero included."""
+    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+@st.composite
+def idx_arrays(draw: st.DrawFn) -> NDArray[Any]:
+    dtype = np.dtype(draw(st.sampled_from(list(CODES.values())))).newbyteorder(draw(st.sampled_from("<>")))
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=4))
+    array: NDArray[Any] = draw(hnp.arrays(dtype, shape))
+    layout = draw(st.sampled_from(["C", "Fortran", "strided", "backwards", "broadcast", "read-only"]))
+    if layout == "Fortran":
+        array = np.asfortranarray(array)
+    elif layout == "strided":
+        array = np.repeat(array, 2, axis=-1)[..., ::2]
+    elif layout == "backwards":
+        array = array[::-1]
+    elif layout == "broadcast":
+        array = np.broadcast_to(array, (2, *shape))
+    elif layout == "read-only":
+        array.setflags(write=False)
+    return array
+
+
+# What is written is read.
+
+
+@settings(max_examples=200, deadline=None)
+@given(array=idx_arrays(), name=st.sampled_from(NAMES))
+def test_what_is_written_is_read_to_the_bit(array: NDArray[Any], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        write_idx(path, array)
+        result = read_idx(path)
+    assert same(result, array.astype(array.dtype.newbyteorder("=")))
+
+
+@settings(max_examples=50, deadline=None)
+@given(array=idx_arrays(), name=st.sampled_from(NAMES))
+def test_the_result_is_native_contiguous_aligned_and_read_only(array: NDArray[Any], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        write_idx(path, array)
+        result = read_idx(path)
+    assert result.dtype.isnative
+    assert result.flags.c_contiguous
+    assert result.flags.aligned
+    assert not result.flags.writeable
+
+
+@settings(max_examples=50, deadline=None)
+@given(array=idx_arrays(), name=st.sampled_from(NAMES))
+def test_the_bytes_of_a_file_depend_on_the_values_alone(array: NDArray[Any], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = Path(folder, name), Path(folder, f"other-{name}")
+        write_idx(first, array)
+        write_idx(second, np.asfortranarray(array.astype(array.dtype.newbyteorder("S"))))
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("array", "data"),
+    [
+        (np.array([[1, 255]], "uint8"), "08 02 00000001 00000002 01 ff"),
+        (np.array([[1, -1]], "int8"), "09 02 00000001 00000002 01 ff"),
+        (np.array([258, -2], "int16"), "0b 01 00000002 0102 fffe"),
+        (np.array([16909060, -2], "int32"), "0c 01 00000002 01020304 fffffffe"),
+        (np.array([1.0, -2.5], "float32"), "0d 01 00000002 3f800000 c0200000"),
+        (np.array([1.0, -2.5], "float64"), "0e 01 00000002 3ff0000000000000 c004000000000000"),
+    ],
+    ids=list(CODES.values()),
+)
+def test_the_bytes_are_those_of_the_published_format(array: NDArray[Any], data: str, name: str, tmp_path: Path) -> None:
+    published = bytes.fromhex("0000" + data)
+    path = tmp_path / name
+    write_idx(path, array)
+    written = path.read_bytes()
+    assert (gzip.decompress(written) if name.endswith(".gz") else written) == published
+    assert same(read_bytes(under(name, published), name), array)
+
+
+def test_a_path_may_be_a_string_or_a_path(tmp_path: Path) -> None:
+    array = np.arange(3, dtype=np.int16)
+    write_idx(str(tmp_path / "a.idx"), array)
+    assert same(read_idx(str(tmp_path / "a.idx")), read_idx(tmp_path / "a.idx"))
+
+
+def test_a_written_gzip_holds_no_name_and_no_time(tmp_path: Path) -> None:
+    write_idx(tmp_path / "a.idx.gz", np.arange(3, dtype=np.uint8))
+    assert (tmp_path / "a.idx.gz").read_bytes()[:8] == bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_a_gzip_of_many_pieces_is_read_whole(level: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 100_000), dtype=np.uint8)
+    noise[1] = 0  # a run that unpacks to much more than one piece
+    packed = gzip.compress(idx(noise.shape, noise.tobytes()), level)
+    assert same(read_bytes(packed, "a.idx.gz"), noise)
+
+
+def test_a_gzip_header_may_hold_a_name_a_time_a_comment_and_extra_bytes() -> None:
+    flags, time, extra = 0x04 | 0x08 | 0x10, struct.pack("<I", 948_000_000), struct.pack("<H", 5) + b"extra"
+    header = bytes([0x1F, 0x8B, 8, flags]) + time + bytes([0, 3]) + extra + b"train-labels\0" + b"a comment\0"
+    assert same(read_bytes(header + SMALL_GZIP[10:], "a.idx.gz"), read_bytes(SMALL, "a.idx"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sizes", [(0,), (0, 28, 28), (3, 0, 0xFFFFFFFF)])
+@pytest.mark.parametrize("code", CODES)
+def test_a_dimension_of_0_without_data_is_an_empty_array(name: str, sizes: tuple[int, ...], code: int) -> None:
+    result = read_bytes(under(name, idx(sizes, b"", code=code)), name)
+    assert same(result, np.empty(sizes, CODES[code]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_64_dimensions_come_back(name: str, tmp_path: Path) -> None:
+    array = np.arange(4, dtype=np.float64).reshape((1,) * 31 + (2,) + (1,) * 31 + (2,))
+    write_idx(tmp_path / name, array)
+    assert same(read_idx(tmp_path / name), array)
+
+
+# What is cut, spoilt or too long is refused.
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("code", CODES)
+def test_a_file_cut_anywhere_is_refused(name: str, code: int) -> None:
+    data = bytes(range(2 * np.dtype(CODES[code]).itemsize))
+    whole = under(name, idx((1, 2), data, code=code))
+    assert read_bytes(whole, name).shape == (1, 2)
+    for length in range(len(whole)):
+        refusal(whole[:length], name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", range(1, len(SMALL)))
+def test_a_file_that_ends_early_is_refused_at_its_end(name: str, length: int) -> None:
+    text = refusal(under(name, SMALL[:length]), name)
+    assert f"byte {length}: " in text
+    assert ("magic" if length < 4 else "header" if length < 12 else "18 bytes in all for uint8 (2, 3)") in text
+
+
+def test_every_bit_flip_of_a_gzip_is_refused_or_harmless() -> None:
+    truth = read_bytes(SMALL_GZIP, "a.idx.gz")
+    harmless = set()
+    for bit in range(8 * len(SMALL_GZIP)):
+        flipped = bytearray(SMALL_GZIP)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            result = read_bytes(bytes(flipped), "a.idx.gz")
+        except DataError as error:
+            assert "a.idx.gz" in str(error)
+        else:
+            assert same(result, truth)
+            harmless.add(bit)
+    # The text flag, four bytes of time, the compression level and the operating system (RFC 1952, section 2.3),
+    # and what fills the last byte of the deflated data, in front of the CRC and the length.
+    filling = range(8 * (len(SMALL_GZIP) - 9), 8 * (len(SMALL_GZIP) - 8))
+    assert harmless - set(filling) == {8 * 3, *range(8 * 4, 8 * 10)}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_bit_flip_of_a_raw_header_is_refused_or_gives_the_declared_type(code: int) -> None:
+    data = bytes(range(1, 1 + 6 * np.dtype(CODES[code]).itemsize))
+    whole = idx((2, 3), data, code=code)
+    for bit in range(8 * 12):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            result = read_bytes(bytes(flipped), "a.idx")
+        except DataError as error:
+            assert "a.idx" in str(error)
+        else:
+            assert bit // 8 == 2
+            assert result.dtype == np.dtype(CODES[flipped[2]])
+            assert result.astype(result.dtype.newbyteorder(">")).tobytes() == data
+            assert result.shape == (2, 3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(contents=st.binary(max_size=40), magic=st.sampled_from([b"", b"\0\0", b"\0\0\x08\x01", b"\x1f\x8b\x08\0"]))
+@pytest.mark.parametrize("name", NAMES)
+def test_any_bytes_are_read_or_refused_by_a_data_error(name: str, contents: bytes, magic: bytes) -> None:
+    try:
+        result = read_bytes(magic + contents, name)
+    except DataError as error:
+        assert name in str(error)
+    else:
+        assert result.nbytes == len(magic + contents) - 4 - 4 * result.ndim
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        pytest.param(b"", "byte 0: expected an IDX file, got an empty file", id="empty"),
+        pytest.param(SMALL[:-1], "byte 17: expected 18 bytes in all for uint8 (2, 3), got 17", id="one-short"),
+        pytest.param(SMALL + b"x", "byte 18: expected 18 bytes in all for uint8 (2, 3), got 19", id="one-long"),
+        pytest.param(b"\0\1\x08\1\0\0\0\0", "byte 0: expected two zero bytes", id="magic"),
+        pytest.param(b"<!DOCTYPE html>", "looks like an HTML", id="html"),
+        pytest.param(b"\n <html><body>404", "looks like an HTML", id="html-after-blanks"),
+        pytest.param(b"\xef\xbb\xbf<html>", "looks like an HTML", id="html-with-a-byte-order-mark"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", "looks like a PNG", id="png"),
+        pytest.param(b"PARQUET", "looks like no known format", id="something-else"),
+        pytest.param(b"\3\x08\0\0\1\0\0\0", "looks like a little-endian IDX header", id="little-endian-magic"),
+        pytest.param(idx((2,), b"12", code=0x0A), "byte 2: expected a type code of 0x08, ", id="unknown-type"),
+        pytest.param(idx((2,), b"12", code=0x0A), "got 0x0a", id="unknown-type-found"),
+        pytest.param(idx((2,), b"12", code=0), "got 0x00", id="type-0"),
+        pytest.param(idx((), b"1"), "byte 3: expected 1 to 64 dimensions, got 0", id="0-dimensions"),
+        pytest.param(idx((1,) * 65, b"1"), "expected 1 to 64 dimensions, got 65", id="65-dimensions"),
+        pytest.param(idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255", id="255-dimensions"),
+        pytest.param(idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits", id="little-endian-sizes"),
+        pytest.param(idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800", id="count-0-with-data"),
+        pytest.param(idx((5, 0), b"1"), "byte 12: expected 12 bytes in all", id="size-0-with-data"),
+    ],
+)
+def test_a_malformed_raw_file_is_refused_by_name(contents: bytes, words: str) -> None:
+    assert words in refusal(contents)
+
+
+@pytest.mark.parametrize("length", range(1, 4))
+def test_wrong_magic_bytes_in_a_stub_are_refused(length: int) -> None:
+    assert f"byte {length}: expected 4 bytes of magic" in refusal(b"<!D"[:length])
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        pytest.param(b"", "unpacked byte 0: expected 4 bytes of magic", id="nothing-inside"),
+        pytest.param(SMALL[:-1], "unpacked byte 17: expected 18 bytes in all", id="one-short"),
+        pytest.param(SMALL + b"x", "unpacked byte 18: expected 18 bytes in all for uint8 (2, 3), got 19", id="long"),
+        pytest.param(SMALL + bytes(10**6), "got at least ", id="much-longer"),
+        pytest.param(b"<html></html>", "looks like an HTML", id="html"),
+        pytest.param(SMALL_GZIP, "looks like gzip", id="gzip-in-gzip"),
+        pytest.param(idx((2,), b"12", code=0x0A), "unpacked byte 2: expected a type code", id="unknown-type"),
+        pytest.param(idx((), b"1"), "expected 1 to 64 dimensions, got 0", id="0-dimensions"),
+        pytest.param(idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255", id="255-dimensions"),
+        pytest.param(idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits", id="little-endian-sizes"),
+        pytest.param(idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800", id="count-0-with-data"),
+    ],
+)
+def test_a_gzip_of_a_malformed_file_is_refused_by_name(contents: bytes, words: str) -> None:
+    assert words in refusal(gzip.compress(contents), "a.idx.gz")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param((0xFFFFFFFF,), id="one"),
+        pytest.param((0xFFFFFFFF, 0xFFFFFFFF), id="two"),
+        pytest.param((0xFFFFFFFF,) * 64, id="64"),
+        pytest.param((2**16, 2**16), id="wraps-to-0-in-32-bits"),
+        pytest.param((2**31, 2**31, 4), id="wraps-to-0-in-64-bits"),
+        pytest.param((641, 6_700_417, 2**32 - 1), id="wraps-in-64-bits"),
+        pytest.param((0, 0xFFFFFFFF, 0xFFFFFFFF), id="0-times-too-many-for-an-address"),
+    ],
+)
+def test_sizes_whose_product_overflows_are_refused(name: str, sizes: tuple[int, ...]) -> None:
+    wrapped = math.prod(sizes) % 2**32 % 2**16  # as much data as a wrapped product would ask for, or some
+    for data in (b"", b"1", bytes(wrapped)):
+        assert str(sizes[:2])[:-1] in refusal(under(name, idx(sizes, data, code=0x0E)), name)
+
+
+# The name decides between gzip and raw.
+
+
+def test_a_gzip_under_a_raw_name_is_refused_with_the_remedy() -> None:
+    text = refusal(SMALL_GZIP)
+    assert "expected a raw IDX file, by the name, got gzip" in text
+    assert "rename it to " in text
+    assert text.endswith("a.idx.gz")
+
+
+def test_a_raw_file_under_a_gzip_name_is_refused_with_the_remedy() -> None:
+    text = refusal(SMALL, "a.idx.gz")
+    assert "expected gzip (1f 8b), by the name, got 00 00 08 02 (it looks like raw IDX)" in text
+    assert text.endswith("a.idx")
+
+
+@pytest.mark.parametrize(("contents", "words"), [(b"<html>", "HTML"), (b"\x89PNG\r\n", "PNG"), (b"", "empty file")])
+def test_what_is_no_gzip_under_a_gzip_name_is_refused(contents: bytes, words: str) -> None:
+    text = refusal(contents, "a.idx.gz")
+    assert words in text
+    assert "rename" not in text
+
+
+# The gzip around it is held to its word.
+
+
+def test_a_gzip_with_a_bad_crc_is_refused() -> None:
+    bad = bytearray(SMALL_GZIP)
+    bad[-8] ^= 1
+    text = refusal(bytes(bad), "a.idx.gz")
+    assert "CRC" in text
+    assert "incorrect data check" in text
+
+
+def test_a_gzip_that_states_a_wrong_length_is_refused() -> None:
+    bad = bytearray(SMALL_GZIP)
+    bad[-1] ^= 1
+    assert "incorrect length check" in refusal(bytes(bad), "a.idx.gz")
+
+
+def test_a_truncated_gzip_is_refused_at_its_end() -> None:
+    text = refusal(SMALL_GZIP[:-3], "a.idx.gz")
+    assert f"byte {len(SMALL_GZIP) - 3}: expected the rest of the gzip data" in text
+
+
+@pytest.mark.parametrize("data", [bytes(6), bytes(10**6)], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("junk", "words"),
+    [
+        (b"junk", "junk (6a 75 6e 6b)"),
+        (b"\0", "junk (00)"),
+        (bytes(512), "junk (00 00 00 00)"),
+        (b"\x1f", "junk (1f)"),
+        (SMALL_GZIP, "a second gzip member"),
+        (gzip.compress(b""), "a second gzip member"),
+    ],
+)
+def test_anything_after_the_first_gzip_member_is_refused(data: bytes, junk: bytes, words: str) -> None:
+    packed = gzip.compress(idx((len(data),), data))
+    text = refusal(packed + junk, "a.idx.gz")
+    assert f"byte {len(packed)}: expected the end after one gzip member, got {words}" in text
+
+
+def test_junk_is_found_wherever_the_pieces_end() -> None:
+    noise = np.random.default_rng(0).bytes(2**16)
+    for length in range(2**16 - 40, 2**16):
+        # Stored rather than deflated data keeps its length, so that its end moves over that of a piece here.
+        packed = gzip.compress(idx((length,), noise[:length]), 0)
+        assert read_bytes(packed, "a.idx.gz").tobytes() == noise[:length]
+        assert "junk (6a" in refusal(packed + b"j", "a.idx.gz")
+
+
+def test_a_file_split_over_two_gzip_members_is_refused() -> None:
+    halves = gzip.compress(SMALL[:14]) + gzip.compress(SMALL[14:])
+    assert gzip.decompress(halves) == SMALL
+    assert "a second gzip member" in refusal(halves, "a.idx.gz")
+
+
+def test_a_zlib_stream_without_the_gzip_around_it_is_refused() -> None:
+    assert "expected gzip" in refusal(zlib.compress(SMALL), "a.idx.gz")
+
+
+# Nothing is believed before it is seen.
+
+
+def test_a_gzip_bomb_is_refused_before_it_unpacks() -> None:
+    bomb = gzip.compress(SMALL + bytes(2**25), 1)
+    assert "got at least" in refusal(bomb, "a.idx.gz")
+    assert traced_peak(bomb, "a.idx.gz") < 2**20
+
+
+def test_a_promise_in_a_small_file_costs_no_memory() -> None:
+    promise = idx((2**29,), b"1")
+    for name in NAMES:
+        assert f"expected {2**29 + 8} bytes in all" in refusal(under(name, promise), name)
+        assert traced_peak(under(name, promise), name) < 2**20
+
+
+def test_reading_holds_little_more_than_the_elements(tmp_path: Path) -> None:
+    array = np.zeros(2**20, np.float32)
+    for name in NAMES:
+        write_idx(tmp_path / name, array)
+        tracemalloc.start()
+        try:
+            result = read_idx(tmp_path / name)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert same(result, array)
+        assert peak < array.nbytes * 1.25
+
+
+def test_the_limit_is_the_most_that_a_gzip_may_unpack_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.idx.gz"
+    path.write_bytes(SMALL_GZIP)
+    assert read_idx(path, limit=len(SMALL)).shape == (2, 3)
+    with pytest.raises(DataError) as caught:
+        read_idx(path, limit=len(SMALL) - 1)
+    assert f"{path}, unpacked byte 4: expected at most limit=17 bytes, got 18 bytes for uint8 (2, 3)" in str(
+        caught.value
+    )
+    assert "raise limit" in caught.value.remedy
+
+
+def test_sizes_over_the_limit_that_fit_little_endian_say_so() -> None:
+    text = refusal(gzip.compress(idx((0x80,), bytes(0x80), order="<")), "a.idx.gz")
+    assert "at most limit=" in text
+    assert "little-endian, as (128,) fits" in text
+
+
+def test_a_raw_file_needs_no_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.idx").write_bytes(SMALL)
+    assert read_idx(tmp_path / "a.idx", limit=0).shape == (2, 3)
+
+
+@pytest.mark.parametrize("limit", [-1, math.nan])
+def test_a_limit_below_0_or_not_a_number_is_refused(limit: float, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="limit >= 0"):
+        read_idx(tmp_path / "a.idx", limit=limit)  # type: ignore[arg-type]
+
+
+# The operating system says no.
+
+
+@contextmanager
+def os_refusal(path: Path, *words: str) -> Iterator[None]:
+    with pytest.raises(DataError) as caught:
+        yield
+    assert str(path) in str(caught.value)
+    assert all(word in str(caught.value) for word in words)
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to(path.with_name("nothing"))
+
+
+def make_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def make_link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def make_nothing(path: Path) -> None:
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (make_nothing, "No such file"),
+        (Path.mkdir, "directory"),
+        (make_fifo, "expected a regular file"),
+        (make_link_to_a_device, "expected a regular file"),
+        (make_dangling_link, "No such file"),
+        (make_link_to_itself, "symbolic links"),
+    ],
+)
+def test_what_is_no_regular_file_is_not_read(
+    make: Callable[[Path], None], words: str, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    make(path)
+    with os_refusal(path, words):
+        read_idx(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_of_the_system_is_the_cause_of_ours(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / name
+    for attempt in (partial(read_idx, path), partial(write_idx, path, np.zeros(3, np.uint8))):
+        with pytest.raises(DataError, match="Not a directory") as caught:
+            attempt()
+        assert isinstance(caught.value.__cause__, NotADirectoryError)
+        assert str(path) in str(caught.value)
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, make_fifo])
+def test_what_is_no_regular_file_is_not_replaced(make: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "a.idx"
+    make(path)
+    with os_refusal(path, "expected a regular file"):
+        write_idx(path, np.zeros(3, np.uint8))
+    assert not path.is_file()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "x" * 300])
+def test_a_folder_that_is_none_can_not_be_written_into(folder: str, tmp_path: Path) -> None:
+    path = tmp_path / folder / "a.idx"
+    with os_refusal(path, "a file that can be written"):
+        write_idx(path, np.zeros(3, np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let the kernel refuse to write beyond this size: a full disk for root too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_write_that_fails_half_way_leaves_the_earlier_file_alone(name: str, tmp_path: Path) -> None:
+    path, earlier = tmp_path / name, np.arange(5, dtype=np.int32)
+    write_idx(path, earlier)
+    noise = np.random.default_rng(0).integers(0, 256, 2**22, dtype=np.uint8)
+    with largest_file(2**20), os_refusal(path, "a file that can be written", "File too large"):
+        write_idx(path, noise)
+    assert same(read_idx(path), earlier)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_at_the_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    with os_refusal(path, "File name too long"):
+        write_idx(path, np.zeros(3, np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_write_replaces_the_earlier_file_and_leaves_nothing_else(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write_idx(path, np.arange(1000, dtype=np.float64))
+    write_idx(path, np.arange(3, dtype=np.uint8))
+    assert same(read_idx(path), np.arange(3, dtype=np.uint8))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replaced_file_stays_whole_for_those_who_have_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.idx"
+    path.write_bytes(SMALL)
+    with path.open("rb") as reader:
+        write_idx(path, np.zeros(3, np.uint8))
+        assert reader.read() == SMALL
+
+
+def test_a_written_file_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").write_bytes(b"")
+    write_idx(tmp_path / "a.idx", np.zeros(3, np.uint8))
+    assert (tmp_path / "a.idx").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+# What IDX can't hold is not written.
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        pytest.param(np.zeros(2, np.int64), "got int64", id="int64"),
+        pytest.param(np.zeros(2, np.uint16), "got uint16", id="uint16"),
+        pytest.param(np.zeros(2, np.float16), "got float16", id="float16"),
+        pytest.param(np.zeros(2, np.complex64), "got complex64", id="complex64"),
+        pytest.param(np.zeros(2, np.bool_), "got bool", id="bool"),
+        pytest.param(np.array(["a"]), "got <U1", id="text"),
+        pytest.param(np.array([b"a"]), "got |S1", id="bytes"),
+        pytest.param(np.array([None]), "got object", id="object"),
+        pytest.param(np.zeros(2, "u1,u1"), "float64, got [('f0'", id="structured"),
+        pytest.param(np.zeros(2, "m8[s]"), "got timedelta64[s]", id="timedelta"),
+        pytest.param(np.array(1, np.uint8), "1 to 64 dimensions, got 0", id="0-d"),
+        pytest.param(np.empty((0, 2**32), np.uint8), "dimensions below 2**32", id="2**32"),
+        pytest.param(np.broadcast_to(np.uint8(0), (2**32,)), "dimensions below 2**32", id="2**32-elements"),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_array_that_idx_can_not_hold_is_not_written(
+    array: NDArray[Any], words: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"earlier")
+    with pytest.raises(OptionError) as caught:
+        write_idx(tmp_path / name, array)
+    assert words in str(caught.value)
+    assert (tmp_path / name).read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+def test_the_largest_size_of_a_dimension_is_written(tmp_path: Path) -> None:
+    array = np.empty((0, 2**32 - 1), np.uint8)
+    write_idx(tmp_path / "a.idx", array)
+    assert same(read_idx(tmp_path / "a.idx"), array)
