@@ -4,12 +4,14 @@ A layer is three pure functions over an immutable parameter tree, an optimiser i
 value, and training is a fold over batches.
 """
 
+from fnmlp.arrays import Array, Shape, namespace
 from fnmlp.batches import Batch, batches, epoch_order
 from fnmlp.checkpoint import Checkpoint, load, restore, save
 from fnmlp.combinators import chain
 from fnmlp.errors import (
     CheckpointError,
     DataError,
+    DataNotFoundError,
     DivergenceError,
     DtypeError,
     FnmlpError,
@@ -34,7 +36,7 @@ from fnmlp.layer import Layer, Pullback, gradients
 from fnmlp.layers import Linear, flatten, identity, linear, relu, scale, softmax
 from fnmlp.losses import Loss, mse, on_labels
 from fnmlp.metrics import accuracy, confusion_matrix
-from fnmlp.models import build, load_model, save_model
+from fnmlp.models import SavedModel, build, load_model, save_model
 from fnmlp.optimizers import Optimizer, sgd, sgd_update
 from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
 from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
@@ -42,10 +44,12 @@ from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_pat
 __version__ = "0.1.0"
 
 __all__ = [
+    "Array",
     "Batch",
     "Checkpoint",
     "CheckpointError",
     "DataError",
+    "DataNotFoundError",
     "DivergenceError",
     "DtypeError",
     "FnmlpError",
@@ -57,6 +61,8 @@ __all__ = [
     "OptionError",
     "Optimizer",
     "Pullback",
+    "SavedModel",
+    "Shape",
     "ShapeError",
     "StructureError",
     "TrainState",
@@ -83,6 +89,7 @@ __all__ = [
     "load_model",
     "mse",
     "on_labels",
+    "namespace",
     "one_hot",
     "one_line",
     "predict",

@@ -45,6 +45,10 @@ class DataError(FnmlpError, ValueError):
     """A data file, a data set, a batch or a label can't be used."""
 
 
+class DataNotFoundError(DataError):
+    """A data set is in none of the places where it is looked for."""
+
+
 class CheckpointError(FnmlpError, ValueError):
     """A checkpoint can't be written, read, or used with this model."""
 

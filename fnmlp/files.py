@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside their place, synced, renamed over it."""
 
 from contextlib import suppress
+import errno
 import os
 
 
@@ -16,6 +17,9 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     (['a'], 7)
     """
     folder, name = os.path.split(os.path.abspath(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        # Renaming would put a file in the place of a device too.
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:

@@ -7,6 +7,8 @@ import os
 from types import ModuleType
 from typing import Any
 
+from attrs import frozen
+
 from fnmlp import checkpoint, combinators, initializers, layers
 from fnmlp.arrays import Shape
 from fnmlp.errors import CheckpointError, FnmlpError, StructureError, one_line
@@ -75,6 +77,16 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
+@frozen(eq=False)
+class SavedModel:
+    """What a model file holds: the model, its parameters, the shape of its examples, and the notes."""
+
+    model: Layer[Any]
+    params: Tree
+    example: Shape
+    notes: Mapping[str, str]
+
+
 def save_model(
     path: str | os.PathLike[str],
     model: Layer[Any],
@@ -85,34 +97,34 @@ def save_model(
 ) -> None:
     """Write a model, its parameters and the shape of its examples to one file, whole or not at all.
 
-    `notes` are kept beside them as text. Raises: as `fnmlp.checkpoint.save`.
+    `notes` are kept beside them as text.
+    Raises:   as `fnmlp.checkpoint.save`.
 
     >>> import tempfile
     >>> model = layers.linear(2)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(f"{folder}/m.safetensors", model, model.init(Key(0), (3,))[0], example=(3,))
-    ...     load_model(f"{folder}/m.safetensors")[0]
+    ...     load_model(f"{folder}/m.safetensors").model
     linear(2)
     """
     description = {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
     checkpoint.save(path, params, description)
 
 
-def load_model(
-    path: str | os.PathLike[str], *, known: Constructors | None = None
-) -> tuple[Layer[Any], Tree, Mapping[str, str]]:
-    """Read what `save_model` wrote: the model, its parameters, and the description (with `example` and the notes).
+def load_model(path: str | os.PathLike[str], *, known: Constructors | None = None) -> SavedModel:
+    """Read what `save_model` wrote.
 
     Raises:   CheckpointError where the file can't be used, whatever is wrong with it.
     """
     saved = checkpoint.load(path)
     try:
         model = build(saved.description["model"], known=known)
-        like, _ = model.init(Key(0), _shape(saved.description["example"]))
+        example = _shape(saved.description["example"])
+        like, _ = model.init(Key(0), example)
     except (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         remedy = "load it with the fnmlp that saved it; layers of your own go into `known`"
-        raise CheckpointError(str(path), "the description of a model", one_line(error), remedy) from error
-    return model, checkpoint.restore(saved, like), saved.description
+        raise CheckpointError(os.fspath(path), "the description of a model", one_line(error), remedy) from error
+    return SavedModel(model, checkpoint.restore(saved, like), example, saved.description)
 
 
 def _shape(text: str) -> Shape:

@@ -1,0 +1,137 @@
+"""Downloads into the user's cache: a file appears under its name only when it is whole and verified."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+import hashlib
+import os
+from pathlib import Path
+import queue
+import tempfile
+import threading
+from typing import Any
+
+from fnmlp.arrays import Array
+from fnmlp.data.idx import encode_header, read_idx
+from fnmlp.errors import DataError, DataNotFoundError
+
+ANSWER_SECONDS = 4.0
+"""How long a mirror may take to answer, and then to send the next piece."""
+
+TOTAL_SECONDS = 600.0
+"""How long one file may take."""
+
+SIZE_LIMIT = 64 * 2**20
+"""Bytes; several times the largest file that is ever asked for."""
+
+
+def cache_folder() -> Path | None:
+    """Return the user's cache folder of this package, or None where pooch is not installed to name it."""
+    try:
+        import pooch
+    except ImportError:
+        return None
+    return Path(pooch.os_cache("fnmlp"))
+
+
+def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path]:
+    """Fetch gzip-compressed IDX files through pooch, and verify the SHA-256 of what they unpack to.
+
+    The first mirror that serves all of them is used.
+    Raises:   DataNotFoundError, naming what each mirror did, where none does; DataError where the cache can't
+              be written.
+    """
+    faults = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+            for mirror in mirrors:
+                try:
+                    fetched = {name: _fetch(mirror, name, Path(scratch), digests[name]) for name in digests}
+                except DataError as error:
+                    faults.append(f"{mirror}: {error.got}")
+                    continue
+                return {name: path.replace(folder / path.name) for name, path in fetched.items()}
+    except OSError as error:
+        remedy = "free the folder, or pass the files with --data-dir"
+        raise DataError(str(folder), "a cache that can be written", error.strerror or error, remedy) from error
+    raise DataNotFoundError("download", "a mirror that answers", "; ".join(faults), "connect to the network")
+
+
+def sha256_of_idx(array: Array) -> str:
+    """Return the SHA-256 of the unpacked IDX file that an array of bytes was read from."""
+    digest = hashlib.sha256(encode_header(array))
+    digest.update(array)
+    return digest.hexdigest()
+
+
+def _fetch(mirror: str, name: str, scratch: Path, digest: str) -> Path:
+    """Fetch one file and verify it, in a thread of its own, because looking up a host may hang for minutes."""
+    answered = threading.Event()
+    outcome: queue.Queue[Path | Exception] = queue.Queue()
+
+    def work() -> None:
+        try:
+            outcome.put(_retrieve(mirror + name + ".gz", scratch, answered))
+        except Exception as error:  # noqa: BLE001 (it is handed to the caller's thread, whatever it is)
+            outcome.put(error)
+        finally:
+            answered.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    answered.wait(ANSWER_SECONDS)
+    try:
+        result = outcome.get(timeout=TOTAL_SECONDS if answered.is_set() else 0.0)
+    except queue.Empty:
+        got = f"no answer within {ANSWER_SECONDS:g} s" if not answered.is_set() else f"not done in {TOTAL_SECONDS:g} s"
+        raise DataError(mirror + name, "the file", got, "try again later") from None
+    if isinstance(result, Exception):
+        raise DataError(mirror + name, "the file", _reason(result), "try again later") from result
+    if sha256_of_idx(read_idx(result)) != digest:
+        raise DataError(mirror + name, "the file", "other bytes than the known ones", "try another mirror")
+    return result
+
+
+def _retrieve(url: str, scratch: Path, answered: threading.Event) -> Path:
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+
+    def downloader(url: str, output_file: Any, _: object) -> None:
+        _stream(url, output_file, answered)
+
+    path = scratch / url.rsplit("/", 1)[1]
+    with suppress(FileNotFoundError):
+        path.unlink()
+    return Path(pooch.retrieve(url, known_hash=None, path=scratch, fname=path.name, downloader=downloader))
+
+
+def _stream(url: str, output_file: str | os.PathLike[str], answered: threading.Event) -> None:
+    """Write the body of one answer to a file: no redirects (they could leave https), no endless bodies."""
+    import requests
+
+    with requests.get(url, stream=True, timeout=ANSWER_SECONDS, allow_redirects=False) as answer:
+        answered.set()
+        if answer.status_code != requests.codes.ok:
+            raise ConnectionError(f"HTTP status {answer.status_code}")
+        received = 0
+        with open(output_file, "wb") as file:
+            for piece in answer.iter_content(2**16):
+                received += len(piece)
+                if received > SIZE_LIMIT:
+                    raise ConnectionError(f"more than {SIZE_LIMIT} bytes")
+                file.write(piece)
+        stated = answer.headers.get("Content-Length", "")
+        if stated.isdigit() and received != int(stated):
+            raise ConnectionError(f"{received} of {stated} bytes")
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why a connection failed; the library's own text names objects and addresses."""
+    text = str(error)
+    known = {
+        "resolve": "the host's name can't be resolved",
+        "timed out": "no answer in time",
+        "refused": "connection refused",
+        "unreachable": "network unreachable",
+    }
+    return next((short for sign, short in known.items() if sign in text.lower()), text.splitlines()[0][:120])
