@@ -44,7 +44,9 @@ def main() -> None:
     # A learning-rate schedule is another step for each epoch.
     rates = (4.0 / (1 + epoch / 4) for epoch in count())
     slower = (partial(fn.train_step, model, loss, fn.sgd(rate)) for rate in rates)
-    state = reduce(lambda state, pair: reduce(pair[1], batches(epoch=pair[0]), state), islice(enumerate(slower), 5), start)
+    state = reduce(
+        lambda state, pair: reduce(pair[1], batches(epoch=pair[0]), state), islice(enumerate(slower), 5), start
+    )
     print(f"five epochs, falling rate:  test accuracy {test_accuracy(state):.3f}")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from io import TextIOWrapper
 from itertools import accumulate
 import json
 import math
@@ -58,12 +59,15 @@ def new_file(context: click.Context, option: click.Parameter, path: Path | None)
     if path is None:
         return None
     folder = path.absolute().parent
-    if not folder.is_dir():
-        raise click.BadParameter(f"the folder {folder} does not exist; create it first")
-    if not os.access(folder, os.W_OK):
-        raise click.BadParameter(f"the folder {folder} can't be written to; choose another")
-    if path.exists() and not path.is_file():
-        raise click.BadParameter(f"{path} is not a regular file; choose another name")
+    try:
+        if not folder.is_dir():
+            raise click.BadParameter(f"the folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"the folder {folder} can't be written to; choose another")
+        if path.exists() and not path.is_file():
+            raise click.BadParameter(f"{path} is not a regular file; choose another name")
+    except OSError as error:  # such as a name that is too long
+        raise click.BadParameter(f"{path}: {error.strerror}; choose another name") from error
     return path
 
 
@@ -76,18 +80,20 @@ def new_picture(context: click.Context, option: click.Parameter, path: Path | No
 
 FILE = click.Path(path_type=Path)
 option = partial(click.option, show_default=True)
-plot_option = click.option("--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg.")
+plot_option = click.option(
+    "--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg."
+)
 data_dir_option = click.option("--data-dir", type=FILE, help="A folder with mnist/ or fashion-mnist/, looked in first.")
 
 
-@click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+@click.group(no_args_is_help=False, context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 @click.version_option(fn.__version__, prog_name="fnmlp")
 def cli() -> None:
     """Train, evaluate and use a multilayer perceptron on images, with pure functions on NumPy."""
 
 
 @cli.command()
-@option("--hidden", type=click.IntRange(1), multiple=True, default=(512,), help="Units of a hidden layer; repeatable.")
+@option("--hidden", type=click.IntRange(1, 2**31 - 1), multiple=True, default=(512,), help="Units of a hidden layer; repeatable.")
 @option("--epochs", type=click.IntRange(1), default=15, help="Passes over the training images.")
 @option("--batch-size", type=click.IntRange(1), default=64, help="Images a step.")
 @option("--rate", type=float, default=0.5, help="Learning rate of SGD, above 0.")
@@ -127,6 +133,8 @@ def train(**options: Any) -> None:
         state, train_loss = consume(accumulate(batches, step, initial=state), steps, epoch, settings.quiet)
         seconds = perf_counter() - began
         scores = (None, None) if settings.no_eval else fn.evaluate(model, loss, state.params, data.test)
+        if scores[0] is not None and not math.isfinite(scores[0]):
+            raise diverged(state.step, "a finite test loss", scores[0])
         history.append(
             {
                 "epoch": epoch,
@@ -173,13 +181,21 @@ def consume(states: Iterator[fn.TrainState], steps: int, epoch: int, quiet: bool
     with tqdm(total=steps, desc=f"epoch {epoch}", unit="step", leave=False, disable=quiet or None) as bar:
         for done, state in enumerate(states, start=1):
             if not math.isfinite(state.loss):
-                remedy = "train with a smaller --rate"
-                raise fn.DivergenceError(f"step {state.step}", "a finite loss", state.loss, remedy)
+                raise diverged(state.step, "a finite loss", state.loss)
             total += state.loss
             if done % 50 == 0 or done == steps:
                 bar.set_postfix_str(f"loss {total / done:.5f}", refresh=False)
                 bar.update(done - bar.n)
+    # The loss of a step is that before it: what the last one did shows in the parameters.
+    for name, leaf in fn.tree_paths(state.params):
+        if not np.isfinite(leaf).all():
+            raise diverged(state.step, f"finite parameters {name}", "infinities or NaN")
     return state, total / steps
+
+
+def diverged(step: int, expected: str, got: object) -> fn.DivergenceError:
+    """Name the step at which numbers stopped being finite."""
+    return fn.DivergenceError(f"step {step}", expected, got, "train with a smaller --rate")
 
 
 def epoch_line(entry: Mapping[str, Any]) -> str:
@@ -230,11 +246,15 @@ def load(path: Path) -> ImageModel:
     saved = fn.load_model(path)
     try:
         classes, white = tuple(json.loads(saved.notes["classes"])), int(saved.notes["white"])
-        LOSSES[saved.notes["loss"]], DATASETS[saved.notes["dataset"]]
-    except (KeyError, TypeError, ValueError) as error:
-        remedy = "give a file that this program's `train --output` wrote"
-        raise fn.CheckpointError(str(path), "notes on images and classes", f"no good {error}", remedy) from error
-    return ImageModel(path, saved, classes, white)
+        known = saved.notes["loss"] in LOSSES and saved.notes["dataset"] in DATASETS
+        named = all(isinstance(name, str) for name in classes)
+        outputs = fn.predict(saved.model, saved.params, np.zeros((1, *saved.example), np.uint8))
+        if known and named and 1 <= white <= 255 and outputs.shape == (1, len(classes)):
+            return ImageModel(path, saved, classes, white)
+    except (KeyError, TypeError, ValueError):
+        pass
+    remedy = "give a file that this program's `train --output` wrote"
+    raise fn.CheckpointError(str(path), "notes on classes, pixels, loss and data set", "none that fit", remedy)
 
 
 @cli.command()
@@ -274,7 +294,12 @@ def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
 @data_dir_option
 @plot_option
 def predict(
-    model: Path, images: tuple[Path, ...], index: tuple[int, ...], invert: bool, data_dir: Path | None, plot: Path | None
+    model: Path,
+    images: tuple[Path, ...],
+    index: tuple[int, ...],
+    invert: bool,
+    data_dir: Path | None,
+    plot: Path | None,
 ) -> None:
     """Say what IMAGES show, and with what probabilities.
 
@@ -306,6 +331,8 @@ def predict(
 
 def main() -> None:
     """Run a command; every failure is one line on stderr and an exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text that the terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is found where the loss is read
             cli.main(standalone_mode=False)
@@ -319,9 +346,9 @@ def main() -> None:
         fail(f"not enough memory ({error}); use smaller --hidden or --batch-size", 1)
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted", 130)
-    except BrokenPipeError:  # the reader of the output has gone, as in `| head`
+    except OSError as error:  # of the output alone; click itself ends where its reader has gone, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        fail(f"the output can't be written: {error.strerror or error}", 1)
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -61,7 +61,10 @@ def same_dtype(x: Array, y: Array) -> bool:
     >>> same_dtype(np.zeros(1, ">f4"), np.zeros(1, "<f4")), same_dtype(np.zeros(1, "f4"), np.zeros(1, "f8"))
     (True, False)
     """
-    return bool(x.dtype == y.dtype or (isinstance(x, np.ndarray) and x.dtype.newbyteorder("=") == y.dtype))
+    if x.dtype == y.dtype:
+        return True
+    both_numpy = isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
+    return both_numpy and bool(x.dtype.newbyteorder("=") == y.dtype.newbyteorder("="))
 
 
 def bring(x: Any, like: Array) -> Array:
@@ -71,7 +74,7 @@ def bring(x: Any, like: Array) -> Array:
     array([1., 2.])
     """
     if type(x) is type(like):
-        return x  # type: ignore[no-any-return]
+        return x
     result: Array = namespace(like).asarray(x)
     return result
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, overload
 
 from attrs import frozen
-import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import DataError, DtypeError
@@ -21,6 +20,7 @@ class Batch:
     collates them. `batch[rows]`, for a slice or an array of row numbers, is a batch.
     Raises:   DataError where the rows of inputs and targets differ in number.
 
+    >>> import numpy as np
     >>> batch = Batch(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
     >>> len(batch), batch[2], batch[:2].targets
     (3, (array([3.]), np.int64(0)), array([0, 1]))
@@ -65,6 +65,7 @@ def batches(data: Batch, *, size: int, key: Key, epoch: int, start: int = 0) -> 
     uint8, until their batch is taken. `start` skips that many batches, to go on in the middle of an epoch.
     Raises:   DataError for empty data; DtypeError for float16, complex or objects; OptionError for a bad size.
 
+    >>> import numpy as np
     >>> data = Batch(np.arange(5), np.arange(5))
     >>> [len(batch) for batch in batches(data, size=2, key=Key(0), epoch=0)]
     [2, 2, 1]
@@ -89,6 +90,7 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
 def check_data(data: Batch) -> None:
     """Refuse data that no model here can learn from, before the first step rather than in it.
 
+    >>> import numpy as np
     >>> check_data(Batch(np.zeros((2, 3), np.float16), np.zeros(2)))
     Traceback (most recent call last):
     fnmlp.errors.DtypeError: inputs: expected integers, float32 or float64, got float16; convert with .astype('float32')

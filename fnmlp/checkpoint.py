@@ -73,10 +73,14 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
             arrays = {name: read_only(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(os.fspath(path), "a model file", reason, "check the path; `train --output` writes one") from error
+        raise CheckpointError(
+            os.fspath(path), "a model file", reason, "check the path; `train --output` writes one"
+        ) from error
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         remedy = "give a file that was saved by fnmlp"
-        raise CheckpointError(os.fspath(path), "a safetensors file", f"one that can't be read ({error})", remedy) from error
+        raise CheckpointError(
+            os.fspath(path), "a safetensors file", f"one that can't be read ({error})", remedy
+        ) from error
     if header.get("format") != FORMAT:
         got = f"format {header.get('format')!r}"
         raise CheckpointError(os.fspath(path), f"format {FORMAT!r}", got, "give a file that was saved by this fnmlp")

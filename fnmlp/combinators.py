@@ -8,7 +8,7 @@ from fnmlp.arrays import Array, Shape, unshared
 from fnmlp.errors import FnmlpError, StructureError
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.tree import Tree
+from fnmlp.tree import Tree, has_leaves
 
 Layers = tuple[Layer[Any], ...]
 
@@ -52,8 +52,9 @@ def _chain_apply(layers: Layers, params: tuple[Any, ...], x: Array) -> Array:
     _check_params(layers, params)
     place, y = 0, x
     try:
-        for place, (layer, own) in enumerate(zip(layers, params, strict=True)):
+        for layer, own in zip(layers, params, strict=True):
             y = layer.apply(own, y)
+            place += 1
     except FnmlpError as error:
         error.add_note(_where(place, layers))
         raise
@@ -73,16 +74,28 @@ def _chain_vjp(
     except FnmlpError as error:
         error.add_note(_where(place, layers))
         raise
-    return (y if layers else unshared(y)), partial(_chain_pull, pullbacks)
+    return (y if layers else unshared(y)), partial(_chain_pull, params, pullbacks)
 
 
-def _chain_pull(pullbacks: list[Pullback[Any]], dy: Array) -> tuple[tuple[Any, ...], Callable[[], Array]]:
-    gradients = []
+def _chain_pull(
+    params: tuple[Any, ...], pullbacks: list[Pullback[Any]], dy: Array
+) -> tuple[tuple[Any, ...], Callable[[], Array]]:
+    """Pull dy back to the first layer that has parameters; what stands before it only matters to dx."""
+    first = next((place for place, own in enumerate(params) if has_leaves(own)), len(params))
+    gradients: list[Any] = []
     delayed_dx: Callable[[], Array] = partial(_itself, dy)
-    for pullback in reversed(pullbacks):
+    for pullback in reversed(pullbacks[first:]):
         gradient, delayed_dx = pullback(delayed_dx())
         gradients.append(gradient)
-    return tuple(reversed(gradients)), (delayed_dx if pullbacks else partial(unshared, dy))
+    gradients += reversed(params[:first])
+    return tuple(reversed(gradients)), partial(_pull_input, pullbacks[:first], delayed_dx, dy)
+
+
+def _pull_input(pullbacks: list[Pullback[Any]], delayed_dx: Callable[[], Array], dy: Array) -> Array:
+    dx = delayed_dx()
+    for pullback in reversed(pullbacks):
+        dx = pullback(dx)[1]()
+    return unshared(dx) if dx is dy else dx
 
 
 def _itself(dy: Array) -> Array:

@@ -20,7 +20,9 @@ class Pullback(Protocol[P_co]):
     work of training a small network.
     """
 
-    def __call__(self, dy: Array, /) -> tuple[P_co, Callable[[], Array]]: ...
+    def __call__(self, dy: Array, /) -> tuple[P_co, Callable[[], Array]]:
+        """Return the gradient of the parameters, and the function that computes that of the input."""
+        ...
 
 
 @frozen(repr=False, eq=False)

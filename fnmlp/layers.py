@@ -158,18 +158,23 @@ def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: AR
         return unshared(x)
     xp = namespace(x)
     exponentials: Array = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-    return exponentials / xp.sum(exponentials, axis=axis, keepdims=True)
+    total: Array = xp.sum(exponentials, axis=axis, keepdims=True)
+    return exponentials / total
 
 
 def _softmax_vjp(
-    axis: int, params: tuple[()], x: Array, key: Key | None  # noqa: ARG001 (no noise)
+    axis: int,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[tuple[()]]]:
     y = _softmax_apply(axis, params, x)
     return y, input_pullback(partial(_softmax_pull, axis, y))
 
 
 def _softmax_pull(axis: int, y: Array, dy: Array) -> Array:
-    dx = dy - namespace(dy).sum(dy * y, axis=axis, keepdims=True)
+    mean: Array = namespace(dy).sum(dy * y, axis=axis, keepdims=True)
+    dx = dy - mean
     dx *= y
     return dx
 
@@ -259,7 +264,12 @@ def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x:
 
 
 def _scale_vjp(
-    factor: float, offset: float, dtype: str, params: tuple[()], x: Array, key: Key | None  # noqa: ARG001 (no noise)
+    factor: float,
+    offset: float,
+    dtype: str,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[tuple[()]]]:
     return _scale_apply(factor, offset, dtype, params, x), input_pullback(partial(_times, factor))
 

@@ -52,7 +52,9 @@ def on_labels(loss: Loss) -> Loss:
 
 def _on_labels(loss: Loss, y: Array, labels: Array) -> tuple[Any, Array]:
     if y.ndim != 2:
-        raise ShapeError("on_labels", "outputs of shape (batch, classes)", y.shape, "end the model with linear(classes)")
+        raise ShapeError(
+            "on_labels", "outputs of shape (batch, classes)", y.shape, "end the model with linear(classes)"
+        )
     return loss(y, one_hot(labels, y.shape[1], dtype=y.dtype))
 
 

@@ -1,7 +1,5 @@
 """Metrics: (y, labels) -> how good the outputs are."""
 
-import numpy as np
-
 from fnmlp.arrays import Array, namespace
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import check_labels, one_hot
@@ -13,6 +11,7 @@ def accuracy(y: Array, labels: Array) -> float:
     Shapes:   y (batch, classes), labels (batch,).
     Raises:   DataError for no rows or a label out of range; ShapeError, DtypeError.
 
+    >>> import numpy as np
     >>> accuracy(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
     0.5
     """
@@ -27,6 +26,7 @@ def confusion_matrix(y: Array, labels: Array) -> Array:
     Shapes:   y (batch, classes), labels (batch,) -> (classes, classes), int64.
     Raises:   as `accuracy`.
 
+    >>> import numpy as np
     >>> confusion_matrix(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
     array([[1, 0],
            [1, 0]])

@@ -37,7 +37,7 @@ def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     loss_axes.set(xlabel="epoch", ylabel="loss", title="Loss")
     accuracy_axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy on the test set")
     for axes in (loss_axes, accuracy_axes):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
@@ -59,7 +59,7 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
     Raises:   ShapeError where matrix and classes differ; MissingDependencyError without matplotlib.
     """
     size = len(classes)
-    if matrix.shape != (size, size):
+    if not size or matrix.shape != (size, size):
         raise ShapeError("confusion", f"a matrix of shape {(size, size)}", matrix.shape, "pass its own classes")
     figure = _figure(1.6 + 0.55 * size, 1.2 + 0.5 * size)
     axes = figure.subplots()
@@ -71,8 +71,9 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
             axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
     rotation = 45 if max(map(len, classes)) > 2 else 0
-    axes.set_xticks(range(size), classes, rotation=rotation, ha="right" if rotation else "center")
-    axes.set_yticks(range(size), classes)
+    ha = "right" if rotation else "center"
+    axes.set_xticks(range(size), classes, rotation=rotation, ha=ha, parse_math=False)
+    axes.set_yticks(range(size), classes, parse_math=False)
     return figure
 
 
@@ -94,7 +95,7 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
         axes.axis("off")
     for axes, image, title in zip(figure.axes, images, titles, strict=False):
         axes.imshow(image, cmap="gray")
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title, fontsize=8, parse_math=False)
     return figure
 
 

@@ -66,9 +66,7 @@ def _cast(x: Array, *, dtype: str) -> Array:
     return read_only(to_dtype(x, dtype))
 
 
-def value_and_grad(
-    model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None
-) -> tuple[Any, P]:
+def value_and_grad(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> tuple[Any, P]:
     """Return the loss of a batch and its gradient with respect to the parameters.
 
     The gradient has the structure, shapes and dtypes of the parameters.

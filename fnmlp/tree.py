@@ -98,6 +98,16 @@ def tree_equal(left: Tree, right: Tree) -> bool:
     )
 
 
+def has_leaves(tree: Tree) -> bool:
+    """Tell whether a tree holds anything; `()` and `((), ())` do not.
+
+    >>> has_leaves(((), (1,))), has_leaves(((), ()))
+    (True, False)
+    """
+    children = _children(tree)
+    return children is None or any(map(has_leaves, children))
+
+
 def tree_sha256(tree: Tree) -> str:
     """Return the SHA-256 of the leaves' bytes in tree order, each array as C-ordered little-endian numbers.
 
@@ -110,7 +120,7 @@ def tree_sha256(tree: Tree) -> str:
     digest = sha256()
     for leaf in tree_leaves(tree):
         array = np.asarray(leaf)
-        digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)))
+        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 
 
@@ -151,9 +161,8 @@ def _children(tree: Tree) -> tuple[Tree, ...] | None:
     return None if children_of is None else children_of(tree)
 
 
-@cache
-def _children_of(kind: type) -> Callable[[Any], tuple[Tree, ...]] | None:
-    """Find out once for each type how its subtrees are had; None says that its instances are leaves."""
+def _find_children(kind: type) -> Callable[[Any], tuple[Tree, ...]] | None:
+    """Find out how the subtrees of a type's instances are had; None says that they are leaves."""
     if kind is tuple:
         return tuple
     if kind in (dict, list, set, frozenset, type(None)) or issubclass(kind, tuple):
@@ -164,6 +173,9 @@ def _children_of(kind: type) -> Callable[[Any], tuple[Tree, ...]] | None:
     if len(names) > 1:
         return attrgetter(*names)
     return lambda node: tuple(getattr(node, name) for name in names)
+
+
+_children_of: Callable[[type], Callable[[Any], tuple[Tree, ...]] | None] = cache(_find_children)
 
 
 def _steps(tree: Tree) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import os
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 import numpy as np
@@ -75,7 +76,7 @@ def digits() -> Dataset:
     except ImportError as error:
         remedy = "pip install 'fnmlp[examples]'"
         raise MissingDependencyError("digits", "scikit-learn", "none installed", remedy) from error
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = read_only(bunch.images.astype(np.uint8))
     labels = read_only(bunch.target.astype(np.uint8))
     testing = np.arange(len(labels)) % 5 == 4
@@ -117,14 +118,17 @@ def _find(
     mirrors: tuple[str, ...],
 ) -> Mapping[str, Path]:
     """Find the files of a data set, in the documented order of places."""
-    folders = _folders(name, data_dir)
     cache = cache_folder()
-    folders += [cache / name] if cache else []
-    folders += packaged
+    cached = [cache / name] if cache else []
+    folders = [*_folders(name, data_dir), *cached, *packaged]
     for folder in folders:
         files = _files_in(folder, digests)
-        if files:
+        if len(files) == len(digests):
             return files
+        # In the cache, another download may be under way, or have been cut short.
+        if files and folder not in cached:
+            missing = next(part for part in digests if part not in files)
+            raise DataError(str(folder), f"all of {', '.join(digests)}", f"no {missing}", "put the missing file there")
     looked = [str(folder) for folder in folders]
     if mirrors and cache:
         try:
@@ -141,28 +145,22 @@ def _folders(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     folders: list[Path] = []
     if data_dir is not None:
         given = Path(data_dir)
-        if not given.is_dir():
-            got = "a file" if given.exists() else "nothing of this name"
+        if not os.path.isdir(given):
+            got = "a file" if os.path.exists(given) else "nothing of this name"
             raise DataError(str(given), f"a folder with {name} in it", got, "correct the path")
         folders += [given / name, given]
     variable = os.environ.get(FOLDER_VARIABLE)
     return [*folders, Path(variable) / name] if variable else folders
 
 
-def _files_in(folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path] | None:
-    """Return the files of a data set, raw or gzip, if the folder holds them; some without the others are an error."""
-    candidates = {name: (folder / name, folder / f"{name}.gz") for name in digests}
-    there = {name: next((path for path in paths if path.exists()), None) for name, paths in candidates.items()}
-    present = {name: path for name, path in there.items() if path is not None}
-    if present and len(present) < len(digests):
-        missing = next(name for name in digests if name not in present)
-        raise DataError(str(folder), f"all of {', '.join(digests)}", f"no {missing}", "put the missing file there")
-    return present or None
+def _files_in(folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path]:
+    """Return those files of a data set, raw or else gzip, that the folder holds."""
+    candidates = [(name, folder / f"{name}{ending}") for name in digests for ending in (".gz", "")]
+    # Unlike Path.exists, os.path.exists is False too for a name that is too long.
+    return {name: path for name, path in candidates if os.path.exists(path)}
 
 
-def _read(
-    name: str, files: Mapping[str, Path], digests: Mapping[str, str], classes: tuple[str, ...]
-) -> Dataset:
+def _read(name: str, files: Mapping[str, Path], digests: Mapping[str, str], classes: tuple[str, ...]) -> Dataset:
     cache = cache_folder()
     arrays = {}
     for part, path in files.items():

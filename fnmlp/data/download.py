@@ -1,7 +1,6 @@
 """Downloads into the user's cache: a file appears under its name only when it is whole and verified."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 import hashlib
 import os
 from pathlib import Path
@@ -44,9 +43,11 @@ def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str])
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
-            for mirror in mirrors:
+            for number, mirror in enumerate(mirrors):
+                # A mirror that was given up may still send: what it sends must not replace what the next one sent.
+                own = Path(scratch, str(number))
                 try:
-                    fetched = {name: _fetch(mirror, name, Path(scratch), digests[name]) for name in digests}
+                    fetched = {name: _fetch(mirror, name, own, digests[name]) for name in digests}
                 except DataError as error:
                     faults.append(f"{mirror}: {error.got}")
                     continue
@@ -60,7 +61,7 @@ def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str])
 def sha256_of_idx(array: Array) -> str:
     """Return the SHA-256 of the unpacked IDX file that an array of bytes was read from."""
     digest = hashlib.sha256(encode_header(array))
-    digest.update(array)
+    digest.update(array.data)
     return digest.hexdigest()
 
 
@@ -96,13 +97,10 @@ def _retrieve(url: str, scratch: Path, answered: threading.Event) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
 
-    def downloader(url: str, output_file: Any, _: object) -> None:
-        _stream(url, output_file, answered)
-
-    path = scratch / url.rsplit("/", 1)[1]
-    with suppress(FileNotFoundError):
-        path.unlink()
-    return Path(pooch.retrieve(url, known_hash=None, path=scratch, fname=path.name, downloader=downloader))
+    # pooch hands its own object over as a third argument; its annotations know only downloaders of its own.
+    stream: Any = lambda url, file, _: _stream(url, file, answered)  # noqa: E731
+    file_name = url.rsplit("/", 1)[1]
+    return Path(pooch.retrieve(url, known_hash=None, path=scratch, fname=file_name, downloader=stream))
 
 
 def _stream(url: str, output_file: str | os.PathLike[str], answered: threading.Event) -> None:
@@ -134,4 +132,5 @@ def _reason(error: Exception) -> str:
         "refused": "connection refused",
         "unreachable": "network unreachable",
     }
-    return next((short for sign, short in known.items() if sign in text.lower()), text.splitlines()[0][:120])
+    first = (text.splitlines() or [type(error).__name__])[0][:120]
+    return next((short for sign, short in known.items() if sign in text.lower()), first)

@@ -4,16 +4,16 @@ A file is two zero bytes, a type code, the number of dimensions, one unsigned 32
 the elements in C order; every number has its most significant byte first.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import gzip
+from io import BufferedReader
 import math
 import os
 import stat
 import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
 from typing import Any, NamedTuple
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,6 +238,13 @@ def _as_array(elements: NDArray[np.uint8], header: _Header) -> NDArray[Any]:
 
 
 def encode_header(array: NDArray[Any]) -> bytes:
+    """Return the bytes that stand before the elements of an array in an IDX file.
+
+    Raises:   OptionError if IDX can't hold the array.
+
+    >>> encode_header(np.zeros(3, np.uint8)).hex(" ")
+    '00 00 08 01 00 00 00 03'
+    """
     codes = [code for code, name in _TYPES.items() if name == f"{array.dtype.kind}{array.dtype.itemsize}"]
     if not codes:
         known = "uint8, int8, int16, int32, float32 or float64"
