@@ -93,7 +93,13 @@ def cli() -> None:
 
 
 @cli.command()
-@option("--hidden", type=click.IntRange(1, 2**31 - 1), multiple=True, default=(512,), help="Units of a hidden layer; repeatable.")
+@option(
+    "--hidden",
+    type=click.IntRange(1, 2**31 - 1),
+    multiple=True,
+    default=(512,),
+    help="Units of a hidden layer; repeatable.",
+)
 @option("--epochs", type=click.IntRange(1), default=15, help="Passes over the training images.")
 @option("--batch-size", type=click.IntRange(1), default=64, help="Images a step.")
 @option("--rate", type=float, default=0.5, help="Learning rate of SGD, above 0.")

@@ -99,4 +99,13 @@ def unshared(x: Array) -> Array:
     """
     if not isinstance(x, np.ndarray):
         return x
-    return x.copy() if x.flags.writeable else x
+    return x if _is_constant(x) else x.copy()
+
+
+def _is_constant(x: Any) -> bool:
+    """Tell whether nobody can write to a NumPy array: neither through it nor through what it is a view of."""
+    while isinstance(x, np.ndarray):
+        if x.flags.writeable:
+            return False
+        x = x.base
+    return x is None or isinstance(x, bytes)

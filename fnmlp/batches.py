@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any, overload
 
 from attrs import frozen
+import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import DataError, DtypeError
 from fnmlp.key import Key, fold_in, generator
-from fnmlp.options import count
+from fnmlp.options import count, not_negative
 
 
 @frozen(eq=False)
@@ -47,13 +48,21 @@ class Batch:
     def __getitem__(self, rows: "slice | Array") -> "Batch": ...
     def __getitem__(self, rows: Any) -> "Batch | tuple[Array, Array]":
         if isinstance(rows, slice):
-            return Batch(self.inputs[rows], self.targets[rows])
+            return Batch(self.inputs[rows, ...], self.targets[rows, ...])
         if hasattr(rows, "__index__") and not getattr(rows, "ndim", 0):
-            return self.inputs[rows].copy(), self.targets[rows].copy()
+            return _own(self.inputs, rows), _own(self.targets, rows)
         return Batch(_take(self.inputs, rows), _take(self.targets, rows))
 
 
+def _own(x: Array, row: int) -> Array:
+    """Copy one row; what NumPy gives for a row of one number is a scalar, which collates as such."""
+    example: Array = x[row].copy() if isinstance(x, np.ndarray) else namespace(x).asarray(x[row, ...], copy=True)
+    return example
+
+
 def _take(x: Array, rows: Array) -> Array:
+    if namespace(rows).isdtype(rows.dtype, "bool"):
+        (rows,) = namespace(rows).nonzero(rows)
     taken: Array = namespace(x).take(x, rows, axis=0)
     return read_only(taken)
 
@@ -75,7 +84,7 @@ def batches(data: Batch, *, size: int, key: Key, epoch: int, start: int = 0) -> 
     check_data(data)
     order = epoch_order(len(data), key=key, epoch=epoch)
     first_rows = range(0, len(data), count("batches(size)", size))
-    return (data[order[row : row + size]] for row in first_rows[start:])
+    return (data[order[row : row + size]] for row in first_rows[not_negative("batches(start)", start) :])
 
 
 def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
@@ -85,6 +94,11 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
     [0, 1, 2, 3, 4]
     """
     return generator(fold_in(key, epoch)).permutation(rows)
+
+
+def _is_float(x: Array) -> bool:
+    """Tell whether x holds float32 or float64 in whatever byte order."""
+    return str(getattr(x.dtype, "newbyteorder", lambda _: "")("=")) in ("float32", "float64")
 
 
 def check_data(data: Batch) -> None:
@@ -97,7 +111,7 @@ def check_data(data: Batch) -> None:
     """
     for name, x in (("inputs", data.inputs), ("targets", data.targets)):
         xp = namespace(x)
-        if not (xp.isdtype(x.dtype, ("integral", "bool")) or x.dtype in (xp.float32, xp.float64)):
+        if not (xp.isdtype(x.dtype, ("integral", "bool")) or x.dtype in (xp.float32, xp.float64) or _is_float(x)):
             remedy = "convert with .astype('float32')"
             raise DtypeError(name, "integers, float32 or float64", x.dtype, remedy)
     if not len(data):

@@ -43,12 +43,21 @@ def save(path: str | os.PathLike[str], params: Tree, description: Mapping[str, s
     ...     load(f"{folder}/m.safetensors").description["model"]
     'm()'
     """
+    import json
+
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in tree_paths(params)}
+    arrays = {name: np.asarray(leaf, order="C") for name, leaf in tree_paths(params)}
     for name, array in arrays.items():
         _check_dtype(os.fspath(path), name, array)
-    header = {"format": FORMAT, "parameters_sha256": tree_sha256(params), **description}
+    if reserved := {FORMAT, "parameters_sha256"} & set(description):
+        raise CheckpointError(os.fspath(path), "other keys in the description", min(reserved), "rename it")
+    for key, text in description.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise CheckpointError(os.fspath(path), "a description of texts", f"{key!r}: {text!r}", "use str()")
+    # One entry, because safetensors writes several in an order that changes from call to call.
+    told = json.dumps({**description, "parameters_sha256": tree_sha256(params)}, sort_keys=True, ensure_ascii=False)
+    header = {FORMAT: _digest(told, arrays) + told}
     try:
         write_whole(path, to_bytes(arrays, metadata=header))
     except OSError as error:
@@ -62,6 +71,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
     """
+    import json
+
     from safetensors import SafetensorError, safe_open
 
     place = os.fspath(path)
@@ -81,12 +92,26 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(
             os.fspath(path), "a safetensors file", f"one that can't be read ({error})", remedy
         ) from error
-    if header.get("format") != FORMAT:
-        got = f"format {header.get('format')!r}"
-        raise CheckpointError(os.fspath(path), f"format {FORMAT!r}", got, "give a file that was saved by this fnmlp")
+    if set(header) != {FORMAT}:
+        got = f"entries {sorted(header)}"
+        raise CheckpointError(
+            os.fspath(path), f"a header of {FORMAT!r}", got, "give a file that was saved by this fnmlp"
+        )
     for name, array in arrays.items():
         _check_dtype(place, name, array)
-    return Checkpoint(place, header, arrays)
+    digest, told = header[FORMAT][:64], header[FORMAT][64:]
+    if digest != _digest(told, arrays):
+        raise CheckpointError(place, "the bytes that were saved", "others", "restore the file from a copy")
+    return Checkpoint(place, json.loads(told), arrays)
+
+
+def _digest(told: str, arrays: Mapping[str, Array]) -> str:
+    """Return the SHA-256 of all that a file says: safetensors has no checksum of its own."""
+    from hashlib import sha256
+
+    outline = [(name, str(array.dtype), array.shape) for name, array in sorted(arrays.items())]
+    leaves = tree_sha256(tuple(array for _, array in sorted(arrays.items())))
+    return sha256(f"{told}{outline}{leaves}".encode()).hexdigest()
 
 
 def restore(checkpoint: Checkpoint, like: Tree) -> Tree:

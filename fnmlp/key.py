@@ -35,6 +35,8 @@ class Key:
 
     def __attrs_post_init__(self) -> None:
         _check_integer("Key(entropy)", self.entropy, ENTROPY_LIMIT, "2**128")
+        if not isinstance(self.path, tuple):
+            raise OptionError("Key(path)", "a tuple of integers", repr(self.path), "use fold_in(key, index)")
         for index in self.path:
             _check_integer("Key(path)", index, INDEX_LIMIT, "2**32")
 

@@ -74,6 +74,8 @@ def check_alike(where: str, y: Array, target: Array) -> None:
     if not same_dtype(target, y):
         remedy = f"convert the targets with .astype({str(y.dtype)!r})"
         raise DtypeError(where, f"targets of {y.dtype}", target.dtype, remedy)
+    if not namespace(y).isdtype(y.dtype, ("real floating", "complex floating")):
+        raise DtypeError(where, "floating-point outputs", y.dtype, "put scale(1 / 255) or a linear layer before it")
 
 
 def _count(where: str, y: Array, reduction: str) -> int:

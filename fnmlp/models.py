@@ -68,7 +68,10 @@ def _construct(node: ast.expr, known: Constructors) -> Any:
         if constructor is None:
             remedy = f"use one of {', '.join(sorted(known))}, or give your own in `known`"
             raise StructureError("build", "a known constructor", node.func.id, remedy)
-        options = {option.arg: _construct(option.value, known) for option in node.keywords if option.arg}
+        names = [option.arg for option in node.keywords]
+        if None in names or len(set(names)) < len(names):
+            raise StructureError("build", "each option once, by name", ast.unparse(node)[:60], "write them out")
+        options = {str(option.arg): _construct(option.value, known) for option in node.keywords}
         return constructor(*(_construct(argument, known) for argument in node.args), **options)
     return ast.literal_eval(node)
 

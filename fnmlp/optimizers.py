@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, read_only
+from fnmlp.arrays import Array, read_only, same_dtype
 from fnmlp.errors import DtypeError, ShapeError
 from fnmlp.options import positive
 from fnmlp.tree import Tree, tree_map
@@ -46,7 +46,7 @@ def _descend(negative_rate: float, param: Array, grad: Array) -> Array:
     if grad.shape != param.shape:
         remedy = "return gradients of the parameters' shapes from the pullback"
         raise ShapeError("sgd_update", f"a gradient of shape {param.shape}", grad.shape, remedy)
-    if grad.dtype != param.dtype:
+    if not same_dtype(grad, param):
         remedy = "return gradients of the parameters' dtype from the pullback"
         raise DtypeError("sgd_update", f"a gradient of {param.dtype}", grad.dtype, remedy)
     moved = grad * negative_rate

@@ -1,6 +1,6 @@
 """Checks of options at the door, shared by constructors; each names the option and its range."""
 
-from math import isfinite
+from math import isfinite, nan
 
 from fnmlp.errors import OptionError
 
@@ -12,9 +12,10 @@ def positive(where: str, value: float) -> float:
     Traceback (most recent call last):
     fnmlp.errors.OptionError: sgd(rate): expected a finite number above 0, got -1.0; choose for instance 0.1
     """
-    if not (isinstance(value, int | float) or hasattr(value, "__float__")) or not isfinite(value) or value <= 0:
-        raise OptionError(where, "a finite number above 0", value, "choose for instance 0.1")
-    return float(value)
+    number = _to_float(value)
+    if not isfinite(number) or number <= 0:
+        raise OptionError(where, "a finite number above 0", _short(value), "choose for instance 0.1")
+    return number
 
 
 def finite(where: str, value: float) -> float:
@@ -23,9 +24,22 @@ def finite(where: str, value: float) -> float:
     >>> finite("scale(offset)", 2)
     2.0
     """
-    if not (isinstance(value, int | float) or hasattr(value, "__float__")) or not isfinite(value):
-        raise OptionError(where, "a finite number", value, "choose for instance 1.0")
-    return float(value)
+    number = _to_float(value)
+    if not isfinite(number):
+        raise OptionError(where, "a finite number", _short(value), "choose for instance 1.0")
+    return number
+
+
+def _to_float(value: object) -> float:
+    """Return NaN for what is no number, or none that a float can hold."""
+    try:
+        return float(value) if hasattr(value, "__float__") else nan
+    except (TypeError, ValueError, OverflowError):
+        return nan
+
+
+def _short(value: object) -> str:
+    return "an integer of too many digits" if isinstance(value, int) and abs(value) > 10**40 else repr(value)
 
 
 def count(where: str, value: int) -> int:
@@ -37,6 +51,13 @@ def count(where: str, value: int) -> int:
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
         raise OptionError(where, "an integer of at least 1", repr(value), "choose for instance 1")
+    return int(value)
+
+
+def not_negative(where: str, value: int) -> int:
+    """Return `value` if it is an integer of at least 0."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+        raise OptionError(where, "an integer of at least 0", repr(value), "choose for instance 0")
     return int(value)
 
 

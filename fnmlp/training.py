@@ -164,7 +164,7 @@ def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> A
            [3.]])
     """
     rows = range(0, max(inputs.shape[0], 1), count("predict(size)", size))
-    outputs = [model.apply(params, inputs[row : row + size]) for row in rows]
+    outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
     if len(outputs) == 1:
         return outputs[0]
     joined: Array = namespace(outputs[0]).concat(outputs)

@@ -1,0 +1,52 @@
+"""What all tests share: Hypothesis profiles, one thread, and batches of MNIST."""
+
+import gzip
+import os
+from pathlib import Path
+
+from hypothesis import settings
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+import torch
+
+from fnmlp.batches import Batch
+
+settings.register_profile("fast", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+torch.set_num_threads(1)
+
+BATCHES = 200
+ROWS = 64
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = (Path(os.environ.get("FNMLP_DATA_DIR", ROOT / "data"), "mnist"), ROOT.parent / "shared" / "data" / "mnist")
+
+
+@pytest.fixture(scope="session")
+def mnist_batches() -> tuple[Batch, ...]:
+    """Return 200 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
+    folder = next((folder for folder in FOLDERS if (folder / "train-images-idx3-ubyte.gz").is_file()), None)
+    images, labels = _stand_in(BATCHES * ROWS) if folder is None else _mnist(folder, BATCHES * ROWS)
+    return tuple(Batch(images[row : row + ROWS], labels[row : row + ROWS]) for row in range(0, len(labels), ROWS))
+
+
+def _mnist(folder: Path, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    images = np.frombuffer(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
+    return images.reshape(-1, 784)[:rows], labels[:rows]
+
+
+def _stand_in(rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Enlarge scikit-learn's digits of 8 x 8 to 24 x 24, in a frame of 28 x 28; each round of them is shifted."""
+    from sklearn.datasets import load_digits
+
+    digits, labels = load_digits(return_X_y=True)
+    round_of, digit = np.divmod(np.arange(rows), len(labels))
+    enlarged = np.kron(digits.reshape(-1, 8, 8), np.ones((3, 3)))
+    framed = np.pad(enlarged, ((0, 0), (2, 2), (2, 2)))
+    # A square makes the greys as dark, and the mean as low, as those of MNIST are.
+    pixels = np.rint((framed / 16) ** 2 * 255).astype(np.uint8).reshape(-1, 784)
+    images = np.stack([np.roll(pixels[of], shift) for of, shift in zip(digit, round_of, strict=True)])
+    return images, labels[digit].astype(np.uint8)

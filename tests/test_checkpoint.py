@@ -1,0 +1,214 @@
+"""Checkpoints: what is read is what was saved, bit for bit, and all else is refused in one line that names the file."""
+
+from collections.abc import Callable, Mapping
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+from safetensors.numpy import save as safetensors_bytes
+
+import fnmlp as fn
+from fnmlp.errors import CheckpointError, one_line
+from fnmlp.tree import Tree, tree_equal, tree_leaves
+from tests.steps import draw, same_bits
+
+NAME = "model.safetensors"
+TREE = (
+    fn.Linear(draw(0, (3, 2), np.float32), draw(1, (2,), np.float32)),
+    (),
+    fn.Linear(draw(2, (2, 1), np.float32), ()),
+)
+NOTES = {"model": "any", "epochs": "3", "Größe": '∞ “\n"\\'}
+
+
+def refusal(use: Callable[[], object], path: Path) -> str:
+    """Say why a file is refused: one CheckpointError, in one line that names the file."""
+    with pytest.raises(CheckpointError) as caught:
+        use()
+    assert os.fspath(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return one_line(caught.value)
+
+
+def reading(path: Path, like: Tree = TREE) -> Callable[[], Tree]:
+    return lambda: fn.restore(fn.load(path), like)
+
+
+def saved(folder: Path, tree: Tree = TREE, notes: Mapping[str, str] = NOTES) -> Path:
+    fn.save(folder / NAME, tree, notes)
+    return folder / NAME
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        TREE,
+        fn.tree_map(lambda p: p.astype(np.float64), TREE),
+        (),
+        np.array([1.0, np.nan, np.inf, -0.0, 5e-324]),
+        (np.zeros((0, 3), np.float32),),
+        (np.array(2.5), np.float32(1.5)),
+        (np.asfortranarray(draw(0, (3, 4))), draw(0, (6, 4))[::-2, ::3]),
+    ],
+    ids=["float32", "float64", "no leaf", "bare leaf", "empty leaf", "no axis", "Fortran and strided"],
+)
+def test_what_is_read_is_what_was_saved_bit_for_bit(tmp_path: Path, tree: Tree) -> None:
+    path = saved(tmp_path, tree)
+    found = reading(path, tree)()
+    assert same_bits(found, tree)
+    assert [np.shape(leaf) for leaf in tree_leaves(found)] == [np.shape(leaf) for leaf in tree_leaves(tree)]
+    assert not any(leaf.flags.writeable for leaf in tree_leaves(found))
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_the_description_is_read_as_it_was_written(tmp_path: Path) -> None:
+    description = fn.load(saved(tmp_path)).description
+    assert NOTES.items() <= description.items()
+    assert description["parameters_sha256"] == fn.tree_sha256(TREE)
+
+
+def test_the_same_parameters_give_the_same_file(tmp_path: Path) -> None:
+    first = saved(tmp_path).read_bytes()
+    assert saved(tmp_path).read_bytes() == first
+
+
+@pytest.mark.parametrize("key", ["format", "parameters_sha256"])
+def test_a_description_can_not_make_a_file_that_is_not_read_again(tmp_path: Path, key: str) -> None:
+    try:
+        path = saved(tmp_path, TREE, {key: "mine"})
+    except CheckpointError:
+        assert os.listdir(tmp_path) == []
+    else:
+        assert tree_equal(reading(path)(), TREE)
+
+
+def test_a_description_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    notes: Any = {"epochs": 3}
+    assert refusal(lambda: fn.save(path, TREE, notes), path)
+    assert os.listdir(tmp_path) == []
+
+
+OTHERS: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda _: None,
+    "a folder": lambda path: path.mkdir(),
+    "an empty file": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not a model\n" * 9),
+    "HTML": lambda path: path.write_text("<!doctype html><title>404</title>"),
+    "a header that is too large": lambda path: path.write_bytes(b"\xff" * 64),
+    "NumPy's format": lambda path: path.write_bytes(b"\x93NUMPY\1\0" + bytes(120)),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, other: str) -> None:
+    path = tmp_path / NAME
+    OTHERS[other](path)
+    assert refusal(reading(path), path)
+
+
+FOREIGN: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str] | None]] = {
+    "no header": ({"[0].weight": np.ones((3, 2), np.float32)}, None),
+    "another header": ({"[0].weight": np.ones((3, 2), np.float32)}, {"format": "pt"}),
+    "a later format": ({"[0].weight": np.ones((3, 2), np.float32)}, {"format": "fnmlp 2"}),
+    "float16": ({"": np.ones(2, np.float16)}, {"format": "fnmlp 1"}),
+    "int64": ({"": np.ones(2, np.int64)}, {"format": "fnmlp 1"}),
+    "no digest": ({"": np.ones(2, np.float32)}, {"format": "fnmlp 1"}),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_safetensors_file_of_others_is_refused(tmp_path: Path, foreign: str) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(safetensors_bytes(*FOREIGN[foreign]))
+    assert refusal(reading(path, np.ones(2, np.float32)), path)
+
+
+def test_a_tensor_of_a_type_that_numpy_lacks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    header = b'{"":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]},"__metadata__":{"format":"fnmlp 1"}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    assert refusal(reading(path), path)
+
+
+def test_a_file_cut_at_any_length_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert refusal(reading(path), path)
+    for longer in (whole + b"\0", whole + whole):
+        path.write_bytes(longer)
+        assert refusal(reading(path), path)
+
+
+@pytest.mark.parametrize("part", ["parameters", "header"])
+def test_a_file_with_any_flipped_bit_is_refused(tmp_path: Path, part: str) -> None:
+    # safetensors has no checksum: a flipped bit is another number, or another word of the description.
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    data = len(whole) - 4 * sum(leaf.size for leaf in tree_leaves(TREE))
+    accepted = []
+    for place in range(data, len(whole)) if part == "parameters" else range(data):
+        for bit in range(8):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+            try:
+                reading(path)()
+            except CheckpointError:
+                continue
+            accepted.append(whole[max(0, place - 8) : place + 8])
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    ("like", "said"),
+    [
+        ((TREE[0],), r"the 2 parameters of the model, got also [2].weight"),
+        ((*TREE, np.ones(1, np.float32)), r"the 4 parameters of the model, got [3] missing"),
+        ((fn.Linear(TREE[0].weight.T, TREE[0].bias), *TREE[1:]), r"[0].weight: expected shape (2, 3), got (3, 2)"),
+        ((fn.Linear(TREE[0].weight, ()), *TREE[1:]), r"got also [0].bias"),
+        (fn.tree_leaves(TREE), "got [0] missing"),
+    ],
+    ids=["extra", "missing", "other shape", "without bias", "other names"],
+)
+def test_parameters_of_another_architecture_are_refused(tmp_path: Path, like: Tree, said: str) -> None:
+    path = saved(tmp_path)
+    message = refusal(reading(path, like), path)
+    assert said in message
+    assert "load it with the model that it was saved with" in message
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int64, np.complex64, np.bool_])
+def test_parameters_of_another_dtype_are_not_saved(tmp_path: Path, dtype: Any) -> None:
+    path = tmp_path / NAME
+    assert "convert the parameters" in refusal(lambda: fn.save(path, (np.ones(2, dtype),), {}), path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("target", ["missing/model", "folder"])
+def test_a_save_that_fails_says_why_and_leaves_nothing(tmp_path: Path, target: str) -> None:
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / target
+    assert "a place to save to" in refusal(lambda: fn.save(path, TREE, NOTES), path)
+    assert [str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*")] == ["folder"]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(5, "Input/output error")], ids=str)
+def test_a_save_that_fails_leaves_the_earlier_file_intact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError
+) -> None:
+    path = saved(tmp_path)
+    before = path.read_bytes()
+
+    def fail(_: int) -> None:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        assert str(fault.strerror) in refusal(lambda: fn.save(path, (np.zeros(5),), {}), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [NAME]

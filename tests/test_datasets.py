@@ -1,0 +1,284 @@
+"""Claims about where data sets are looked for, and what is refused of what is found."""
+
+from collections.abc import Mapping
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+from torch.utils.data import DataLoader
+
+from fnmlp.data import Dataset, datasets, digits, fashion_mnist, mnist, read_idx, write_idx
+from fnmlp.data.download import sha256_of_idx
+from fnmlp.errors import DataError, DataNotFoundError, one_line
+
+PARTS = tuple(datasets.MNIST_SHA256)
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = PARTS
+EACH_SET = pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+
+
+def made_up(mark: int = 0, rows: int = 7) -> dict[str, NDArray[Any]]:
+    """Make a small data set in MNIST's form, all of whose pixels are `mark`, so that it is known again."""
+    images = np.full((rows, 28, 28), mark, np.uint8)
+    labels = np.arange(rows, dtype=np.uint8)
+    return {TRAIN_IMAGES: images, TRAIN_LABELS: labels, TEST_IMAGES: images[:5], TEST_LABELS: labels[:5]}
+
+
+def write_set(folder: Path, arrays: Mapping[str, NDArray[Any]], ending: str = ".gz") -> Path:
+    """Write the files of a data set into a new folder."""
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        write_idx(folder / (name + ending), array)
+    return folder
+
+
+def digests_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    return {name: sha256_of_idx(array) for name, array in arrays.items()}
+
+
+def mark_of(dataset: Dataset) -> int:
+    assert len(np.unique(dataset.train.inputs)) == 1
+    return int(dataset.train.inputs[0, 0, 0])
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        mnist(folder, mirrors=())
+    text = one_line(caught.value)
+    assert str(folder) in text
+    return text
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give each test a cache and a Debian folder of its own, and no data folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(datasets.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
+
+
+def load_set(name: str, data_dir: Path | None = None) -> Dataset:
+    return mnist(data_dir, mirrors=()) if name == "mnist" else fashion_mnist(data_dir)
+
+
+# Where it is looked for.
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@EACH_SET
+def test_a_data_set_is_read_whole_raw_or_packed(name: str, ending: str, tmp_path: Path) -> None:
+    arrays = made_up(3)
+    write_set(tmp_path / "data" / name, arrays, ending)
+    dataset = load_set(name, tmp_path / "data")
+    assert (dataset.name, dataset.white, len(dataset.classes)) == (name, 255, 10)
+    found = (dataset.train.inputs, dataset.train.targets, dataset.test.inputs, dataset.test.targets)
+    for part, array in zip(PARTS, found, strict=True):
+        assert np.array_equal(array, arrays[part])
+        assert array.dtype == np.uint8
+        assert not array.flags.writeable
+
+
+def test_raw_and_packed_files_may_be_mixed_and_raw_wins(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "mnist", made_up(1))
+    write_idx(folder / TRAIN_IMAGES, made_up(2)[TRAIN_IMAGES])
+    assert mark_of(mnist(folder, mirrors=())) == 2
+
+
+@EACH_SET
+def test_the_places_come_one_before_the_other(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [tmp_path / "given" / name, tmp_path / "given2", tmp_path / "variable" / name]
+    places += [tmp_path / "cache" / "fnmlp" / name, tmp_path / "debian"]
+    arguments = [tmp_path / "given", tmp_path / "given2", None, None, None]
+    if name == "mnist":  # Debian has no package of it
+        places, arguments = places[:-1], arguments[:-1]
+    variables = ["variable", "variable", "variable", "nowhere", "nowhere"]
+    digests = digests_of(made_up(len(places) - 1)) if name == "mnist" else digests_of(made_up(3))
+    monkeypatch.setattr(datasets, "MNIST_SHA256", digests)
+    monkeypatch.setattr(datasets, "FASHION_SHA256", digests)
+    for mark in reversed(range(len(places))):
+        write_set(places[mark], made_up(mark))
+        monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / variables[mark]))
+        assert mark_of(load_set(name, arguments[mark])) == mark
+
+
+def test_a_data_dir_without_the_data_set_leaves_it_to_the_next_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(tmp_path / "variable" / "mnist", made_up(4))
+    write_set(tmp_path / "given" / "fashion-mnist", made_up(5))
+    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "variable"))
+    assert mark_of(mnist(tmp_path / "given", mirrors=())) == 4
+
+
+@EACH_SET
+def test_what_is_nowhere_is_named_with_every_place_and_the_remedy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "variable"))
+    (tmp_path / "given").mkdir()
+    with pytest.raises(DataNotFoundError) as caught:
+        load_set(name, tmp_path / "given")
+    text = str(caught.value)
+    for place in (f"given/{name}", "given", f"variable/{name}", f"cache/fnmlp/{name}"):
+        assert str(tmp_path / place) in text
+    assert f"--data-dir DIR or set {datasets.FOLDER_VARIABLE}=DIR" in text
+    assert ("dataset-fashion-mnist" in text) == (name == "fashion-mnist")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("file", "got a file"), ("nowhere", "nothing of this name"), pytest.param("x" * 300, "nothing", id="long")],
+)
+def test_a_data_dir_that_is_no_folder_is_refused_before_any_other_is_looked_at(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    write_set(tmp_path / "variable" / "mnist", made_up())
+    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "variable"))
+    assert words in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("missing", PARTS)
+def test_an_incomplete_folder_is_refused_and_the_missing_file_named(missing: str, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "mnist", made_up())
+    (folder / f"{missing}.gz").unlink()
+    assert f"got no {missing}; put the missing file there" in refusal(folder)
+
+
+# What is found must be the data set.
+
+LABELS, IMAGES = made_up()[TRAIN_LABELS], made_up()[TRAIN_IMAGES]
+
+
+@pytest.mark.parametrize(
+    ("part", "array", "words"),
+    [
+        pytest.param(TRAIN_IMAGES, LABELS, "expected uint8 images (n, 28, 28), got uint8 (7,)", id="labels"),
+        pytest.param(TEST_LABELS, IMAGES, "expected uint8 labels (n,), got uint8 (7, 28, 28)", id="images"),
+        pytest.param(TRAIN_IMAGES, IMAGES[:, :27], "got uint8 (7, 27, 28)", id="27-rows"),
+        pytest.param(TRAIN_IMAGES, IMAGES[:, :, :8], "got uint8 (7, 28, 8)", id="8-columns"),
+        pytest.param(TEST_IMAGES, IMAGES.reshape(7, 784), "got uint8 (7, 784)", id="flat"),
+        pytest.param(TEST_IMAGES, IMAGES[:0], "expected at least one row, got none", id="no-images"),
+        pytest.param(TRAIN_LABELS, LABELS[:0], "expected at least one row, got none", id="no-labels"),
+        pytest.param(TRAIN_IMAGES, IMAGES.astype(np.float32), "got float32 (7, 28, 28)", id="float32-images"),
+        pytest.param(TRAIN_LABELS, LABELS.astype(np.int8), "got int8 (7,)", id="int8-labels"),
+        pytest.param(TRAIN_LABELS, LABELS[:6], "got 7 images and 6 labels", id="labels-lost"),
+        pytest.param(TEST_IMAGES, IMAGES[:1], "got 1 images and 5 labels", id="images-lost"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_arrays_that_do_not_belong_there_are_refused_with_their_file(
+    part: str, array: NDArray[Any], words: str, ending: str, tmp_path: Path
+) -> None:
+    folder = write_set(tmp_path / "mnist", {**made_up(), part: array}, ending)
+    text = refusal(folder)
+    assert words in text
+    assert part.split("-", maxsplit=1)[0] in text
+
+
+@pytest.mark.parametrize("label", [10, 255])
+@pytest.mark.parametrize("part", [TRAIN_LABELS, TEST_LABELS])
+def test_a_label_out_of_range_is_refused_with_its_row_and_file(part: str, label: int, tmp_path: Path) -> None:
+    labels = made_up()[part].copy()
+    labels[3] = label
+    folder = write_set(tmp_path / "mnist", {**made_up(), part: labels})
+    text = refusal(folder)
+    assert f"labels[3]: expected 0 to 9, got {label};" in text
+    assert f"in {folder / part}.gz" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>no</html>", gzip.compress(b"\0\0\x08\x01")[:-1]])
+def test_a_file_that_is_no_idx_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "mnist", made_up())
+    (folder / f"{TEST_LABELS}.gz").write_bytes(content)
+    assert f"{TEST_LABELS}.gz" in refusal(folder)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "mnist", made_up())
+    (folder / TRAIN_IMAGES).mkdir()
+    assert "directory" in refusal(folder)
+
+
+# What lies in the cache is verified each time.
+
+
+@EACH_SET
+@pytest.mark.parametrize("part", PARTS)
+def test_a_cache_that_was_tampered_with_is_refused_at_use(
+    name: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = made_up(9)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", digests_of(arrays))
+    monkeypatch.setattr(datasets, "FASHION_SHA256", digests_of(arrays))
+    folder = write_set(tmp_path / "cache" / "fnmlp" / name, arrays)
+    assert mark_of(load_set(name)) == 9
+    changed = read_idx(folder / f"{part}.gz").copy()
+    changed.flat[0] ^= 1
+    write_idx(folder / f"{part}.gz", changed)
+    with pytest.raises(DataError) as caught:
+        load_set(name)
+    assert str(folder / f"{part}.gz") in str(caught.value)
+    assert "other bytes" in str(caught.value)
+    assert "delete the file" in caught.value.remedy
+
+
+def test_a_cache_behind_a_link_is_verified_as_well(tmp_path: Path) -> None:
+    write_set(tmp_path / "elsewhere" / "mnist", made_up(1))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "fnmlp").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="other bytes"):
+        mnist(mirrors=())
+
+
+def test_files_that_the_user_puts_elsewhere_need_not_be_the_known_ones(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "mnist", made_up(1))
+    assert digests_of(made_up(1)) != datasets.MNIST_SHA256
+    assert mark_of(mnist(folder, mirrors=())) == 1
+
+
+@pytest.mark.parametrize("missing", PARTS)
+def test_an_incomplete_cache_is_one_that_another_program_fills_and_no_error(missing: str, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "cache" / "fnmlp" / "mnist", made_up())
+    (folder / f"{missing}.gz").unlink()
+    with pytest.raises(DataNotFoundError):
+        mnist(mirrors=())
+    write_set(tmp_path / "given" / "mnist", made_up(6))
+    assert mark_of(mnist(tmp_path / "given", mirrors=())) == 6
+
+
+# The embedded digits.
+
+
+def test_digits_are_the_known_ones_in_the_documented_form() -> None:
+    dataset = digits()
+    assert (dataset.name, dataset.classes, dataset.white) == ("digits", tuple("0123456789"), 16)
+    assert dataset.train.inputs.shape == (1438, 8, 8)
+    assert dataset.test.inputs.shape == (359, 8, 8)
+    for batch in (dataset.train, dataset.test):
+        assert batch.inputs.dtype == batch.targets.dtype == np.uint8
+        assert (int(batch.inputs.min()), int(batch.inputs.max())) == (0, 16)
+        assert sorted(np.unique(batch.targets)) == list(range(10))
+        assert not batch.inputs.flags.writeable
+
+
+def test_every_fifth_digit_is_for_testing_and_none_is_in_both_parts() -> None:
+    from sklearn.datasets import load_digits
+
+    known, dataset = load_digits(), digits()
+    assert np.array_equal(dataset.test.inputs, known.images[4::5])
+    assert np.array_equal(dataset.test.targets, known.target[4::5])
+    rest = np.arange(len(known.images)) % 5 != 4
+    assert np.array_equal(dataset.train.inputs, known.images[rest])
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_torch_takes_a_part_of_a_data_set_by_len_and_index(part: str) -> None:
+    batch = getattr(digits(), part)
+    loader: DataLoader[Any] = DataLoader(batch, batch_size=100)
+    pairs = list(loader)
+    assert np.array_equal(np.concatenate([images.numpy() for images, _ in pairs]), batch.inputs)
+    assert np.array_equal(np.concatenate([labels.numpy() for _, labels in pairs]), batch.targets)

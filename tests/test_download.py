@@ -1,0 +1,296 @@
+"""Claims about downloads, made against a real server: a file appears only when it is whole and verified."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+import gzip
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
+from pathlib import Path
+import socket
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from fnmlp.data import datasets, mnist, read_idx
+from fnmlp.data import download as module
+from fnmlp.data.download import download
+from fnmlp.data.idx import encode_header
+from fnmlp.errors import DataError, DataNotFoundError
+from tests.test_datasets import PARTS, digests_of, made_up, mark_of, write_set
+
+ARRAYS = made_up(8)
+DIGESTS = digests_of(ARRAYS)
+BODIES = {f"/{name}.gz": gzip.compress(encode_header(array) + array.tobytes()) for name, array in ARRAYS.items()}
+WRONG_BODIES = {path: gzip.compress(gzip.decompress(body)[:-1] + b"\7") for path, body in BODIES.items()}
+FILES = sorted(f"{name}.gz" for name in PARTS)
+SECOND = f"/{PARTS[1]}.gz"
+CLOSED = "http://127.0.0.1:1/"
+
+Answer = Callable[["Mirror", BaseHTTPRequestHandler], object]
+Start = Callable[[Answer], "Mirror"]
+
+
+class Mirror:
+    """A server on this machine: what it does is its answer, what it was asked for is in `asked`."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.asked: list[str] = []
+        self.released = threading.Event()
+        self.holding = threading.Semaphore(0)
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.asked.append(self.path)
+                with suppress(ConnectionError):
+                    answer(mirror, self)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing on stderr."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def hold(self) -> None:
+        """Keep a connection open, without another byte, until the test is over."""
+        self.holding.release()
+        assert self.released.wait(60)
+
+    def close(self) -> None:
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Start]:
+    """Start servers, and stop them when the test is over."""
+    with ExitStack() as servers:
+        yield lambda answer: servers.enter_context(closing(Mirror(answer)))
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name an empty cache of this test alone, and forget proxies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv(datasets.FOLDER_VARIABLE, raising=False)
+    return tmp_path / "fnmlp" / "mnist"
+
+
+def sends(
+    change: Callable[[bytes], bytes] = bytes, *, of: Mapping[str, bytes] = BODIES, status: int = 200, **headers: object
+) -> Answer:
+    """Answer with a file, perhaps changed, and with headers that need not be true."""
+
+    def answer(_: Mirror, handler: BaseHTTPRequestHandler) -> None:
+        body = change(of[handler.path])
+        handler.send_response(status)
+        for name, value in ({"Content_Length": len(body)} | headers).items():
+            handler.send_header(name.replace("_", "-"), str(value))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+good, missing, wrong_bytes = sends(), sends(status=404), sends(of=WRONG_BODIES)
+page = sends(lambda _: b"<!DOCTYPE html><html>Please sign in to this network</html>")
+
+
+def stall(mirror: Mirror, _: BaseHTTPRequestHandler) -> None:
+    mirror.hold()
+
+
+def stall_in_the_body(mirror: Mirror, handler: BaseHTTPRequestHandler) -> None:
+    sends(lambda body: body[:10], Content_Length=1000)(mirror, handler)
+    mirror.hold()
+
+
+FAULTS = {
+    "wrong bytes": (wrong_bytes, "other bytes than the known ones"),
+    "short body": (sends(Content_Length=1000), "IncompleteRead"),
+    "cut body": (sends(lambda body: body[:-9]), "the end of the file"),
+    "empty body": (sends(lambda _: b""), "an empty file"),
+    "HTML page": (page, "an HTML or XML page"),
+    "raw IDX": (sends(gzip.decompress), "raw IDX"),
+    "404": (missing, "HTTP status 404"),
+    "503": (sends(status=503), "HTTP status 503"),
+    "redirect": (sends(status=301, Location="/moved"), "HTTP status 301"),
+    "stall": (stall, "no answer within 0.8 s"),
+    "stall in the body": (stall_in_the_body, "no answer in time"),
+    "too large": (sends(lambda _: bytes(300_000)), "more than 200000 bytes"),
+    "not HTTP": (lambda _, handler: handler.wfile.write(b"220 a mail server\r\n"), "220 a mail server"),
+    "hangs up": (lambda _, handler: handler.connection.shutdown(socket.SHUT_RDWR), "closed connection"),
+    "404 at the second": (lambda *both: (missing if both[1].path == SECOND else good)(*both), "HTTP status 404"),
+}
+EACH_FAULT = pytest.mark.parametrize(("answer", "words"), FAULTS.values(), ids=FAULTS)
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less than a second and take 200,000 bytes, so that the tests of these limits are short."""
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.8)
+    monkeypatch.setattr(module, "SIZE_LIMIT", 200_000)
+
+
+def refusal(mirrors: tuple[str, ...], cache: Path) -> str:
+    """Say why nothing was downloaded; whatever went wrong, the cache is then as empty as before."""
+    with pytest.raises(DataNotFoundError) as caught:
+        download(mirrors, cache, DIGESTS)
+    assert list(cache.iterdir()) == []
+    return str(caught.value)
+
+
+def assert_whole(cache: Path) -> None:
+    assert sorted(os.listdir(cache)) == FILES
+    for name, array in ARRAYS.items():
+        assert np.array_equal(read_idx(cache / f"{name}.gz"), array)
+
+
+def test_a_download_leaves_the_verified_files_under_their_names_and_nothing_else(mirror: Start, cache: Path) -> None:
+    server = mirror(good)
+    files = download((server.url,), cache, DIGESTS)
+    assert files == {name: cache / f"{name}.gz" for name in PARTS}
+    assert_whole(cache)
+    assert server.asked == list(BODIES)
+
+
+def test_the_mirrors_are_asked_once_and_then_the_cache_serves(
+    mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mirror(good)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    for _ in range(2):
+        assert mark_of(mnist(mirrors=(server.url,))) == 8
+        assert_whole(cache)
+    assert server.asked == list(BODIES)
+
+
+@pytest.mark.usefixtures("small_limits")
+@EACH_FAULT
+def test_a_mirror_at_fault_is_named_with_its_fault_and_leaves_nothing(
+    answer: Answer, words: str, mirror: Start, cache: Path
+) -> None:
+    server = mirror(answer)
+    text = refusal((server.url,), cache)
+    assert f"{server.url}: " in text
+    assert words in text
+    assert len(text.splitlines()) == 1
+    assert "/moved" not in server.asked
+    assert server.holding.acquire(timeout=0) == (answer in (stall, stall_in_the_body)), "it was waited for to the end"
+
+
+@pytest.mark.usefixtures("small_limits")
+@EACH_FAULT
+def test_the_next_mirror_is_as_good_as_the_first(answer: Answer, words: str, mirror: Start, cache: Path) -> None:
+    assert words
+    download((CLOSED, mirror(answer).url, mirror(good).url), cache, DIGESTS)
+    assert_whole(cache)
+
+
+def test_a_data_set_that_no_mirror_serves_is_missing_and_each_says_why(mirror: Start, cache: Path) -> None:
+    urls = [mirror(answer).url for answer in (missing, wrong_bytes, page)]
+    with pytest.raises(DataNotFoundError) as caught:
+        mnist(mirrors=(*urls, CLOSED))
+    text = str(caught.value)
+    for url, words in zip(urls, ["HTTP status 404", "other bytes", "HTML"], strict=True):
+        assert words in text.split(url)[1].split("http:", maxsplit=1)[0]
+    for words in (f"{CLOSED}: connection refused", str(cache), "--data-dir"):
+        assert words in text
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_host_that_can_not_be_looked_up_is_a_fault_like_any_other(cache: Path) -> None:
+    text = refusal(("http://nowhere.invalid/",), cache)
+    assert "the host's name can't be resolved" in text or "no answer within 0.8 s" in text
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_look_up_that_hangs_is_left_while_it_still_hangs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(60) and [])
+    try:
+        assert "http://a.example/: no answer within 0.8 s" in refusal(("http://a.example/",), cache)
+    finally:
+        release.set()
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_what_a_mirror_sends_after_it_was_given_up_never_reaches_the_cache(mirror: Start, cache: Path) -> None:
+    late_is_asked_to_send, late_has_sent = threading.Event(), threading.Event()
+
+    def late(_: Mirror, handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nX-Slow: ")
+        while not late_is_asked_to_send.wait(0.1):  # each byte keeps the connection alive
+            handler.wfile.write(b".")
+        handler.wfile.write(b"\r\n\r\n" + WRONG_BODIES[handler.path])
+        late_has_sent.set()
+
+    def next_one(mirror: Mirror, handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == SECOND:  # the first file is here and verified
+            late_is_asked_to_send.set()
+            assert late_has_sent.wait(60)
+            mirror.released.wait(0.2)
+        good(mirror, handler)
+
+    download((mirror(late).url, mirror(next_one).url), cache, DIGESTS)
+    assert late_has_sent.is_set()
+    assert_whole(cache)
+
+
+def test_threads_that_download_at_once_all_end_with_whole_files(mirror: Start, cache: Path) -> None:
+    server = mirror(good)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: download((server.url,), cache, DIGESTS), range(4)))
+    assert results == [{name: cache / f"{name}.gz" for name in PARTS}] * 4
+    assert_whole(cache)
+
+
+def test_programs_that_download_at_once_all_end_with_whole_files(mirror: Start, cache: Path) -> None:
+    server = mirror(good)
+    code = "import sys; from pathlib import Path; from fnmlp.data.download import download\n"
+    code += f"download((sys.argv[1],), Path(sys.argv[2]), {DIGESTS})"
+    command = [sys.executable, "-W", "error", "-c", code, server.url, str(cache)]
+    programs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [(program.communicate()[1], program.returncode) for program in programs] == [(b"", 0)] * 2
+    assert_whole(cache)
+
+
+@pytest.mark.parametrize("there", range(1, 4))
+def test_a_cache_that_an_earlier_download_left_incomplete_is_completed(
+    there: int, mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    write_set(cache, {name: ARRAYS[name] for name in PARTS[:there]})
+    assert mark_of(mnist(mirrors=(mirror(good).url,))) == 8
+    assert_whole(cache)
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_its_target_left_alone(
+    mirror: Start, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "precious").write_text("mine")
+    cache.mkdir(parents=True)
+    (cache / FILES[0]).symlink_to(tmp_path / "precious")
+    download((mirror(good).url,), cache, DIGESTS)
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert_whole(cache)
+
+
+@pytest.mark.parametrize("blocked", ["", "fnmlp"])
+def test_a_file_in_the_place_of_the_cache_is_an_error_that_names_it(blocked: str, mirror: Start, cache: Path) -> None:
+    place = cache.parent if blocked else cache
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("in the way")
+    server = mirror(good)
+    with pytest.raises(DataError, match="a cache that can be written") as caught:
+        download((server.url,), cache, DIGESTS)
+    assert str(cache) in str(caught.value)
+    assert place.read_text() == "in the way"
+    assert server.asked == []

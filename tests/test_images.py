@@ -1,0 +1,174 @@
+"""Claims about pictures from files: their grey levels, and that whatever can't be read is a DataError."""
+
+from collections.abc import Callable
+from pathlib import Path
+import struct
+from typing import Any
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+import pytest
+
+from fnmlp.data import read_image
+from fnmlp.errors import DataError
+
+RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+NOISE = np.random.default_rng(0).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+
+
+def save(folder: Path, picture: NDArray[Any] | Image.Image, name: str = "picture.png") -> Path:
+    path = folder / name
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read_image(path, (8, 8))
+    text = str(caught.value)
+    assert text.startswith(str(path))
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def palette() -> Image.Image:
+    """Make a picture whose pixels are places in a list of colours, in reversed order of brightness."""
+    picture = Image.fromarray(255 - RAMP).copy()
+    picture = Image.frombytes("P", (8, 8), picture.tobytes())
+    picture.putpalette([255 - place // 3 for place in range(768)])
+    return picture
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(RAMP, id="grey"),
+        pytest.param(np.stack([RAMP] * 3, axis=-1), id="RGB"),
+        pytest.param(np.stack([RAMP] * 3 + [np.full_like(RAMP, 255)], axis=-1), id="RGBA"),
+        pytest.param(Image.merge("LA", [Image.fromarray(RAMP), Image.new("L", (8, 8), 255)]), id="grey-and-alpha"),
+        pytest.param(RAMP.astype(np.uint16) * 257, id="16-bit"),
+        pytest.param(palette(), id="palette"),
+    ],
+)
+def test_every_kind_of_png_gives_the_same_grey_levels(picture: NDArray[Any] | Image.Image, tmp_path: Path) -> None:
+    grey = read_image(save(tmp_path, picture), (8, 8))
+    assert np.array_equal(grey, RAMP)
+    assert grey.dtype == np.uint8
+    assert not grey.flags.writeable
+
+
+def test_a_black_and_white_png_gives_0_and_255(tmp_path: Path) -> None:
+    path = save(tmp_path, RAMP > 100)
+    with Image.open(path) as picture:
+        assert picture.mode == "1"
+    assert np.array_equal(read_image(path, (8, 8)), np.where(RAMP > 100, 255, 0))
+
+
+def test_16_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    wide = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    assert np.array_equal(read_image(save(tmp_path, wide), (8, 8)), np.rint(wide / 257))
+
+
+def test_colours_are_weighted_as_the_eye_does(tmp_path: Path) -> None:
+    """ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B."""
+    colours = np.zeros((8, 8, 3), np.uint8)
+    colours[0, 0], colours[0, 1], colours[0, 2] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    assert read_image(save(tmp_path, colours), (8, 8))[0, :4].tolist() == [76, 150, 29, 0]
+
+
+@pytest.mark.parametrize(("invert", "expected"), [(False, 0), (True, 255)])
+def test_transparent_places_are_black_before_they_are_inverted(invert: bool, expected: int, tmp_path: Path) -> None:
+    clear = np.full((8, 8, 4), 255, np.uint8)
+    clear[:4, :, 3] = 0
+    grey = read_image(save(tmp_path, clear), (8, 8), invert=invert)
+    assert set(grey[:4].flat) == {expected}
+    assert set(grey[4:].flat) == {255 - expected}
+
+
+def test_what_shines_through_a_little_counts_a_little(tmp_path: Path) -> None:
+    veiled = np.full((8, 8, 4), 255, np.uint8)
+    veiled[..., 3] = 51
+    assert set(read_image(save(tmp_path, veiled), (8, 8)).flat) == {51}
+
+
+@pytest.mark.parametrize("white", [1, 16, 255])
+def test_levels_go_from_0_to_white_and_inversion_turns_them_round(white: int, tmp_path: Path) -> None:
+    path = save(tmp_path, RAMP)
+    for invert, levels in ((False, RAMP), (True, 255 - RAMP)):
+        grey = read_image(path, (8, 8), white=white, invert=invert)
+        assert np.array_equal(grey, np.rint(levels * (white / 255)))
+
+
+def test_the_first_number_of_a_shape_is_the_height(tmp_path: Path) -> None:
+    path = save(tmp_path, np.zeros((4, 6), np.uint8))
+    assert read_image(path, (4, 6)).shape == (4, 6)
+    with pytest.raises(DataError, match="expected 6 x 4 pixels, got 4 x 6; resize the picture"):
+        read_image(path, (6, 4))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(lambda path: save(path.parent, NOISE[:7]), "expected 8 x 8 pixels, got 7 x 8", id="size"),
+        pytest.param(lambda path: path.write_text("a text"), "a file of another kind", id="text"),
+        pytest.param(lambda path: path.write_bytes(b""), "a file of another kind", id="empty"),
+        pytest.param(lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "expected a picture", id="nothing-inside"),
+        pytest.param(lambda path: path.mkdir(), "Is a directory", id="folder"),
+        pytest.param(lambda path: path.symlink_to("nowhere"), "No such file", id="dangling-link"),
+        pytest.param(lambda path: path.symlink_to(path), "symbolic links", id="link-to-itself"),
+        pytest.param(lambda path: path.symlink_to("/dev/null"), "a file of another kind", id="device"),
+    ],
+)
+def test_what_is_no_picture_of_that_size_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+    make(tmp_path / "picture.png")
+    assert words in refusal(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("name", ["nowhere.png", "x" * 300])
+def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
+    assert "name too long" in refusal(tmp_path / name) or "No such file" in refusal(tmp_path / name)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("size", [12_000, 50_000, 2**31 - 1])
+def test_a_small_file_that_claims_a_huge_picture_is_refused(size: int, tmp_path: Path) -> None:
+    header = chunk(b"IHDR", struct.pack(">2I5B", size, size, 8, 0, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + body)
+    assert "bomb.png" in refusal(tmp_path / "bomb.png")
+
+
+def outcome(path: Path, content: bytes) -> NDArray[Any] | None:
+    """Read damaged bytes as a picture: its levels, or None where they are refused; nothing else may happen."""
+    path.write_bytes(content)
+    try:
+        return read_image(path, (8, 8))
+    except DataError:
+        return None
+
+
+@pytest.mark.parametrize("picture", [RAMP, NOISE, NOISE[..., 0] > 99, palette()], ids=["L", "RGBA", "1", "P"])
+def test_a_truncated_png_is_refused_at_every_length(picture: NDArray[Any] | Image.Image, tmp_path: Path) -> None:
+    path = save(tmp_path, picture)
+    content = path.read_bytes()
+    # The end mark may lose its own check sum: nothing that is seen.
+    assert [length for length in range(len(content) - 4) if outcome(path, content[:length]) is not None] == []
+
+
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7), kind=st.sampled_from(["L", "RGB", "P", "I;16"]))
+def test_a_flipped_bit_is_refused_or_does_no_harm(
+    place: int, bit: int, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    picture = Image.fromarray(RAMP.astype(np.uint16) * 257 if kind == "I;16" else RAMP)
+    path = save(tmp_path_factory.getbasetemp(), picture if kind == "I;16" else picture.convert(kind), "flipped.png")
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1 << bit
+    grey = outcome(path, bytes(content))
+    assert grey is None or np.array_equal(grey, RAMP)

@@ -1,0 +1,80 @@
+"""The layer type: an immutable value with a name, and helpers that write names and make pullbacks."""
+
+from functools import partial
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+
+from fnmlp.combinators import chain
+from fnmlp.initializers import constant, glorot_normal
+from fnmlp.key import Key
+from fnmlp.layer import Layer, expression, gradients, input_pullback, no_parameters, spell
+from fnmlp.layers import linear, relu, softmax
+from tests.catalogue import LAYERS, Specimen
+from tests.steps import point_of, same_bits
+
+
+def test_a_layer_can_not_be_changed() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        relu().name = "other"  # type: ignore[misc]
+
+
+def test_a_layer_shows_the_expression_that_constructs_it() -> None:
+    assert repr(chain(linear(3, bias=False), relu())) == "chain(linear(3, bias=False), relu())"
+
+
+@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+def test_a_layer_holds_no_parameters(specimen: Specimen) -> None:
+    assert [field.name for field in attrs.fields(Layer)] == ["name", "init", "apply", "vjp"]
+    first, second = (specimen.layer.init(Key(seed), specimen.example)[0] for seed in (0, 0))
+    assert first == () or first is not second
+
+
+@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+def test_the_eager_gradients_are_those_of_the_pullback(specimen: Specimen) -> None:
+    params, x, dy = point_of(specimen.layer, specimen.example, 2, 3)
+    grads, delayed_dx = specimen.layer.vjp(params, x, None)[1](dy)
+    assert same_bits(gradients(specimen.layer, params, x, dy), (grads, delayed_dx()))
+
+
+def test_dx_is_computed_only_where_it_is_asked_for() -> None:
+    asked: list[int] = []
+
+    def pull(dy: int) -> Any:
+        asked.append(dy)
+        return 2 * dy
+
+    gradient, delayed_dx = input_pullback(pull)(3)  # type: ignore[arg-type]
+    assert (gradient, asked) == ((), [])
+    assert delayed_dx() == 6
+    assert asked == [3]
+
+
+def test_no_parameters_keeps_the_shape() -> None:
+    assert no_parameters(Key(0), (3, 2)) == ((), (3, 2))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1, "1"),
+        (0.1, "0.1"),
+        ("sum", "'sum'"),
+        ((1, 2), "(1, 2)"),
+        (relu(), "relu()"),
+        (glorot_normal(), "glorot_normal()"),
+        (constant(2), "constant(value=2.0)"),
+        (np.sqrt, "sqrt"),
+        (softmax, "softmax"),
+        (partial(spell, 3), "spell(3)"),
+    ],
+)
+def test_arguments_are_spelled_as_python_would_construct_them(value: object, text: str) -> None:
+    assert spell(value) == text
+
+
+def test_an_expression_has_arguments_first_and_then_options() -> None:
+    assert expression("f") == "f()"
+    assert expression("f", [1, relu()], {"a": "x", "b": 2.5}) == "f(1, relu(), a='x', b=2.5)"

@@ -1,0 +1,198 @@
+"""Layers, one by one: the formula by hand, conventions at kinks and infinities, and refusals."""
+
+from collections.abc import Callable
+from math import fsum
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError
+from fnmlp.initializers import constant, zeros
+from fnmlp.key import Key
+from fnmlp.layer import Layer, gradients
+from fnmlp.layers import Linear, flatten, identity, linear, relu, scale, softmax
+from fnmlp.losses import mse
+from fnmlp.optimizers import sgd
+from fnmlp.training import train_state, train_step
+from tests.steps import assert_close, draw, same_bits, seeds
+
+TINY = float(np.finfo(np.float64).smallest_subnormal)
+W, B = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([10.0, 20.0])
+
+
+def test_linear_is_x_w_plus_b_with_the_gradients_of_the_formula() -> None:
+    x, dy = np.array([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), np.array([[1.0, 0.0], [0.5, -1.0]])
+    assert linear(2).apply(Linear(W, B), x).tolist() == [[6.0, 16.0], [16.0, 28.0]]
+    grads, dx = gradients(linear(2), Linear(W, B), x, dy)
+    assert grads.weight.tolist() == [[1.0, 0.0], [1.0, -2.0], [-1.0, 0.0]]
+    assert np.asarray(grads.bias).tolist() == [1.5, -1.0]
+    assert dx.tolist() == [[1.0, 3.0, 5.0], [-1.5, -2.5, -3.5]]
+
+
+def test_linear_without_bias_runs_and_learns() -> None:
+    # The lab's Linear(bias=False) could not run.
+    model, optimizer = linear(1, bias=False), sgd(0.3)
+    state = train_state(model, optimizer, key=Key(0), example=(2,), dtype="float64")
+    assert state.params.bias == ()
+    x = draw(0, (16, 2))
+    batch = x, x @ np.array([[2.0], [-1.0]])
+    for _ in range(300):
+        state = train_step(model, mse, optimizer, state, batch)
+    assert_close(state.params.weight, np.array([[2.0], [-1.0]]), eps=1e4)
+    assert state.params.bias == ()
+
+
+def test_the_default_weights_and_biases_fill_one_over_the_root_of_the_inputs() -> None:
+    params, shape = linear(64).init(Key(0), (100,))
+    assert (params.weight.shape, np.shape(params.bias), shape) == ((100, 64), (64,), (64,))
+    assert 0.099 < np.abs(params.weight).max() <= np.float32(0.1)
+    assert 0.08 < np.abs(params.bias).max() <= np.float32(0.1)
+    assert not np.isin(params.bias, params.weight).any()
+
+
+def test_weights_and_biases_are_drawn_as_the_options_say() -> None:
+    params, _ = linear(2, weight_init=constant(3), bias_init=zeros()).init(Key(0), (4,))
+    assert params.weight.tolist() == [[3.0, 3.0]] * 4
+    assert np.asarray(params.bias).tolist() == [0.0, 0.0]
+
+
+@given(seeds)
+def test_the_gradient_of_the_bias_of_60000_rows_is_within_4_eps(seed: int) -> None:
+    # sum(axis=0) adds row after row: in float32 that is 40 to 70 eps off at this many rows.
+    dy = np.random.default_rng(seed).uniform(0, 1, (60_000, 3)).astype(np.float32)
+    params = Linear(np.zeros((1, 3), np.float32), np.zeros(3, np.float32))
+    grads, _ = linear(3).vjp(params, np.zeros((60_000, 1), np.float32), None)[1](dy)
+    exact = np.array([fsum(column) for column in dy.astype(np.float64).T])
+    assert (np.abs(np.asarray(grads.bias) - exact) / exact).max() <= 4 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "said"),
+    [
+        (np.zeros((2, 4)), ShapeError, r"linear\(2\): expected inputs of shape \(batch, 3\), got \(2, 4\)"),
+        (np.zeros(3), ShapeError, r"got \(3,\)"),
+        (np.zeros((2, 3, 1)), ShapeError, r"got \(2, 3, 1\)"),
+        (np.zeros((2, 3), np.float32), DtypeError, r"inputs of float64.*convert the inputs with .astype\('float64'\)"),
+        (np.zeros((2, 3), np.uint8), DtypeError, r"for pixels put scale\(1 / 255\) first"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_weight_are_refused(x: Any, kind: type[FnmlpError], said: str) -> None:
+    for use in (linear(2).apply, lambda params, x: linear(2).vjp(params, x, None)):
+        with pytest.raises(kind, match=said):
+            use(Linear(W, B), x)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3), (0,)])
+def test_linear_refuses_examples_of_other_than_one_axis_at_init(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"linear\(2\): expected examples of shape \(n,\)"):
+        linear(2).init(Key(0), shape)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: linear(0),
+        lambda: linear(-1),
+        lambda: linear(2.0),  # type: ignore[arg-type]
+        lambda: linear(2, weight_init=3),  # type: ignore[arg-type]
+        lambda: linear(2, bias_init="zeros"),  # type: ignore[arg-type]
+        lambda: softmax(axis=1.0),  # type: ignore[arg-type]
+        lambda: softmax(axis=True),
+        lambda: softmax(axis=None),  # type: ignore[arg-type]
+        lambda: scale(float("nan")),
+        lambda: scale(1, offset=float("inf")),
+        lambda: scale(1, dtype="float16"),
+    ],
+)
+def test_bad_options_are_refused_at_the_door(make: Callable[[], Layer[Any]]) -> None:
+    with pytest.raises(OptionError):
+        make()
+
+
+@pytest.mark.parametrize("axis", [-3, 2, 5])
+def test_softmax_refuses_an_axis_that_examples_do_not_have(axis: int) -> None:
+    with pytest.raises(ShapeError, match=rf"softmax\(axis={axis}\): expected an axis from -2 to 1"):
+        softmax(axis=axis).init(Key(0), (3,))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_derivative_of_relu_is_0_at_0_and_1_above_and_stays_so_in_subnormals(dtype: Any) -> None:
+    tiny = np.finfo(dtype).smallest_subnormal
+    x = np.array([[-1, -tiny, -0.0, 0.0, tiny, 1, np.inf, -np.inf]], dtype)
+    dy = np.full_like(x, 7)
+    assert relu().apply((), x).tolist() == [[0, 0, 0, 0, tiny, 1, np.inf, 0]]
+    assert gradients(relu(), (), x, dy)[1].tolist() == [[0, 0, 0, 0, 7, 7, 7, 0]]
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_a_cotangent_that_is_not_finite_stays_in_its_element_of_relu(bad: float) -> None:
+    # The documented answer: 0 times infinity is NaN, also where relu is closed; a mask that selects is 7 times slower.
+    with np.errstate(invalid="ignore"):
+        _, dx = gradients(relu(), (), np.array([[-1.0, 0.0, 2.0, -4.0]]), np.array([[bad, bad, 3.0, 5.0]]))
+    assert np.isnan(dx[0, :2]).all()
+    assert dx[0, 2:].tolist() == [3.0, 0.0]
+
+
+@given(seeds, st.sampled_from((-1, 0, 1)), st.integers(-1000, 1000))
+def test_softmax_gives_distributions_that_a_shift_does_not_change(seed: int, axis: int, shift: int) -> None:
+    x = np.random.default_rng(seed).integers(-640, 640, (4, 3)) / 64
+    y = softmax(axis=axis).apply((), x)
+    assert (y >= 0).all()
+    assert_close(y.sum(axis=axis), np.ones(y.sum(axis=axis).shape), eps=4)
+    # x and the shift are dyadic, so that the shifted numbers are exact and the bits must be the same.
+    assert same_bits(softmax(axis=axis).apply((), x + shift), y)
+
+
+def test_softmax_of_huge_and_of_tiny_numbers_is_finite() -> None:
+    x = np.array([[1e308, -1e308, 0], [1000, 0, 0], [-1e4, -1e4, -1e4], [TINY, 0, -TINY]])
+    with np.errstate(under="ignore", over="ignore"):
+        y = softmax().apply((), x)
+    assert y[:2].tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert_close(y[2:], np.full((2, 3), 1 / 3), eps=4)
+
+
+@pytest.mark.parametrize("row", [[np.inf, 1.0], [np.inf, np.inf], [-np.inf, -np.inf], [np.nan, 0.0]])
+def test_softmax_of_a_row_without_a_limit_is_nan_and_leaves_other_rows_alone(row: list[float]) -> None:
+    with np.errstate(invalid="ignore"):
+        y = softmax().apply((), np.array([row, [0.0, 0.0], [-np.inf, 0.0]]))
+    assert np.isnan(y[0]).all()
+    assert y[1:].tolist() == [[0.5, 0.5], [0.0, 1.0]]
+
+
+@given(seeds)
+def test_each_row_of_the_input_gradient_of_softmax_sums_to_0(seed: int) -> None:
+    _, dx = gradients(softmax(), (), draw(seed, (4, 5)), draw(seed + 1, (4, 5)))
+    assert np.abs(dx.sum(axis=1)).max() <= 16 * np.finfo(np.float64).eps
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scale_makes_floats_of_integers_without_wrapping(kind: str, dtype: str) -> None:
+    x = np.array([[0, 1, 255]]).astype(kind)
+    y = scale(2, offset=-1, dtype=dtype).apply((), x)
+    assert (str(y.dtype), y.tolist()) == (dtype, (2 * x.astype(float) - 1).tolist())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [np.float64(0.5), np.float32(0.5), 0.5])
+def test_scale_keeps_the_dtype_of_floats_whatever_the_type_of_its_factor(dtype: Any, factor: float) -> None:
+    for layer in (scale(factor, offset=factor), scale(factor, dtype="float64")):
+        assert layer.apply((), np.ones((1, 2), dtype)).dtype == dtype
+        assert gradients(layer, (), np.ones((1, 2), dtype), np.ones((1, 2), dtype))[1].dtype == dtype
+
+
+def test_flatten_lays_out_examples_in_c_order_and_takes_them_back() -> None:
+    x = np.arange(12.0).reshape(2, 3, 2)
+    for lay in (x, np.asfortranarray(x), x[::-1][::-1]):
+        assert flatten().apply((), lay).tolist() == [list(range(6)), list(range(6, 12))]
+    dy = np.arange(12.0).reshape(2, 6)
+    assert gradients(flatten(), (), x, dy)[1].tolist() == x.tolist()
+    assert flatten().init(Key(0), (3, 2))[1] == (6,)
+
+
+def test_identity_keeps_any_dtype() -> None:
+    for x in (np.arange(3, dtype=np.uint8), np.array([True]), np.array([1.5], np.float32)):
+        assert same_bits(identity().apply((), x), x)

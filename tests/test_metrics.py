@@ -1,0 +1,67 @@
+"""Metrics: by hand, on ties and on edges, and refusals of what has no answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+import numpy as np
+import pytest
+
+from fnmlp.errors import DataError, DtypeError, FnmlpError, ShapeError
+from fnmlp.metrics import accuracy, confusion_matrix
+from tests.catalogue import METRICS
+from tests.steps import draw, seeds
+
+over_metrics = pytest.mark.parametrize("metric", [metric for _, metric in METRICS], ids=[name for name, _ in METRICS])
+
+
+@given(seeds)
+def test_metrics_count_what_a_loop_counts(seed: int) -> None:
+    y, labels = draw(seed, (9, 4)), np.random.default_rng(seed).integers(0, 4, 9)
+    table = np.zeros((4, 4), np.int64)
+    for row, label in zip(y.tolist(), labels.tolist(), strict=True):
+        table[label, row.index(max(row))] += 1
+    found = confusion_matrix(y, labels)
+    assert (str(found.dtype), found.tolist()) == ("int64", table.tolist())
+    assert accuracy(y, labels) == table.trace() / 9
+    assert type(accuracy(y, labels)) is float
+
+
+def test_of_equal_outputs_the_first_counts() -> None:
+    y = np.array([[0.5, 0.5], [1.0, 1.0]])
+    assert accuracy(y, np.array([0, 1])) == 0.5
+    assert confusion_matrix(y, np.array([0, 1])).tolist() == [[1, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int32", "uint64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_integers_and_floats_are_taken(kind: str, dtype: str) -> None:
+    y, labels = np.eye(3, dtype=dtype), np.array([0, 1, 1], kind)
+    assert accuracy(y, labels) == 2 / 3
+    assert confusion_matrix(y, labels).tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+
+
+@over_metrics
+def test_no_rows_are_an_error_and_not_nan(metric: Callable[..., Any]) -> None:
+    with pytest.raises(DataError, match="at least one row"):
+        metric(np.zeros((0, 3)), np.zeros(0, np.int64))
+
+
+@over_metrics
+@pytest.mark.parametrize(
+    ("shape", "labels", "kind"),
+    [
+        ((2, 3), np.zeros(3, np.int64), ShapeError),
+        ((2, 3), np.zeros((2, 3)), ShapeError),
+        ((2, 3), np.zeros((2, 1), np.int64), ShapeError),
+        ((2,), np.zeros(2, np.int64), ShapeError),
+        ((2, 3), np.zeros(2), DtypeError),
+        ((2, 3), np.array([0, -1]), DataError),
+        ((2, 3), np.array([3, 0]), DataError),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(
+    metric: Callable[..., Any], shape: tuple[int, ...], labels: Any, kind: type[FnmlpError]
+) -> None:
+    with pytest.raises(kind):
+        metric(np.zeros(shape), labels)

@@ -1,0 +1,62 @@
+"""Options: bad ones are refused at the door, and numbers become Python's own, which never promote float32."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fnmlp.errors import OptionError
+from fnmlp.options import count, finite, one_of, positive
+
+NUMBERS = pytest.mark.parametrize("check", [positive, finite], ids=lambda check: check.__name__)
+
+
+@NUMBERS
+@pytest.mark.parametrize(
+    "value", [2, 0.5, np.float64(0.5), np.float32(0.5), np.int8(3), Fraction(1, 4), Decimal("0.5")]
+)
+def test_numbers_become_python_floats(check: Callable[[str, Any], Any], value: Any) -> None:
+    checked = check("f(x)", value)
+    assert type(checked) is float
+    assert checked == float(value)
+
+
+@NUMBERS
+@pytest.mark.parametrize(
+    "value",
+    [float("inf"), -float("inf"), float("nan"), None, "1", 1j, [1.0], (), 10**400, -(10**400), np.array([0.1, 0.2])],
+    ids=lambda value: repr(value)[:12],
+)
+def test_what_is_no_finite_number_is_refused(check: Callable[[str, Any], Any], value: Any) -> None:
+    with pytest.raises(OptionError, match=r"f\(x\): expected a finite number"):
+        check("f(x)", value)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -0.0, -1, -5e-324])
+def test_what_is_not_above_0_is_not_positive_but_finite(value: float) -> None:
+    with pytest.raises(OptionError, match="above 0"):
+        positive("f(x)", value)
+    assert finite("f(x)", value) == value
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(200)], ids=repr)
+def test_a_count_becomes_a_python_int(value: Any) -> None:
+    counted = count("f(n)", value)
+    assert type(counted) is int
+    assert counted == value
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, 2.5, "3", None, True, False, np.int64(0), np.float64(3)], ids=repr)
+def test_what_is_no_positive_integer_is_no_count(value: Any) -> None:
+    with pytest.raises(OptionError, match=r"f\(n\): expected an integer of at least 1"):
+        count("f(n)", value)
+
+
+def test_a_choice_is_returned_and_anything_else_refused_with_the_choices() -> None:
+    assert one_of("f(x)", "sum", ("mean", "sum")) == "sum"
+    for value in ("Sum", "", None, 0, ["sum"]):
+        with pytest.raises(OptionError, match="'mean' or 'sum'"):
+            one_of("f(x)", value, ("mean", "sum"))  # type: ignore[arg-type]

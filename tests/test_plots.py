@@ -1,0 +1,219 @@
+"""Claims about figures: what they show, and that their files are whole."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from fnmlp import plots
+from fnmlp.errors import DataError, FnmlpError, OptionError, ShapeError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HISTORY = [
+    {"epoch": epoch, "train_loss": 1 / epoch, "test_loss": 2 / epoch, "test_accuracy": 1 - 1 / epoch}
+    for epoch in (1, 2, 3)
+]
+NOT_TESTED = [{**entry, "test_loss": None, "test_accuracy": None} for entry in HISTORY]
+MATRIX = np.array([[5, 0, 1], [2, 3, 0], [0, 0, 9]])
+IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_font_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Let matplotlib keep its list of fonts away from the user's folders."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        yield
+
+
+def axes_of(figure: "Figure") -> list[Any]:
+    return list(figure.axes)
+
+
+def lines_of(axes: Any) -> dict[str, list[tuple[float, float]]]:
+    return {line.get_label(): list(map(tuple, line.get_xydata().tolist())) for line in axes.lines}
+
+
+def texts_of(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+# Curves.
+
+
+def test_curves_go_through_every_loss_and_accuracy() -> None:
+    losses, accuracies = axes_of(plots.curves(HISTORY))
+    assert lines_of(losses) == {
+        "train loss": [(entry["epoch"], entry["train_loss"]) for entry in HISTORY],
+        "test loss": [(entry["epoch"], entry["test_loss"]) for entry in HISTORY],
+    }
+    assert lines_of(accuracies) == {"test accuracy": [(entry["epoch"], entry["test_accuracy"]) for entry in HISTORY]}
+    assert [text.get_text() for text in losses.get_legend().get_texts()] == ["train loss", "test loss"]
+    assert (losses.get_xlabel(), losses.get_ylabel(), losses.get_title()) == ("epoch", "loss", "Loss")
+    assert (accuracies.get_xlabel(), accuracies.get_ylabel()) == ("epoch", "accuracy")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 15])
+def test_epochs_are_marked_by_whole_numbers(epochs: int) -> None:
+    figure = plots.curves([{**HISTORY[0], "epoch": epoch} for epoch in range(1, epochs + 1)])
+    for axes in figure.axes:
+        assert [tick for tick in axes.get_xticks() if tick % 1] == []
+
+
+@pytest.mark.parametrize("history", [NOT_TESTED, [{"epoch": 1, "train_loss": 1.0}]])
+def test_a_history_without_tests_says_that_there_were_none(history: list[dict[str, Any]]) -> None:
+    losses, accuracies = plots.curves(history).axes
+    assert list(lines_of(losses)) == ["train loss"]
+    assert lines_of(accuracies) == {}
+    assert texts_of(accuracies) == ["not evaluated"]
+    assert texts_of(losses) == []
+    assert accuracies.get_legend() is None
+
+
+def test_epochs_that_were_not_tested_are_left_out_of_the_test_curves_alone() -> None:
+    losses, accuracies = plots.curves([HISTORY[0], NOT_TESTED[1], HISTORY[2]]).axes
+    assert [epoch for epoch, _ in lines_of(losses)["train loss"]] == [1, 2, 3]
+    assert [epoch for epoch, _ in lines_of(losses)["test loss"]] == [1, 3]
+    assert [epoch for epoch, _ in lines_of(accuracies)["test accuracy"]] == [1, 3]
+
+
+# The confusion matrix.
+
+
+def test_a_confusion_matrix_has_its_counts_in_their_cells_and_none_for_0() -> None:
+    (axes,) = axes_of(plots.confusion(MATRIX, "abc"))
+    cells = {text.get_position()[::-1]: text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "5", (0, 2): "1", (1, 0): "2", (1, 1): "3", (2, 2): "9"}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+
+
+def test_a_confusion_matrix_is_shaded_by_the_share_of_its_row() -> None:
+    (axes,) = axes_of(plots.confusion(MATRIX, "abc"))
+    (image,) = axes.images
+    assert np.allclose(image.get_array(), [[5 / 6, 0.0, 1 / 6], [2 / 5, 3 / 5, 0.0], [0.0, 0.0, 1.0]])
+    assert image.get_clim() == (0, 1)
+
+
+def test_a_class_that_never_comes_is_a_row_of_nothing() -> None:
+    (axes,) = axes_of(plots.confusion(np.array([[4, 0], [0, 0]]), "ab"))
+    assert np.array_equal(axes.images[0].get_array(), [[1, 0], [0, 0]])
+    assert texts_of(axes) == ["4"]
+
+
+# Grids of images.
+
+
+@pytest.mark.parametrize(("columns", "places"), [(8, 5), (5, 5), (3, 6), (2, 6), (1, 5)])
+def test_samples_show_each_image_under_its_title(columns: int, places: int) -> None:
+    grid = axes_of(plots.samples(IMAGES, list("abcde"), columns=columns))
+    assert len(grid) == places
+    shown, rest = grid[:5], grid[5:]
+    assert [axes.get_title() for axes in shown] == list("abcde")
+    assert all(np.array_equal(axes.images[0].get_array(), image) for axes, image in zip(shown, IMAGES, strict=True))
+    assert [len(axes.images) for axes in rest] == [0] * len(rest)
+    assert not any(axes.axison for axes in grid)
+
+
+# What does not fit is refused.
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "words"),
+    [
+        pytest.param(lambda: plots.curves([]), DataError, "at least one epoch, got an empty history", id="no-epochs"),
+        pytest.param(lambda: plots.confusion(MATRIX, "ab"), ShapeError, r"\(2, 2\), got \(3, 3\)", id="few-classes"),
+        pytest.param(lambda: plots.confusion(MATRIX, "abcd"), ShapeError, r"\(4, 4\), got \(3, 3\)", id="classes"),
+        pytest.param(lambda: plots.confusion(MATRIX[:2], "abc"), ShapeError, r"got \(2, 3\)", id="not-square"),
+        pytest.param(lambda: plots.confusion(MATRIX[0], "abc"), ShapeError, r"got \(3,\)", id="a-row"),
+        pytest.param(lambda: plots.confusion(MATRIX[:0, :0], ""), ShapeError, r"got \(0, 0\)", id="no-classes"),
+        pytest.param(lambda: plots.samples(IMAGES, "abcd"), ShapeError, "and 4 titles", id="few-titles"),
+        pytest.param(lambda: plots.samples(IMAGES[:0], ""), ShapeError, "and 0 titles", id="no-images"),
+        pytest.param(lambda: plots.samples(IMAGES[0], "abcd"), ShapeError, r"\(4, 3\) and 4", id="one-image"),
+        pytest.param(lambda: plots.samples(IMAGES, "abcde", columns=0), OptionError, "got 0", id="no-columns"),
+    ],
+)
+def test_what_does_not_fit_together_is_not_drawn(
+    draw: Callable[[], "Figure"], error: type[FnmlpError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        draw()
+
+
+# Files.
+
+
+def test_a_saved_figure_is_a_whole_file_of_the_kind_that_its_ending_names(tmp_path: Path) -> None:
+    for name in ("a.png", "b.PNG", "c.svg", "d.pdf"):
+        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+    for name in ("a.png", "b.PNG"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.format == "PNG"
+            picture.verify()
+    assert (tmp_path / "c.svg").read_text().endswith("</svg>\n")
+    assert (tmp_path / "d.pdf").read_bytes()[:5] == b"%PDF-"
+    assert (tmp_path / "d.pdf").read_bytes().endswith(b"%%EOF\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.PNG", "c.svg", "d.pdf"]
+
+
+@pytest.mark.parametrize("title", ["a_$x$.png: 7", "$\\frac$", "$", "100 % & <b>", "\\"])
+def test_titles_and_classes_are_shown_as_they_are(title: str, tmp_path: Path) -> None:
+    grid, matrix = plots.samples(IMAGES[:1], [title]), plots.confusion(MATRIX[:1, :1], [title])
+    for figure in (grid, matrix):
+        plots.save_figure(tmp_path / "a.png", figure)
+    assert grid.axes[0].get_title() == title
+    labels = [*matrix.axes[0].get_xticklabels(), *matrix.axes[0].get_yticklabels()]
+    assert [label.get_text() for label in labels] == [title, title]
+    assert not any(text.get_parse_math() for text in (grid.axes[0].title, *labels))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jpg", "a", ".png", "a.png.gz"])
+def test_an_ending_that_names_no_format_is_refused_and_writes_nothing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"'\.png' or '\.pdf' or '\.svg'"):
+        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["nowhere/a.png", "file/a.png", "folder.png", f"{'x' * 300}.png", "null.png"])
+def test_a_place_that_can_not_be_written_is_refused_and_all_else_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("earlier")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "null.png").symlink_to("/dev/null")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DataError, match="a place for a picture") as caught:
+        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+    assert str(tmp_path / name) in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "file").read_text() == "earlier"
+
+
+def test_an_earlier_picture_is_replaced_and_stays_whole_for_those_who_have_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    path.write_text("earlier")
+    with path.open() as reader:
+        plots.save_figure(path, plots.curves(HISTORY))
+        assert reader.read() == "earlier"
+    assert path.read_text().startswith("<?xml")
+
+
+def run(*lines: str) -> Sequence[str]:
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_no_global_state_remembers_a_figure(tmp_path: Path) -> None:
+    drawn = run(
+        "import sys; from fnmlp import plots; print('matplotlib' in sys.modules)",
+        f"plots.save_figure({str(tmp_path / 'a.png')!r}, plots.curves({HISTORY!r}))",
+        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)",
+    )
+    assert drawn == ["False", "True", "False"]
+    assert (tmp_path / "a.png").exists()

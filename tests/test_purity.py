@@ -1,0 +1,172 @@
+"""Nothing changes what it is given, keeps what it must not, or remembers a call."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+import fnmlp as fn
+from fnmlp.tree import Tree, tree_leaves, tree_map
+from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, METRICS, OPTIMIZERS, LossSpecimen, Specimen
+from tests.steps import draw, point_of, same_bits, seeds
+
+over_layers = pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+over_losses = pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+
+
+def forbid_writing(tree: Tree) -> Tree:
+    def frozen(leaf: NDArray[Any]) -> NDArray[Any]:
+        copy = leaf.copy()
+        copy.setflags(write=False)
+        return copy
+
+    return tree_map(frozen, tree)
+
+
+def snapshot(tree: Tree) -> list[tuple[bytes, bool]]:
+    return [(leaf.tobytes(), leaf.flags.writeable) for leaf in tree_leaves(tree)]
+
+
+def assert_pure(function: Callable[..., Tree], *arguments: Tree) -> None:
+    """Claim that calls leave their arguments as they were, share no memory with them and have the same results."""
+    before = snapshot(arguments)
+    first = function(*arguments)
+    kept = [np.array(leaf) for leaf in tree_leaves(first)]
+    second = function(*arguments)
+    assert snapshot(arguments) == before
+    assert same_bits(first, second)
+    for leaf in tree_leaves(first):
+        assert not any(np.shares_memory(leaf, given) for given in tree_leaves(arguments) if given.flags.writeable)
+    for argument in tree_leaves(arguments):
+        if argument.flags.writeable:
+            argument[...] = 1
+    assert same_bits(first, tuple(kept))
+
+
+def all_of(specimen: Specimen) -> Callable[..., Tree]:
+    """Return a function that uses a layer in every way, the delayed dx twice."""
+
+    def use(params: Tree, x: NDArray[Any], dy: NDArray[Any]) -> Tree:
+        y, pullback = specimen.layer.vjp(params, x, fn.Key(0))
+        (grads, delayed_dx), (again, _) = pullback(dy), pullback(dy)
+        return specimen.layer.apply(params, x), y, grads, again, delayed_dx(), delayed_dx()
+
+    return use
+
+
+@over_layers
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(seed=seeds, size=st.integers(0, 4))
+def test_layers_change_nothing_that_they_are_given(specimen: Specimen, dtype: Any, seed: int, size: int) -> None:
+    point = point_of(specimen.layer, specimen.example, seed, size, dtype)
+    assert_pure(all_of(specimen), *forbid_writing(point))
+    assert_pure(all_of(specimen), *tree_map(np.array, point))
+
+
+@over_layers
+def test_init_is_a_function_of_key_and_shape_and_its_arrays_are_read_only(specimen: Specimen) -> None:
+    first, second = (specimen.layer.init(fn.Key(7), specimen.example) for _ in range(2))
+    assert fn.tree_equal(first, second)
+    assert not any(leaf.flags.writeable for leaf in tree_leaves(first[0]))
+    for a in tree_leaves(first[0]):
+        assert not any(np.shares_memory(a, b) for b in tree_leaves(second[0]))
+
+
+@over_layers
+def test_an_output_shares_no_memory_with_a_read_only_view_of_a_writable_array(specimen: Specimen) -> None:
+    params, x, dy = point_of(specimen.layer, specimen.example, 1, 2)
+    views = x.view(), dy.view()
+    for view in views:
+        view.setflags(write=False)
+    y, pullback = specimen.layer.vjp(params, views[0], None)
+    for result in (y, specimen.layer.apply(params, views[0])):
+        assert not np.shares_memory(result, x)
+    assert not np.shares_memory(pullback(views[1])[1](), dy)
+
+
+@over_layers
+def test_writing_to_the_output_of_vjp_can_not_change_its_pullback(specimen: Specimen) -> None:
+    params, x, dy = point_of(specimen.layer, specimen.example, 1, 2)
+    y, pullback = specimen.layer.vjp(params, x, None)
+    if y.flags.writeable:
+        y[...] = 0
+    grads, delayed_dx = pullback(dy)
+    assert same_bits((grads, delayed_dx()), fn.gradients(specimen.layer, params, x, dy))
+
+
+@over_losses
+@given(seed=seeds)
+def test_losses_change_nothing_that_they_are_given(specimen: LossSpecimen, seed: int) -> None:
+    y = draw(seed, (4, 3), np.float32)
+    point = y, specimen.targets(y, seed)
+    assert_pure(specimen.loss, *forbid_writing(point))
+    assert_pure(specimen.loss, *point)
+
+
+@pytest.mark.parametrize(("name", "metric"), METRICS)
+def test_metrics_change_nothing_that_they_are_given(name: str, metric: Callable[..., Tree]) -> None:
+    point = draw(0, (4, 3)), np.array([0, 1, 2, 0])
+    assert name
+    assert_pure(metric, *forbid_writing(point))
+    assert_pure(metric, *point)
+
+
+@pytest.mark.parametrize(("name", "optimizer"), OPTIMIZERS)
+def test_optimizers_change_nothing_that_they_are_given(name: str, optimizer: fn.Optimizer) -> None:
+    params, grads = (fn.Linear(draw(0, (3, 2)), draw(1, (2,))),), (fn.Linear(draw(2, (3, 2)), draw(3, (2,))),)
+    assert name
+    for point in (forbid_writing((params, grads)), (params, grads)):
+        assert_pure(lambda p, g: optimizer.update(p, g, optimizer.init(p)), *point)
+    updated, _ = optimizer.update(params, grads, optimizer.init(params))
+    assert not any(leaf.flags.writeable for leaf in tree_leaves(updated))
+
+
+@pytest.mark.parametrize(("name", "initializer"), INITIALIZERS)
+def test_initializers_remember_no_call(name: str, initializer: fn.initializers.Initializer) -> None:
+    # A default argument that was a live RandomState gave other weights at the second call.
+    first, second = (initializer(fn.Key(1), (3, 2), (3, 2)) for _ in range(2))
+    assert same_bits(first, second), name
+    assert not np.shares_memory(first, second)
+    assert not first.flags.writeable
+
+
+def test_a_step_changes_neither_the_state_nor_the_batch() -> None:
+    model = fn.chain(fn.scale(0.5), fn.linear(3), fn.relu())
+    state = fn.train_state(model, fn.sgd(0.5), key=fn.Key(0), example=(4,))
+    batch = fn.Batch(draw(0, (5, 4), np.float32), draw(1, (5, 3), np.float32))
+    assert_pure(
+        lambda params, inputs, targets: (
+            fn.train_step(
+                model, fn.mse, fn.sgd(0.5), fn.TrainState(0, params, (), state.key, 0.0), fn.Batch(inputs, targets)
+            ).params
+        ),
+        tree_map(np.array, state.params),
+        batch.inputs,
+        batch.targets,
+    )
+
+
+def test_served_batches_and_single_examples_share_no_memory_with_the_data() -> None:
+    data = fn.Batch(draw(0, (6, 4)), np.arange(6))
+    served = [(batch.inputs, batch.targets) for batch in fn.batches(data, size=4, key=fn.Key(0), epoch=0)]
+    for inputs, targets in [*served, data[2]]:
+        assert not np.shares_memory(inputs, data.inputs)
+        assert not np.shares_memory(targets, data.targets)
+
+
+@pytest.mark.parametrize("example", [(4,), ()])
+def test_a_combinator_does_not_keep_or_change_the_list_that_its_layers_came_from(example: tuple[int, ...]) -> None:
+    # A library extended the argument's own list of layers, so that a second network grew out of the first.
+    layers = [fn.identity(), fn.relu()]
+    given_layers = list(layers)
+    first = fn.chain(*layers)
+    fn.chain(first, *layers)
+    assert all(a is b for a, b in zip(layers, given_layers, strict=True))
+    layers.append(fn.softmax())
+    x = draw(0, (2, *example))
+    assert first.name == "chain(identity(), relu())"
+    assert same_bits(first.apply(((), ()), x), fn.relu().apply((), x))
