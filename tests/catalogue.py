@@ -1,5 +1,6 @@
 """A specimen of everything public that fnmlp constructs: a new constructor needs one line here, and is then tested."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,7 @@ from attrs import field, frozen
 import numpy as np
 from numpy.typing import NDArray
 
-from fnmlp.arrays import Shape
+from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import chain
 from fnmlp.initializers import (
     Initializer,
@@ -19,21 +20,37 @@ from fnmlp.initializers import (
     uniform,
     zeros,
 )
+from fnmlp.key import Key, generator
 from fnmlp.layer import Layer
 from fnmlp.layers import flatten, identity, linear, relu, scale, softmax
 from fnmlp.losses import Loss, mse, on_labels
 from fnmlp.metrics import accuracy, confusion_matrix
 from fnmlp.optimizers import Optimizer, sgd
+from fnmlp.testing import TRIALS, Law, check_layer, check_loss
+from fnmlp.testing.layers import LAYER_LAWS, Draw, LayerCase
+from fnmlp.testing.numeric import normal
 from fnmlp.training import Metric
+
+
+def labels_like(key: Key, shape: Shape) -> Array:
+    """Draw a label for each row of outputs."""
+    return generator(key).integers(0, shape[1], shape[0])
+
+
+def pixels(key: Key, shape: Shape) -> Array:
+    """Draw grey levels."""
+    return generator(key).integers(0, 256, shape, dtype=np.uint8)
 
 
 @frozen(repr=False)
 class Specimen:
-    """A layer, the shape of an example, and whether a row of its output depends on that row of its input alone."""
+    """A layer, the shape of an example, and what `check_layer` must know of it."""
 
     layer: Layer[Any]
     example: Shape
     by_row: bool = True
+    noisy: bool = False
+    draw: Draw = normal
     text: str = field(init=False)
 
     @text.default
@@ -42,6 +59,32 @@ class Specimen:
 
     def __repr__(self) -> str:
         return self.text
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether inputs are floats."""
+        return self.draw is not pixels
+
+    def check(
+        self,
+        layer: Layer[Any] | None = None,
+        *,
+        seed: int = 0,
+        trials: int = TRIALS,
+        laws: Iterable[Law[LayerCase]] = LAYER_LAWS,
+    ) -> None:
+        """Check the laws of this layer, or of a mutant in its place."""
+        subject = self.layer if layer is None else layer
+        check_layer(
+            subject,
+            self.example,
+            seed=seed,
+            trials=trials,
+            draw=self.draw,
+            noisy=self.noisy,
+            rowwise=self.by_row,
+            laws=laws,
+        )
 
 
 LAYERS = (
@@ -65,6 +108,7 @@ LAYERS = (
     Specimen(scale(0.5), (3,)),
     Specimen(scale(0.5, offset=-0.25), (2, 3)),
     Specimen(scale(1 / 255, dtype="float64"), (3,)),
+    Specimen(scale(1 / 255), (2, 3), draw=pixels),
     Specimen(chain(), (3,)),
     Specimen(chain(identity()), (3,)),
     Specimen(chain(linear(5), relu(), linear(3), softmax()), (4,)),
@@ -90,6 +134,12 @@ class LossSpecimen:
         if self.labels:
             return np.asarray(random.integers(0, y.shape[1], y.shape[0]))
         return random.uniform(-1, 1, y.shape).astype(y.dtype)
+
+    def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
+        """Check the laws of this loss, or of a mutant in its place."""
+        draw_target = labels_like if self.labels else normal
+        subject = self.loss if loss is None else loss
+        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=draw_target)
 
 
 LOSSES = (

@@ -1,6 +1,5 @@
-"""What laws are tested with: complex steps, points to test at, and what counts as close."""
+"""What tests share: points to test at, and what counts as close or the same."""
 
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,62 +8,10 @@ from numpy.typing import NDArray
 
 from fnmlp.arrays import Shape
 from fnmlp.key import Key
-from fnmlp.layer import Layer, gradients
-from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map
-
-STEP = 1e-20
-"""So small that the step's square vanishes beside 1, and no difference is ever taken."""
+from fnmlp.layer import Layer
+from fnmlp.tree import Tree, tree_leaves, tree_map
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def complex_step(function: Callable[[Tree], NDArray[Any]], point: Tree) -> NDArray[np.float64]:
-    """Differentiate a smooth function at a tree of float64 arrays: (coordinates of the point, *shape of the value).
-
-    Source: Squire & Trapp 1998, SIAM Review 40(1), 110-112: f'(x) = Im f(x + ih) / h.
-    """
-    leaves, rebuild = tree_flatten(tree_map(lambda leaf: np.asarray(leaf, np.complex128), point))
-    columns = []
-    for position, leaf in enumerate(leaves):
-        for index in np.ndindex(leaf.shape):
-            moved = leaf.copy()
-            moved[index] += 1j * STEP
-            value = function(rebuild([*leaves[:position], moved, *leaves[position + 1 :]]))
-            columns.append(np.asarray(value).imag / STEP)
-    return np.array(columns)
-
-
-def flat(tree: Tree) -> NDArray[np.float64]:
-    """Lay all leaves of a tree in one row, in the order of the coordinates of `complex_step`."""
-    return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in tree_leaves(tree)] or [np.empty(0)])
-
-
-def assert_is_gradient(
-    gradient: Tree, function: Callable[[Tree], NDArray[Any]], point: Tree, dy: NDArray[Any], bound: float
-) -> None:
-    """Claim that a gradient is the derivative of Σ dy · function at a point, to within `bound` of its terms.
-
-    The error is measured against Σ |dy_j ∂y_j/∂x_i|, the terms of the gradient before they cancel, so that a
-    gradient that is 0 by cancellation is not asked for more digits than its terms have.
-    """
-    jacobian = complex_step(function, point)
-    jacobian = jacobian.reshape(len(jacobian), dy.size)
-    error = np.abs(flat(gradient) - jacobian @ dy.astype(np.float64).ravel()).sum()
-    terms = (np.abs(jacobian) @ np.abs(dy.astype(np.float64).ravel())).sum()
-    assert error <= bound * terms, f"the gradient is {error / terms:.2e} of its terms off, allowed are {bound:.2e}"
-
-
-def gradient_bound(dtype: Any) -> float:
-    """Return what a gradient may be off: 50 eps in float64, 32 eps in float32 (measured: 0.5 and 0.3)."""
-    return (32 if dtype == np.float32 else 50) * float(np.finfo(dtype).eps)
-
-
-def assert_vjp_is_complex_step(
-    layer: Layer[Any], params: Tree, x: NDArray[Any], dy: NDArray[Any], key: Key | None = None
-) -> None:
-    """Claim that both gradients of a layer are those of its `apply`."""
-    found = gradients(layer, params, x, dy, key)
-    assert_is_gradient(found, lambda point: layer.apply(*point), (params, x), dy, gradient_bound(x.dtype))
 
 
 def draw(seed: int, shape: Shape, dtype: Any = np.float64) -> NDArray[Any]:

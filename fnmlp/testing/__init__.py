@@ -1,0 +1,19 @@
+"""The laws of layers, losses and optimisers as a kit for those that users write.
+
+`check_layer`, `check_loss` and `check_optimizer` need nothing beside the core; `layer_test` and the strategies need
+Hypothesis, which the extra `testing` brings.
+"""
+
+from fnmlp.testing.check import TRIALS, check_layer, check_loss, check_optimizer, laws
+from fnmlp.testing.report import Law, LawBrokenError
+
+__all__ = ["TRIALS", "Law", "LawBrokenError", "check_layer", "check_loss", "check_optimizer", "laws"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs Hypothesis only when it is asked for."""
+    if name == "layer_test":
+        from fnmlp.testing.strategies import layer_test
+
+        return layer_test
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,110 @@
+"""The laws of an optimiser: a pure map that keeps forms and goes downhill."""
+
+from functools import cached_property
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.errors import FnmlpError
+from fnmlp.key import Key, fold_in
+from fnmlp.optimizers import Optimizer
+from fnmlp.testing.layers import expect_same_tree
+from fnmlp.testing.numeric import cast, normal
+from fnmlp.testing.report import DifferenceFound, Law, expect_same_form, law
+from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
+
+
+@frozen(slots=False, eq=False)
+class OptimizerCase:
+    """One trial: an optimiser, and a key from which parameters and gradients come."""
+
+    optimizer: Optimizer
+    key: Key
+
+    @cached_property
+    def params(self) -> Tree:
+        """A small tree of parameters, in float64."""
+        first, second, third = (normal(fold_in(self.key, i), shape) for i, shape in enumerate(((3, 2), (2,), ())))
+        return (first, ((), second), np.asarray(third))
+
+    @cached_property
+    def grads(self) -> Tree:
+        """Gradients of the parameters: those of half their squared length."""
+        return cast(self.params, np.float64)
+
+    def run(self, params: Tree, grads: Tree) -> tuple[Tree, Tree, Tree]:
+        """Return the parameters after two steps, the state after them, and the state before."""
+        state = self.optimizer.init(params)
+        moved, between = self.optimizer.update(params, grads, state)
+        return *self.optimizer.update(moved, grads, between), state
+
+
+def _first(*leaves: object) -> object:
+    """Be mapped over trees whose structures should agree."""
+    return leaves[0]
+
+
+@law("optimizer")
+def forms_are_kept(case: OptimizerCase) -> None:
+    """Parameters and state keep structure, shapes and dtypes, in float64 and in float32."""
+    for dtype in (np.float64, np.float32):
+        params, grads = cast(case.params, dtype), cast(case.grads, dtype)
+        moved, after, before = case.run(params, grads)
+        for name, left, right in (("params", params, moved), ("state", before, after)):
+            tree_map(_first, left, right)
+            for (path, old), new in zip(tree_paths(left, name), tree_leaves(right), strict=True):
+                expect_same_form(path, np.asarray(old), np.asarray(new))
+
+
+@law("optimizer")
+def nothing_given_is_changed_or_shared(case: OptimizerCase) -> None:
+    """Parameters, gradients and state keep their bits, and no result shares memory that a caller could write to."""
+    params, grads = cast(case.params, np.float64), cast(case.grads, np.float64)
+    state = case.optimizer.init(params)
+    before = tree_map(np.copy, (params, grads, state))
+    moved, after = case.optimizer.update(params, grads, state)
+    expect_same_tree("(params, grads, state)", before, tree_map(np.asarray, (params, grads, state)))
+    for path, result in tree_paths((moved, after), "(params, state)"):
+        if any(np.shares_memory(result, given) for given in tree_leaves((params, grads))):
+            raise DifferenceFound(path, "memory of its own", "a view of the parameters or gradients")
+
+
+@law("optimizer")
+def the_same_input_gives_the_same_bits(case: OptimizerCase) -> None:
+    """Updates repeat bit for bit: an optimiser remembers nothing but its state."""
+    first = case.run(case.params, case.grads)
+    case.run(case.params, tree_map(lambda g: g + 1, case.grads))
+    again = case.run(case.params, case.grads)
+    expect_same_tree("(params, state, first state)", tree_map(np.asarray, first), tree_map(np.asarray, again))
+
+
+@law("optimizer")
+def the_first_step_goes_downhill(case: OptimizerCase) -> None:
+    """On half the squared length of the parameters, the first step with them as gradient shortens every leaf."""
+    moved, _ = case.optimizer.update(case.params, case.grads, case.optimizer.init(case.params))
+    for (path, old), new, grad in zip(
+        tree_paths(case.params, "params"), tree_leaves(moved), tree_leaves(case.grads), strict=True
+    ):
+        if old.size and not float(((new - old) * grad).sum()) < 0:
+            raise DifferenceFound(path, "a step against the gradient", f"{new - old} along {grad}")
+
+
+@law("optimizer")
+def what_does_not_fit_is_refused(case: OptimizerCase) -> None:
+    """Gradients of another structure or shape raise an FnmlpError; nothing is broadcast in silence."""
+    first, second, third = case.grads
+    for grads in ((first, second), (first[:1], second, third), (first, second, (third,))):
+        try:
+            case.optimizer.update(case.params, grads, case.optimizer.init(case.params))
+        except FnmlpError:
+            continue
+        raise DifferenceFound("gradients that do not match", "an FnmlpError", "a step")
+
+
+OPTIMIZER_LAWS: tuple[Law[OptimizerCase], ...] = (
+    forms_are_kept,
+    nothing_given_is_changed_or_shared,
+    the_same_input_gives_the_same_bits,
+    the_first_step_goes_downhill,
+    what_does_not_fit_is_refused,
+)

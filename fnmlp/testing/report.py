@@ -1,0 +1,114 @@
+"""What a broken law says: which law, where, what was found, and how to see it again."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array
+
+Case = TypeVar("Case")
+
+
+@frozen
+class Law(Generic[Case]):
+    """A property that everything of a kind must have: its name, what it states, and the function that checks a case.
+
+    The check returns nothing, and raises LawBrokenError where the law does not hold.
+    """
+
+    name: str
+    kind: str
+    statement: str
+    check: Callable[[Case], None]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}: {self.statement}"
+
+
+class LawBrokenError(AssertionError):
+    """A law does not hold.
+
+    `law` names it, `subject` what broke it, `where` the place (a parameter path and an index), `expected` and `got`
+    the two values that should agree, `reproduce` the call that shows it again.
+    """
+
+    def __init__(self, law: str, subject: str, where: str, expected: object, got: object, reproduce: str) -> None:
+        super().__init__(law, subject, where, expected, got, reproduce)
+        self.law = law
+        self.subject = subject
+        self.where = where
+        self.expected = expected
+        self.got = got
+        self.reproduce = reproduce
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject} breaks the law '{self.law}'\n"
+            f"  where:      {self.where}\n"
+            f"  expected:   {self.expected}\n"
+            f"  got:        {self.got}\n"
+            f"  reproduce:  {self.reproduce}"
+        )
+
+
+def law(kind: str) -> Callable[[Callable[[Any], None]], Law[Any]]:
+    """Make a law of a function: the name is the function's, the statement the first line of its docstring."""
+
+    def make(check: Callable[[Any], None]) -> Law[Any]:
+        statement = (check.__doc__ or "").strip().splitlines()[0]
+        return Law(check.__name__.strip("_").replace("_", " "), kind, statement, check)
+
+    return make
+
+
+class DifferenceFound(Exception):  # noqa: N818 (not an error: the law that called turns it into one)
+    """Two values that should agree do not: where, and both of them."""
+
+    def __init__(self, where: str, expected: object, got: object) -> None:
+        super().__init__(where, expected, got)
+        self.where = where
+        self.expected = expected
+        self.got = got
+
+
+def expect_same_bits(where: str, expected: Array, got: Array) -> None:
+    """Refuse two arrays that differ in shape, dtype or any bit, naming the first element that does."""
+    expect_same_form(where, expected, got)
+    left, right = np.ascontiguousarray(expected), np.ascontiguousarray(got)
+    if left.tobytes() == right.tobytes():
+        return
+    size = left.dtype.itemsize
+    differ = (
+        left.reshape(-1).view(np.uint8).reshape(-1, size) != right.reshape(-1).view(np.uint8).reshape(-1, size)
+    ).any(1)
+    _raise_at(where, left, right, int(np.argmax(differ)))
+
+
+def expect_close(where: str, expected: Array, got: Array, bound: Array | float) -> None:
+    """Refuse two arrays that differ by more than the bound (NaN agrees with NaN), naming the worst element."""
+    if expected.shape != got.shape:
+        raise DifferenceFound(where, f"shape {expected.shape}", f"shape {got.shape}")
+    with np.errstate(invalid="ignore"):
+        excess = np.abs(got - expected) - bound
+    same = (expected == got) | (np.isnan(expected) & np.isnan(got))
+    excess = np.where(same, -1.0, np.where(np.isnan(excess), np.inf, excess))
+    if excess.size and excess.max() > 0:
+        _raise_at(where, expected, got, int(np.argmax(excess)))
+
+
+def expect_same_form(where: str, expected: Any, got: Any) -> None:
+    """Refuse what is no array, or has another shape or dtype."""
+    if not isinstance(got, np.ndarray | np.generic):
+        raise DifferenceFound(where, "an array", type(got).__name__)
+    if got.shape != expected.shape:
+        raise DifferenceFound(where, f"shape {expected.shape}", f"shape {got.shape}")
+    if got.dtype != expected.dtype:
+        raise DifferenceFound(where, f"dtype {expected.dtype}", f"dtype {got.dtype}")
+
+
+def _raise_at(where: str, expected: Array, got: Array, flat: int) -> None:
+    index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
+    place = f"{where}[{', '.join(map(str, index))}]" if index else where
+    raise DifferenceFound(place, repr(expected[index]), repr(got[index]))

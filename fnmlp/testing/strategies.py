@@ -1,0 +1,118 @@
+"""Hypothesis strategies: keys, shapes, arrays in every layout, layers, chains and whole models.
+
+They construct what they give; nothing is drawn and thrown away.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnmlp.arrays import Array, Shape
+from fnmlp.combinators import chain
+from fnmlp.errors import MissingDependencyError, OptionError
+from fnmlp.key import INDEX_LIMIT, Key
+from fnmlp.layer import Layer
+from fnmlp.layers import flatten, identity, linear, relu, scale, softmax
+from fnmlp.testing.check import check_layer
+from fnmlp.testing.layers import LAYOUTS
+from fnmlp.testing.numeric import normal
+
+try:
+    from hypothesis import given
+    from hypothesis import strategies as st
+except ImportError as error:
+    remedy = "pip install 'fnmlp[testing]'"
+    raise MissingDependencyError("fnmlp.testing.strategies", "Hypothesis", "none installed", remedy) from error
+
+SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
+"""What arithmetic treats apart from other numbers; the smallest and largest of the dtype are added."""
+
+
+def layer_test(layer: Layer[Any], example: Shape, **options: Any) -> Callable[[], None]:
+    """Make a test that pytest runs: every law of the layer, over seeds that Hypothesis chooses.
+
+    The options are those of `check_layer`.
+
+    >>> test_my_layer = layer_test(linear(3), example=(5,))
+    >>> test_my_layer.__name__
+    'test_layer'
+    """
+    if not isinstance(layer, Layer):
+        raise OptionError("layer_test", "a Layer", repr(layer), "call its constructor, as in relu()")
+
+    @given(seed=st.integers(0, INDEX_LIMIT - 1))
+    def test_layer(seed: int) -> None:
+        check_layer(layer, example, seed=seed, trials=1, **options)
+
+    return test_layer
+
+
+def keys() -> st.SearchStrategy[Key]:
+    """Keys of any entropy and of paths up to three indices long."""
+    path = st.lists(st.integers(0, INDEX_LIMIT - 1), max_size=3).map(tuple)
+    return st.builds(Key, st.integers(0, 2**128 - 1), path)
+
+
+def shapes(*, axes: int = 2, most: int = 5, least: int = 1) -> st.SearchStrategy[Shape]:
+    """Shapes of up to `axes` axes, each from `least` to `most` long."""
+    return st.lists(st.integers(least, most), min_size=1, max_size=axes).map(tuple)
+
+
+@st.composite
+def arrays(
+    draw: st.DrawFn, shape: Shape, *, dtype: str = "float64", extreme: bool = False, special: bool = False
+) -> Array:
+    """Arrays of normally distributed numbers: plain, strided, reversed, Fortran-ordered, read-only or big-endian.
+
+    `extreme` scales them by any power of two that the dtype holds; `special` puts zeros of both signs, infinities,
+    NaN, and the smallest and largest numbers here and there.
+    """
+    array = normal(draw(keys()), shape).astype(dtype)
+    info = np.finfo(array.dtype)
+    if extreme:
+        array = np.ldexp(array, draw(st.integers(int(info.minexp), int(info.maxexp) - 4)))
+    if special and array.size:
+        values = (*SPECIAL, float(info.smallest_subnormal), float(info.tiny), float(info.max))
+        for place in draw(st.sets(st.integers(0, array.size - 1), max_size=4)):
+            array.flat[place] = draw(st.sampled_from(values))
+    layout = draw(st.sampled_from(["plain", *LAYOUTS]))
+    return array if layout == "plain" else LAYOUTS[layout](array)
+
+
+@st.composite
+def layers(draw: st.DrawFn, example: Shape) -> Layer[Any]:
+    """Layers that accept an example of this shape, with random options."""
+    choices: list[st.SearchStrategy[Layer[Any]]] = [
+        st.just(relu()),
+        st.just(identity()),
+        st.builds(scale, st.floats(0.25, 1.0), offset=st.floats(-1.0, 1.0)),
+        st.just(flatten()),
+    ]
+    if len(example) == 1:
+        choices.append(st.builds(linear, st.integers(1, 5), bias=st.booleans()))
+    if example[-1] > 1:  # of one number, softmax is 1, and has no gradient to check
+        choices.append(st.just(softmax()))
+    return draw(st.one_of(choices))
+
+
+@st.composite
+def chains(draw: st.DrawFn, example: Shape, *, most: int = 5) -> Layer[Any]:
+    """Chains of up to `most` layers that accept an example of this shape; now and then one holds another."""
+    parts: list[Layer[Any]] = []
+    shape = example
+    for _ in range(draw(st.integers(0, most))):
+        nested = most > 2 and draw(st.integers(0, 9)) == 0
+        part = draw(chains(shape, most=2)) if nested else draw(layers(shape))
+        shape = part.init(Key(0), shape)[1]
+        parts.append(part)
+    return chain(*parts)
+
+
+@st.composite
+def models(draw: st.DrawFn, *, features: int = 6, classes: int = 4) -> tuple[Layer[Any], Shape]:
+    """Whole classifiers with the shape of their example: hidden linear layers with relu, softmax at the end."""
+    example = (draw(st.integers(1, features)),)
+    hidden = draw(st.lists(st.integers(1, features), max_size=3))
+    inner = [part for units in hidden for part in (linear(units), relu())]
+    return chain(*inner, linear(draw(st.integers(2, classes))), softmax()), example

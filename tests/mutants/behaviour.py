@@ -1,0 +1,214 @@
+"""Wrong behaviour of a layer beside its numbers: damage, state, leaks, noise, keys, shapes."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fnmlp.arrays import Array, Shape
+from fnmlp.key import Key, fold_in, generator
+from fnmlp.layer import Layer
+from fnmlp.testing.layers import LayerCase
+from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map
+from tests.catalogue import Specimen
+
+
+def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, Layer[Any]]]:
+    """Make every misbehaviour that this layer can show; what is no mistake in it is left out."""
+    layer = specimen.layer
+    init, apply, vjp = layer.init, layer.apply, layer.vjp
+    for name, change in _of_output(specimen, params).items():
+        changed = partial(_changed_apply, apply, change), partial(_changed_vjp, vjp, change)
+        yield f"y {name}", Layer(layer.name, init, *changed)
+    of_training: dict[str, Callable[[Array, Key | None], Array]] = {
+        "differs from apply": lambda y, _: y * y.dtype.type(1 + 1e-6),
+        "has noise without being asked": lambda y, key: y if key is None else y + _noise(y, key),
+        "has noise that the pullback forgets": lambda y, key: y if key is None else y * (1 + _noise(y, key)),
+        "has noise from a clock": _from_clock(),
+    }
+    for name, keyed in of_training.items():
+        yield f"y of vjp {name}", Layer(layer.name, init, apply, partial(_noisy_vjp, vjp, keyed))
+    yield "pullback damages dy", Layer(layer.name, init, apply, partial(_damaging_vjp, vjp))
+    yield "pullback works once", Layer(layer.name, init, apply, partial(_once_vjp, vjp))
+    if _curved(specimen):
+        yield "pullback remembers the last call", Layer(layer.name, init, apply, _remembering(vjp))
+    if init(Key(0), specimen.example)[1] == specimen.example and specimen.differentiable:
+        yield "dx is a view of dy", Layer(layer.name, init, apply, partial(_aliasing_vjp, vjp))
+        yield "y is a view of x", Layer(layer.name, init, partial(_aliasing_apply, apply), partial(_view_vjp, vjp))
+    yield "can't be pickled", Layer(layer.name, init, _closure(apply), vjp)
+    yield "init declares another shape", Layer(layer.name, partial(_misdeclared, init), apply, vjp)
+    if specimen.by_row:
+        refusing = partial(_refuses_empty, apply), partial(_refuses_empty_vjp, vjp)
+        yield "empty batches raise", Layer(layer.name, init, *refusing)
+    random = [leaf for leaf in tree_leaves(params) if leaf.size > 2 and np.ptp(leaf) > 0]
+    if random:
+        yield "init ignores its key", Layer(layer.name, partial(_one_key, init), apply, vjp)
+        yield "init draws from a clock", Layer(layer.name, _clocked(init), apply, vjp)
+    if len(random) > 1:
+        yield "init gives each parameter one stream", Layer(layer.name, partial(_one_stream, init), apply, vjp)
+
+
+def _of_output(specimen: Specimen, params: Tree) -> dict[str, Callable[[Tree, Array, Array], Array]]:
+    """List what can go wrong with an output, in inference and in training alike."""
+    changes: dict[str, Callable[[Tree, Array, Array], Array]] = {
+        "loses the last row": lambda _p, _x, y: y[:-1],
+        "damages x": lambda _p, x, y: _damaged(y, x),
+        "reads memory in its own order": lambda _p, x, y: y + _misread(x, x.dtype).astype(y.dtype),
+    }
+    if specimen.differentiable or tree_leaves(params):
+        changes["factor 1.001"] = lambda _p, _x, y: y * y.dtype.type(1.001)
+        changes["float64 leaked"] = lambda _p, _x, y: y.astype(np.float64 if y.dtype == np.float32 else y.dtype)
+    if specimen.differentiable:
+        native = "believes all bytes native"
+        changes[native] = lambda _p, x, y: y + _misread(x, x.dtype.newbyteorder("=")).astype(y.dtype)
+    if specimen.by_row and specimen.differentiable:
+        changes["mixes rows"] = lambda _p, _x, y: y + y.dtype.type(1e-3) * y.mean(axis=0) if len(y) else y
+        changes["spreads NaN"] = lambda _p, x, y: y + 0 * x.sum().astype(y.dtype)
+    if tree_leaves(params):
+        changes["damages parameters"] = lambda p, _x, y: _damaged(y, *tree_leaves(p))
+    return changes
+
+
+def _misread(x: Array, dtype: Any) -> Array:
+    """Return how far off the numbers are when memory is taken as it lies, or bytes as they stand."""
+    taken = np.ndarray(x.shape, dtype, x.tobytes("A"))
+    return np.asarray(np.abs(taken - x).sum())
+
+
+def _curved(specimen: Specimen) -> bool:
+    """Tell whether the pullback depends on where it was made; that of a linear map does not."""
+    first, second = (LayerCase(specimen.layer, specimen.example, Key(seed), 4, specimen.draw) for seed in (0, 1))
+    dy = first.dy
+    return not tree_equal(first.run(first.params, first.x, dy)[1:], first.run(first.params, second.x, dy)[1:])
+
+
+def _damage(*given: Array) -> None:
+    for x in given:
+        if x.flags.writeable and x.size:
+            np.add(x, x.dtype.type(1), out=x)
+
+
+def _damaged(y: Array, *given: Array) -> Array:
+    _damage(*given)
+    return y
+
+
+def _noise(y: Array, key: Key) -> Array:
+    return generator(fold_in(key, 99)).normal(size=y.shape).astype(y.dtype) / 8
+
+
+def _from_clock() -> Callable[[Array, Key | None], Array]:
+    calls = iter(range(2**31))
+    return lambda y, _: y + y.dtype.type(1e-3 * next(calls))
+
+
+def _changed_apply(apply: Any, change: Any, params: Tree, x: Array) -> Array:
+    changed: Array = change(params, x, apply(params, x))
+    return changed
+
+
+def _changed_vjp(vjp: Any, change: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, pullback = vjp(params, x, key)
+    return change(params, x, y), pullback
+
+
+def _noisy_vjp(vjp: Any, change: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, pullback = vjp(params, x, key)
+    return change(y, key), pullback
+
+
+def _damaging_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, right = vjp(params, x, key)
+
+    def pullback(dy: Array) -> Any:
+        dparams, delayed_dx = right(dy.copy())
+        _damage(dy)
+        return dparams, delayed_dx
+
+    return y, pullback
+
+
+def _remembering(vjp: Any) -> Any:
+    last: list[Any] = []
+
+    def wrong(params: Tree, x: Array, key: Key | None) -> Any:
+        y, pullback = vjp(params, x, key)
+        last[:] = [pullback]
+
+        def latest(dy: Array) -> Any:
+            return last[0](dy)
+
+        return y, latest
+
+    return wrong
+
+
+def _closure(apply: Any) -> Any:
+    def inner(params: Tree, x: Array) -> Any:
+        return apply(params, x)
+
+    return inner
+
+
+def _once_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, right = vjp(params, x, key)
+    uses = iter([1.0])
+    return y, lambda dy: right(dy * dy.dtype.type(next(uses, 0.0)))
+
+
+def _aliasing_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, right = vjp(params, x, key)
+
+    def pullback(dy: Array) -> Any:
+        dparams, delayed_dx = right(dy)
+        return dparams, lambda: dy if dy.shape == x.shape and dy.dtype == x.dtype else delayed_dx()
+
+    return y, pullback
+
+
+def _aliasing_apply(apply: Any, params: Tree, x: Array) -> Array:
+    y: Array = apply(params, x)
+    return x if y.shape == x.shape and y.dtype == x.dtype else y
+
+
+def _view_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, pullback = vjp(params, x, key)
+    return (x if y.shape == x.shape and y.dtype == x.dtype else y), pullback
+
+
+def _misdeclared(init: Any, key: Key, shape: Shape) -> Any:
+    params, out = init(key, shape)
+    return params, (*out, 1)
+
+
+def _refuses_empty(apply: Any, params: Tree, x: Array) -> Array:
+    x.max()
+    y: Array = apply(params, x)
+    return y
+
+
+def _refuses_empty_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    x.max()
+    return vjp(params, x, key)
+
+
+def _one_key(init: Any, key: Key, shape: Shape) -> Any:  # noqa: ARG001 (that is the bug)
+    return init(Key(0), shape)
+
+
+def _one_stream(init: Any, key: Key, shape: Shape) -> Any:
+    params, out = init(key, shape)
+    leaves, rebuild = tree_flatten(params)
+    return rebuild([generator(key).normal(size=leaf.shape).astype(leaf.dtype) for leaf in leaves]), out
+
+
+def _clocked(init: Any) -> Any:
+    calls = iter(range(2**31))
+
+    def wrong(key: Key, shape: Shape) -> Any:
+        params, out = init(key, shape)
+        count = next(calls)
+        return tree_map(lambda leaf: leaf + leaf.dtype.type(count), params), out
+
+    return wrong

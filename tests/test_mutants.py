@@ -1,0 +1,19 @@
+"""The kit has teeth: every wrong layer, loss and optimiser that can be made systematically is caught."""
+
+from tests.mutants.hunt import Verdict, hunt, table
+
+
+def test_every_mutant_is_caught_within_the_default_number_of_trials() -> None:
+    verdicts = list(hunt())
+    gradients = [verdict for verdict in verdicts if verdict.change.startswith("d")]
+    assert len(gradients) >= 200
+    assert [verdict for verdict in verdicts if verdict.law is None] == []
+
+
+def test_the_report_counts_by_law_and_names_what_was_missed() -> None:
+    caught, missed = Verdict("relu()", "sign flipped", "a law"), Verdict("relu()", "nothing", None)
+    assert table([caught, missed, caught]).splitlines() == [
+        "missed: nothing, in relu()",
+        "     2  a law",
+        "     2  of 3 mutants were caught",
+    ]
