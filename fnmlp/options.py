@@ -1,6 +1,7 @@
 """Checks of options at the door, shared by constructors; each names the option and its range."""
 
 from math import isfinite, nan
+from typing import Any
 
 from fnmlp.errors import OptionError
 
@@ -30,7 +31,7 @@ def finite(where: str, value: float) -> float:
     return number
 
 
-def _to_float(value: object) -> float:
+def _to_float(value: Any) -> float:
     """Return NaN for what is no number, or none that a float can hold."""
     try:
         return float(value) if hasattr(value, "__float__") else nan

@@ -157,7 +157,7 @@ def _expect_derivative(case: LayerCase, dparams: Tree, dx: Array, key: Key | Non
         return case.layer.apply(params, x) if key is None else case.layer.vjp(params, x, key)[0]
 
     def of_point(point: Tree) -> Array:
-        return output(*point) if case.differentiable else output(*point, case.x)
+        return output(point[0], point[1] if case.differentiable else case.x)
 
     at = (case.params, case.x) if case.differentiable else (case.params,)
     gradient = (dparams, dx) if case.differentiable else (dparams,)
