@@ -24,13 +24,11 @@ def _power_apply(exponents: Powers, x: fn.Array) -> fn.Array:
 
 
 def _power_vjp(exponents: Powers, x: fn.Array, key: fn.Key | None) -> tuple[fn.Array, fn.Pullback[Powers]]:  # noqa: ARG001
-    y = _power_apply(exponents, x)
-
     def pullback(dy: fn.Array) -> tuple[Powers, partial[fn.Array]]:
-        exponents_gradient = (dy * y * np.log(x)).sum(axis=0)
+        exponents_gradient = (dy * x**exponents * np.log(x)).sum(axis=0)
         return exponents_gradient, partial(_power_dx, exponents, x, dy)
 
-    return y, pullback
+    return _power_apply(exponents, x), pullback
 
 
 def _power_dx(exponents: Powers, x: fn.Array, dy: fn.Array) -> fn.Array:

@@ -329,7 +329,9 @@ def predict(
         shares = "  ".join(f"{label} {share:.3f}" for label, share in zip(known.classes, row, strict=True))
         click.echo(f"{name}: {guess}  ({shares})")
     if plot:
-        short = [path.stem[:12] for path in images] + [f"no. {place}" for place in index]
+        short = [path.stem[:12].encode(errors="backslashreplace").decode() for path in images] + [
+            f"no. {place}" for place in index
+        ]
         titles = [f"{name}: {guess}" for name, guess in zip(short, guesses, strict=True)]
         plots.save_figure(plot, plots.samples(np.stack(pixels), titles))
         click.echo(f"images drawn to {plot}")

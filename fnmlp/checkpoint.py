@@ -76,6 +76,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     place = os.fspath(path)
+    if os.path.exists(place) and not os.path.isfile(place):  # a pipe would wait for its writer
+        raise CheckpointError(place, "a model file", "a directory, pipe or device", "check the path")
     try:
         with open(place, "rb"):
             pass
@@ -117,8 +119,7 @@ def _digest(told: str, arrays: Mapping[str, Array]) -> str:
 def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
     """Build a tree with the structure and shapes of `like` from the leaves of a checkpoint.
 
-    Raises:   CheckpointError where a leaf is missing, left over or of another shape, or the bytes are not
-              those that were saved.
+    Raises:   CheckpointError where a leaf is missing, left over or of another shape.
     """
     wanted = tree_paths(like)
     where = checkpoint.path
@@ -133,10 +134,7 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
         found = checkpoint.arrays[name].shape
         if found != leaf.shape:
             raise CheckpointError(f"{where}: {name}", f"shape {leaf.shape}", found, remedy)
-    params = tree_flatten(like)[1]([checkpoint.arrays[name] for name in names])
-    if tree_sha256(params) != checkpoint.description.get("parameters_sha256"):
-        raise CheckpointError(where, "the parameters that were saved", "other bytes", "restore the file from a copy")
-    return params
+    return tree_flatten(like)[1]([checkpoint.arrays[name] for name in names])
 
 
 def _check_dtype(path: str, name: str, array: Any) -> None:

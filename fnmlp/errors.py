@@ -69,5 +69,5 @@ def one_line(error: BaseException) -> str:
     >>> one_line(error)
     'linear(2): expected (n,), got (2, 2); put flatten() before it (in layer 0 of chain(linear(2)))'
     """
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return " ".join((str(error) or type(error).__name__).split()) + notes
+    notes = (f"({note})" for note in getattr(error, "__notes__", ()))
+    return " ".join(" ".join([str(error) or type(error).__name__, *notes]).split())

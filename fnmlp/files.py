@@ -21,8 +21,9 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         # Renaming would put a file in the place of a device too.
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        # Inside the try, because Ctrl-C may come between any two lines.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -37,7 +38,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 def _sync_folder(folder: str) -> None:
     """Make a rename survive a power cut; a system that can't open folders syncs them itself."""
-    if os.name == "nt":
+    if os.name == "nt":  # pragma: no cover (Windows has no such call)
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

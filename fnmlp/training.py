@@ -142,12 +142,12 @@ def epochs(
     """
     for epoch in count_from(first):
         batches = iter(batches_of(epoch))
-        for first_batch in batches:
-            state = reduce(step, batches, step(state, first_batch))
-            break
-        else:
+        try:
+            first_batch = next(batches)
+        except StopIteration:
             remedy = "return a fresh iterable for each epoch, not one that is used up"
-            raise DataError(f"epochs: epoch {epoch}", "at least one batch", "none", remedy)
+            raise DataError(f"epochs: epoch {epoch}", "at least one batch", "none", remedy) from None
+        state = reduce(step, batches, step(state, first_batch))
         yield state
 
 

@@ -212,3 +212,9 @@ def test_a_save_that_fails_leaves_the_earlier_file_intact(
         assert str(fault.strerror) in refusal(lambda: fn.save(path, (np.zeros(5),), {}), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="pipe"):
+        fn.load(tmp_path / "pipe")

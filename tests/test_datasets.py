@@ -88,9 +88,9 @@ def test_raw_and_packed_files_may_be_mixed_and_raw_wins(tmp_path: Path) -> None:
 
 @EACH_SET
 def test_the_places_come_one_before_the_other(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = [tmp_path / "given" / name, tmp_path / "given2", tmp_path / "variable" / name]
+    places = [tmp_path / "given" / name, tmp_path / "given", tmp_path / "variable" / name]
     places += [tmp_path / "cache" / "fnmlp" / name, tmp_path / "debian"]
-    arguments = [tmp_path / "given", tmp_path / "given2", None, None, None]
+    arguments = [tmp_path / "given", tmp_path / "given", None, None, None]
     if name == "mnist":  # Debian has no package of it
         places, arguments = places[:-1], arguments[:-1]
     variables = ["variable", "variable", "variable", "nowhere", "nowhere"]

@@ -62,3 +62,9 @@ def test_one_line_keeps_notes_in_order_and_removes_line_breaks() -> None:
 @pytest.mark.parametrize(("error", "text"), [(MemoryError(), "MemoryError"), (ValueError("x\n y"), "x y")])
 def test_one_line_takes_any_error_and_is_never_empty(error: Exception, text: str) -> None:
     assert one_line(error) == text
+
+
+def test_notes_too_are_said_in_one_line() -> None:
+    error = ShapeError("a", "b", "c", "d")
+    error.add_note("in a folder\nof two lines")
+    assert one_line(error) == "a: expected b, got c; d (in a folder of two lines)"

@@ -1,6 +1,7 @@
 """Claims about pictures from files: their grey levels, and that whatever can't be read is a DataError."""
 
 from collections.abc import Callable
+import os
 from pathlib import Path
 import struct
 from typing import Any
@@ -117,10 +118,11 @@ def test_the_first_number_of_a_shape_is_the_height(tmp_path: Path) -> None:
         pytest.param(lambda path: path.write_text("a text"), "a file of another kind", id="text"),
         pytest.param(lambda path: path.write_bytes(b""), "a file of another kind", id="empty"),
         pytest.param(lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "expected a picture", id="nothing-inside"),
-        pytest.param(lambda path: path.mkdir(), "Is a directory", id="folder"),
+        pytest.param(lambda path: path.mkdir(), "a folder, pipe or device", id="folder"),
+        pytest.param(os.mkfifo, "a folder, pipe or device", id="pipe"),
         pytest.param(lambda path: path.symlink_to("nowhere"), "No such file", id="dangling-link"),
         pytest.param(lambda path: path.symlink_to(path), "symbolic links", id="link-to-itself"),
-        pytest.param(lambda path: path.symlink_to("/dev/null"), "a file of another kind", id="device"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "a folder, pipe or device", id="device"),
     ],
 )
 def test_what_is_no_picture_of_that_size_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def read_image(path: str | os.PathLike[str], shape: Shape, *, white: int = 255, 
             "read_image", "Pillow", "none installed", "pip install 'fnmlp[examples]'"
         ) from error
     name = os.fspath(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise DataError(name, "a picture", "a folder, pipe or device", "give a PNG file")
     try:
         with warnings.catch_warnings():
             # A huge picture has the wrong size, which is an error of its own; it is not unpacked.

@@ -1,0 +1,191 @@
+"""The kit itself: what it says of a broken law, what it accepts, and what its strategies give."""
+
+from functools import partial
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+import fnmlp as fn
+from fnmlp.errors import OptionError
+from fnmlp.testing import LawBrokenError, check_layer, check_loss, check_optimizer, laws, layer_test, report, strategies
+from fnmlp.testing.layers import LAYER_LAWS, LAYOUTS
+from fnmlp.testing.numeric import find_discrepancy
+from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
+from fnmlp.tree import Tree
+from tests.catalogue import labels_like
+from tests.test_custom_layer import positive
+
+
+def layer(apply: Any, slope: Any, *, name: str = "mine()") -> fn.Layer[tuple[()]]:
+    """Make an elementwise layer of a function and of what claims to be its derivative."""
+
+    def init(key: fn.Key, shape: fn.Shape) -> tuple[tuple[()], fn.Shape]:  # noqa: ARG001
+        return (), shape
+
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+        return apply(x), lambda dy: ((), lambda: dy * slope(x))
+
+    return fn.Layer(name, init, lambda params, x: apply(x), vjp)  # noqa: ARG005
+
+
+PICKLING = LAYER_LAWS[-1]
+UNPICKLED = LAYER_LAWS[:-1]
+
+
+def test_every_law_has_a_name_of_its_own_and_a_statement() -> None:
+    names = [(one.kind, one.name) for one in laws()]
+    assert len(set(names)) == len(names)
+    assert all(one.statement.endswith(".") and str(one).startswith(f"{one.kind}: {one.name}: ") for one in laws())
+
+
+def test_a_broken_law_names_layer_place_both_values_and_the_call_that_shows_it_again() -> None:
+    wrong = layer(lambda x: x * x, lambda x: x * 2.002)
+    with pytest.raises(LawBrokenError) as caught:
+        check_layer(wrong, (2,), seed=5)
+    broken = caught.value
+    assert (broken.law, broken.subject) == ("vjp equals the derivative of apply", "mine()")
+    assert re.fullmatch(r"x\[\d, \d\]", broken.where)
+    numeric, analytic = (float(str(text).split()[0]) for text in (broken.expected, broken.got))
+    assert analytic == pytest.approx(numeric * 1.001)
+    assert broken.reproduce == "check_layer(mine(), (2,), seed=5, trials=1)"
+    assert all(part in str(broken) for part in (broken.law, broken.where, broken.reproduce))
+    check_layer(layer(lambda x: x * x, lambda x: x * 2), (2,), seed=5, laws=UNPICKLED)
+
+
+def test_options_are_said_in_the_call_that_reproduces() -> None:
+    with pytest.raises(LawBrokenError, match=r"seed=0, trials=1, noisy=True, rowwise=False, draw=labels_like\)"):
+        check_layer(layer(abs, np.zeros_like), (2,), noisy=True, rowwise=False, draw=labels_like)
+    with pytest.raises(LawBrokenError, match=r"check_loss\(mse\(reduction='max'\), \(3,\), seed=0, trials=1, draw_t"):
+        check_loss(partial(fn.mse, reduction="max"), (3,), draw_target=labels_like)
+
+
+def test_a_function_that_complex_numbers_break_is_judged_by_differences() -> None:
+    check_layer(layer(np.abs, np.sign), (3,), laws=UNPICKLED)
+    check_layer(layer(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)), (3,), laws=UNPICKLED, draw=positive)
+    with pytest.raises(LawBrokenError, match="vjp equals the derivative of apply"):
+        check_layer(layer(np.abs, lambda x: 1.001 * np.sign(x)), (3,), laws=UNPICKLED)
+
+
+def test_an_exception_in_a_layer_breaks_the_law_that_met_it() -> None:
+    def refuse(x: fn.Array) -> fn.Array:
+        raise ZeroDivisionError(f"on {x.ndim} axes")
+
+    with pytest.raises(LawBrokenError, match="ZeroDivisionError: on 2 axes"):
+        check_layer(layer(refuse, refuse), (3,))
+
+
+def test_a_layer_of_closures_breaks_only_the_law_of_pickling() -> None:
+    good = layer(np.exp, np.exp)
+    check_layer(good, (3,), laws=UNPICKLED)
+    with pytest.raises(LawBrokenError, match="functions of a module"):
+        check_layer(good, (3,), laws=(PICKLING,))
+
+
+def test_a_layer_that_promises_noise_must_make_some() -> None:
+    with pytest.raises(LawBrokenError, match="other noise from each of 8 keys"):
+        check_layer(fn.relu(), (3,), noisy=True)
+
+
+def test_a_gradient_that_cancels_along_one_direction_is_still_found() -> None:
+    def flat(point: Tree) -> fn.Array:
+        return point[0] * 0.0
+
+    point = (np.ones(2),)
+    assert find_discrepancy(flat, point, np.ones(2), (np.zeros(2),), fn.Key(0), root="p") is None
+    found = find_discrepancy(flat, point, np.ones(2), (np.array([0.0, 1e-3]),), fn.Key(0), root="p")
+    assert found is not None
+    assert (found.where, found.numeric, found.analytic) == ("p[0][1]", 0.0, 1e-3)
+
+
+def test_comparisons_name_the_first_thing_that_differs() -> None:
+    for expected, got, said in (
+        (np.zeros(2), np.zeros(3), "shape"),
+        (np.zeros(2), np.zeros(2, np.float32), "dtype"),
+        (np.zeros(2), [0.0, 0.0], "list"),
+    ):
+        with pytest.raises(DifferenceFound, match=said):
+            expect_same_form("y", expected, got)
+    with pytest.raises(DifferenceFound, match="shape"):
+        expect_close("y", np.zeros(2), np.zeros(3), 0.0)
+    with pytest.raises(DifferenceFound, match=r"y\[1\]"):
+        report.expect_same_bits("y", np.array([0.0, 0.0]), np.array([0.0, -0.0]))
+    expect_close("y", np.array([np.nan, 1.0]), np.array([np.nan, 1.5]), 0.5)
+
+
+def test_what_is_no_layer_is_refused_by_layer_test() -> None:
+    with pytest.raises(OptionError, match="call its constructor"):
+        layer_test(fn.relu, (3,))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="no attribute 'layer_tests'"):
+        _ = fnmlp_testing().layer_tests
+
+
+def fnmlp_testing() -> Any:
+    from fnmlp import testing
+
+    return testing
+
+
+test_relu = layer_test(fn.relu(), example=(3,))
+
+
+def test_sgd_passes_and_an_optimizer_that_stands_still_does_not() -> None:
+    check_optimizer(fn.sgd(0.5))
+    lazy = fn.Optimizer(lambda params: (), lambda params, grads, state: (fn.tree_map(np.copy, params), state))  # noqa: ARG005
+    with pytest.raises(LawBrokenError, match="the first step goes downhill"):
+        check_optimizer(lazy)
+
+
+@given(data=st.data(), shape=strategies.shapes(least=0), dtype=st.sampled_from(["float32", "float64"]))
+def test_arrays_have_the_shape_and_dtype_that_were_asked_for(data: st.DataObject, shape: fn.Shape, dtype: str) -> None:
+    x = data.draw(strategies.arrays(shape, dtype=dtype))
+    assert (x.shape, x.dtype.newbyteorder("=")) == (shape, np.dtype(dtype))
+    assert np.isfinite(x).all()
+
+
+@given(x=strategies.arrays((4, 3), dtype="float32", extreme=True, special=True))
+def test_relu_survives_extreme_and_special_numbers(x: fn.Array) -> None:
+    y = fn.relu().apply((), x)
+    assert np.array_equal(y, np.where(x > 0, x, np.where(np.isnan(x), x, 0)), equal_nan=True)
+
+
+def test_arrays_come_in_every_layout() -> None:
+    seen = set()
+
+    @given(x=strategies.arrays((3, 2)))
+    def look(x: fn.Array) -> None:
+        seen.add((x.flags.c_contiguous, x.flags.f_contiguous, x.flags.writeable, x.dtype.isnative, x.strides[0] < 0))
+
+    look()
+    assert len(seen) >= 4
+    assert set(LAYOUTS) == {"strided", "reversed", "Fortran-ordered", "read-only", "big-endian"}
+
+
+@given(key=strategies.keys(), model=strategies.models(features=3, classes=3))
+def test_models_start_from_any_key(key: fn.Key, model: tuple[fn.Layer[Any], fn.Shape]) -> None:
+    params, shape = model[0].init(key, model[1])
+    assert model[0].apply(params, np.zeros((2, *model[1]), np.float32)).shape == (2, *shape)
+
+
+def test_a_gradient_that_is_coarse_in_float32_alone_is_found() -> None:
+    def coarse(x: fn.Array) -> fn.Array:
+        return 2 * x if x.dtype != np.float32 else 2 * x.astype(np.float16).astype(np.float32)
+
+    with pytest.raises(LawBrokenError, match="float32 stays float32 and close"):
+        check_layer(layer(lambda x: x * x, coarse), (3,))
+
+
+def test_an_empty_batch_that_gets_a_row_is_found() -> None:
+    def filled(x: fn.Array) -> fn.Array:
+        return x * 1 if len(x) else np.zeros((1, *x.shape[1:]))
+
+    with pytest.raises(LawBrokenError, match="gradients add over a split of the batch"):
+        check_layer(layer(filled, np.ones_like), (3,))
+
+
+def test_a_loss_whose_gradient_is_a_view_of_its_outputs_is_found() -> None:
+    with pytest.raises(LawBrokenError, match="a view of y or of the target"):
+        check_loss(lambda y, target: (0.5 * (y * y).sum() + 0 * target.sum(), y), (3,))

@@ -1,0 +1,278 @@
+"""Claims about `examples/mnist.py`: what its commands print, write and agree on."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from functools import reduce
+from io import StringIO
+import json
+import os
+from pathlib import Path
+import re
+from runpy import run_path
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+import pytest
+
+import fnmlp as fn
+from fnmlp.data import datasets, digits
+from tests.test_datasets import made_up, write_set
+
+PROGRAM = Path(__file__).resolve().parents[1] / "examples" / "mnist.py"
+CLOSED = "http://127.0.0.1:1"
+FIELDS = ["epoch", "train_loss", "test_loss", "test_accuracy", "seconds", "steps", "parameters_sha256"]
+EPOCH_LINE = re.compile(
+    r"epoch +\d+  train loss \d\.\d{5}  test loss \d\.\d{5}  test accuracy [01]\.\d{4}  \d+\.\d\d s"
+)
+program: Any = SimpleNamespace(**run_path(str(PROGRAM)))
+SMALL = ("--dataset", "digits", "--hidden", "16", "--epochs", "2")
+
+
+class Done(NamedTuple):
+    """What a run of the program came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Keep a run away from the user's folders and from the network: its proxy is a port that nobody serves."""
+    folders = {
+        "XDG_CACHE_HOME": home / "cache",
+        "MPLCONFIGDIR": home / "cache",
+        datasets.FOLDER_VARIABLE: home / "data",
+    }
+    proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), CLOSED)
+    unset = dict.fromkeys(("NO_PROXY", "no_proxy", "PYTHONUNBUFFERED"), "")
+    return {name: str(folder) for name, folder in folders.items()} | proxies | unset
+
+
+def run(home: Path, *arguments: object) -> Done:
+    """Run the program in this process, as its first line would."""
+    out, err, status = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in environment(home).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["mnist.py", *map(str, arguments)])
+        try:
+            program.main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def succeed(home: Path, *arguments: object) -> str:
+    """Run the program, expect success, and return what it printed."""
+    done = run(home, *arguments)
+    assert (done.status, done.err) == (0, "")
+    return done.out
+
+
+def command(home: Path, *arguments: object) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment for a run in a process of its own."""
+    return [sys.executable, str(PROGRAM), *map(str, arguments)], os.environ | environment(home)
+
+
+def history_of(home: Path, *arguments: object) -> list[dict[str, Any]]:
+    succeed(home, "train", "--quiet", "--history", home / "history.jsonl", *arguments)
+    return [json.loads(line) for line in (home / "history.jsonl").read_text().splitlines()]
+
+
+def digest_of(home: Path, *arguments: object) -> str:
+    return str(history_of(home, *arguments)[-1]["parameters_sha256"])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a trained model, its history, and data in the form of MNIST and Fashion-MNIST."""
+    folder = tmp_path_factory.mktemp("home")
+    succeed(folder, "train", *SMALL, "--output", folder / "model", "--history", folder / "known.jsonl")
+    for name in ("mnist", "fashion-mnist"):
+        write_set(folder / "data" / name, made_up(200))
+    return folder
+
+
+# Training.
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_training_prints_one_line_an_epoch_after_the_data_and_the_model(epochs: int, tmp_path: Path) -> None:
+    lines = succeed(tmp_path, "train", *SMALL, "--epochs", epochs).splitlines()
+    assert lines[0] == "digits: 1438 images to train on, 359 to test on"
+    assert lines[1] == "model: chain(flatten(), scale(0.0625), linear(16), relu(), linear(10), softmax())"
+    assert [line for line in lines[2:] if not EPOCH_LINE.fullmatch(line)] == []
+    assert [int(line.split()[1]) for line in lines[2:]] == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize("size", [64, 1438, 5000])
+def test_the_history_has_one_object_a_line_with_the_documented_fields(size: int, tmp_path: Path) -> None:
+    history = history_of(tmp_path, *SMALL, "--epochs", 3, "--batch-size", size)
+    assert [list(entry) for entry in history] == [FIELDS] * 3
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    assert [entry["steps"] for entry in history] == [-(-1438 // size) * epoch for epoch in (1, 2, 3)]
+    assert all(re.fullmatch("[0-9a-f]{64}", entry["parameters_sha256"]) for entry in history)
+    assert len({entry["parameters_sha256"] for entry in history}) == 3
+    assert all(0 <= entry["test_accuracy"] <= 1 < entry["seconds"] + 2 for entry in history)
+
+
+def test_training_learns_the_digits(tmp_path: Path) -> None:
+    history = history_of(tmp_path, "--dataset", "digits", "--epochs", 5, "--rate", 4, "--batch-size", 16)
+    assert history[-1]["test_accuracy"] > 0.9
+    losses = [entry["train_loss"] for entry in history]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_seed_decides_every_bit(tmp_path: Path) -> None:
+    first, other = (digest_of(tmp_path, *SMALL, "--seed", seed) for seed in (7, 8))
+    assert first != other
+    line, variables = command(tmp_path, "train", *SMALL, "--seed", 7, "--history", tmp_path / "again.jsonl")
+    subprocess.run(line, env=variables, check=True, capture_output=True)
+    assert json.loads((tmp_path / "again.jsonl").read_text().splitlines()[-1])["parameters_sha256"] == first
+
+
+def test_training_is_the_fold_that_the_library_documents(tmp_path: Path) -> None:
+    data, (start, order) = digits(), fn.split(fn.Key(3), 2)
+    model = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.linear(16), fn.relu(), fn.linear(10), fn.softmax())
+    optimizer, loss = fn.sgd(0.5), fn.on_labels(fn.mse)
+    state = fn.train_state(model, optimizer, key=start, example=(8, 8))
+    for epoch in range(2):
+        batches = fn.batches(data.train, size=64, key=order, epoch=epoch)
+        state = reduce(lambda before, batch: fn.train_step(model, loss, optimizer, before, batch), batches, state)
+    assert fn.tree_sha256(state.params) == digest_of(tmp_path, *SMALL, "--seed", 3)
+
+
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
+    files = ("--output", tmp_path / "model", "--plot", tmp_path / "a.svg")
+    assert succeed(tmp_path, "train", *SMALL, "--quiet", *files) == ""
+    assert all(path.exists() for path in files[1::2])
+
+
+def test_no_eval_leaves_the_test_set_out(tmp_path: Path) -> None:
+    with_tests, without = history_of(tmp_path, *SMALL), history_of(tmp_path, *SMALL, "--no-eval")
+    for entry, tested in zip(without, with_tests, strict=True):
+        assert entry == tested | {"test_loss": None, "test_accuracy": None, "seconds": entry["seconds"]}
+    assert "not tested" in succeed(tmp_path, "train", *SMALL, "--no-eval")
+
+
+def test_the_defaults_are_the_labs_network_and_loop(home: Path) -> None:
+    defaults = {option.name: option.default for option in program.train.params}
+    lab = {"hidden": (512,), "epochs": 15, "batch_size": 64, "rate": 0.5, "loss": "mse", "pixels": "unit"}
+    assert {name: defaults[name] for name in lab} == lab
+    out = succeed(home, "train", "--epochs", 1)
+    assert "mnist: 7 images" in out
+    assert f"chain(flatten(), scale({1 / 255}), linear(512), relu(), linear(10), softmax())" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        (("--hidden", 5, "--hidden", 4), "scale(0.0625), linear(5), relu(), linear(4), relu(), linear(10)"),
+        (("--pixels", "raw", "--rate", 0.001), "scale(1.0), linear(512)"),
+        (("--dtype", "float64"), "scale(0.0625, dtype='float64'), linear(512)"),
+        (("--loss", "mse-sum", "--rate", 0.01), "scale(0.0625), linear(512)"),
+        (("--batch-size", 2000), "scale(0.0625), linear(512)"),
+    ],
+)
+def test_options_change_the_model_and_its_training(options: tuple[object, ...], model: str, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("plain", "changed")]
+    plain = ("train", "--dataset", "digits", "--epochs", 1, "--no-eval", "--history")
+    succeed(tmp_path, *plain, files[0])
+    assert f"model: chain(flatten(), {model}" in succeed(tmp_path, *plain, files[1], *options)
+    digests = {json.loads(file.read_text())["parameters_sha256"] for file in files}
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_saved_parameters_have_the_dtype_and_digest_of_training(dtype: str, tmp_path: Path) -> None:
+    digest = digest_of(tmp_path, *SMALL, "--dtype", dtype, "--output", tmp_path / "model")
+    saved = fn.load_model(tmp_path / "model")
+    assert {str(leaf.dtype) for leaf in fn.tree_leaves(saved.params)} == {dtype}
+    assert fn.tree_sha256(saved.params) == digest
+
+
+# Data sets.
+
+
+def test_auto_is_the_embedded_digits_where_mnist_is_not_and_says_so_in_one_line(tmp_path: Path) -> None:
+    automatic, explicit = (succeed(tmp_path, "train", *SMALL, "--dataset", name) for name in ("auto", "digits"))
+    first, *rest = automatic.splitlines()
+    assert first == "MNIST can't be had here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead"
+    assert [line.split("  ")[:5] for line in rest] == [line.split("  ")[:5] for line in explicit.splitlines()]
+
+
+def test_auto_is_mnist_where_it_is(home: Path, tmp_path: Path) -> None:
+    for folder, options in ((home, ()), (tmp_path, ("--data-dir", home / "data"))):
+        out = succeed(folder, "train", *SMALL, "--dataset", "auto", *options)
+        assert out.startswith("mnist: 7 images to train on, 5 to test on\n")
+
+
+def test_fashion_mnist_is_trained_on_and_its_classes_are_named(home: Path, tmp_path: Path) -> None:
+    succeed(home, "train", *SMALL, "--dataset", "fashion-mnist", "--output", tmp_path / "fashion")
+    assert "ankle boot" in succeed(home, "evaluate", tmp_path / "fashion")
+    assert "test image 1, label trouser: " in succeed(home, "predict", tmp_path / "fashion", "--index", 1)
+
+
+# Evaluation and prediction.
+
+
+def test_evaluation_agrees_with_the_last_epoch_of_training(home: Path) -> None:
+    last = json.loads((home / "known.jsonl").read_text().splitlines()[-1])
+    first, header, *rows = succeed(home, "evaluate", home / "model").splitlines()
+    assert first == f"359 test images  loss {last['test_loss']:.5f}  accuracy {last['test_accuracy']:.4f}"
+    assert header.split() == [row.split()[0] for row in rows] == list("0123456789")
+    counts = np.array([[0 if cell == "." else int(cell) for cell in row.split()[1:]] for row in rows])
+    assert counts.sum() == 359
+    assert np.trace(counts) / 359 == last["test_accuracy"]
+    assert np.array_equal(counts.sum(axis=1), np.bincount(digits().test.targets))
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_picture_is_read_as_the_image_of_the_test_set_that_it_shows(invert: bool, home: Path, tmp_path: Path) -> None:
+    test, places = digits().test, (0, 100, 358)
+    levels = np.rint(test.inputs * (255 / 16)).astype(np.uint8)
+    names = [tmp_path / f"{place}.png" for place in places]
+    for name, place in zip(names, places, strict=True):
+        Image.fromarray(255 - levels[place] if invert else levels[place]).save(name)
+    options = [part for place in places for part in ("--index", place)] + ["--invert"] * invert
+    lines = succeed(home, "predict", home / "model", *names, *options).splitlines()
+    files, indices = ([line.split(": ", 1) for line in half] for half in (lines[:3], lines[3:]))
+    assert [name for name, _ in files] == list(map(str, names))
+    assert [name for name, _ in indices] == [f"test image {i}, label {test.targets[i]}" for i in places]
+    assert [guess for _, guess in files] == [guess for _, guess in indices]
+
+
+def test_probabilities_sum_to_1_and_the_guess_is_the_largest(home: Path) -> None:
+    for line in succeed(home, "predict", home / "model", "--index", 3, "--index", 4).splitlines():
+        guess, shares = re.fullmatch(r"test image \d, label \d: (\d)  \((.*)\)", line).groups()  # type: ignore[union-attr]
+        chances = {share.split()[0]: float(share.split()[1]) for share in shares.split("  ")}
+        assert list(chances) == list("0123456789")
+        assert abs(sum(chances.values()) - 1) < 0.006
+        assert chances[guess] == max(chances.values())
+
+
+@pytest.mark.parametrize("arguments", [("train", *SMALL), ("evaluate", "model"), ("predict", "model", "--index", 1)])
+def test_each_command_draws_a_whole_picture(arguments: tuple[str, ...], home: Path, tmp_path: Path) -> None:
+    given = [home / "model" if argument == "model" else argument for argument in arguments]
+    assert f"drawn to {tmp_path / 'a.png'}\n" in succeed(home, *given, "--plot", tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        picture.verify()
+        assert picture.format == "PNG"
+
+
+# Help.
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
+def test_the_help_of_each_command_names_its_options_and_arguments(name: str, tmp_path: Path) -> None:
+    text = succeed(tmp_path, name, "--help")
+    for parameter in program.cli.commands[name].params:
+        if parameter.param_type_name == "option":
+            assert parameter.opts[-1] in text
+            assert parameter.help.split()[0] in text
+        else:
+            assert parameter.name.upper() in text
+    assert name in succeed(tmp_path, "--help")

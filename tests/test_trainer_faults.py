@@ -1,0 +1,266 @@
+"""Claims about `examples/mnist.py` and bad input: one line on stderr, status 1 or 2, and nothing half-written."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+import pytest
+from safetensors.numpy import save_file
+
+import fnmlp as fn
+from fnmlp import checkpoint
+from tests.test_datasets import PARTS, made_up, write_set
+from tests.test_trainer import SMALL, run, succeed
+
+LONG = "x" * 300
+FILES = ("--output", "model", "--history", "history.jsonl", "--plot", "a.svg")
+NOTES = {"dataset": "digits", "loss": "mse", "classes": json.dumps(list("0123456789")), "white": "16"}
+
+
+@pytest.fixture(scope="module")
+def good_model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the bytes of a model that was trained on the digits."""
+    folder = tmp_path_factory.mktemp("good")
+    succeed(folder, "train", *SMALL, "--output", folder / "model")
+    return (folder / "model").read_bytes()
+
+
+@pytest.fixture
+def home(tmp_path: Path, good_model: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a good model, a picture of its size, and data in the form of MNIST."""
+    monkeypatch.chdir(tmp_path)
+    Path("good").write_bytes(good_model)
+    Path("folder").mkdir()
+    Image.new("L", (8, 8)).save("8x8.png")
+    Image.new("L", (28, 28)).save("28x28.png")
+    Path("text.png").write_text("a text, whatever its name says")
+    write_set(tmp_path / "data" / "mnist", made_up(100))
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and "cache" not in path.parts)
+    return {path: path.read_bytes() for path in files}
+
+
+def refusal(home: Path, status: int, *arguments: object) -> str:
+    """Run the program on bad input, and return its one line; nothing is written, and nothing claims so."""
+    before = contents(home)
+    done = run(home, *arguments)
+    assert done.status == status
+    assert done.err.startswith("error: ")
+    assert done.err.endswith("\n")
+    assert len(done.err.splitlines()) == 1
+    assert "saved" not in done.out
+    assert "drawn" not in done.out
+    assert contents(home) == before
+    return done.err
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "status", "words"),
+    [
+        ("--rate", ("-1", "0", "-0.0", "nan", "inf", "-inf", "1e999", "1e-999"), 1, "a finite number above 0"),
+        ("--rate", ("abc", "", "0,5"), 2, "not a valid float"),
+        ("--hidden", ("0", "-5", "1" + "0" * 12, "1" + "0" * 40), 2, "not in the range"),
+        ("--hidden", ("abc", "1.5", ""), 2, "not a valid integer"),
+        ("--batch-size", ("0", "-1"), 2, "x>=1"),
+        ("--epochs", ("0", "-1"), 2, "x>=1"),
+        ("--seed", ("-1", str(2**32)), 2, "0<=x<=4294967295"),
+        ("--dtype", ("float16", "int8", "object"), 2, "'float32', 'float64'"),
+        ("--pixels", ("centred",), 2, "'unit', 'raw'"),
+        ("--loss", ("crossentropy",), 2, "'mse', 'mse-sum'"),
+        ("--dataset", ("cifar",), 2, "'digits'"),
+        ("--no-such-option", ("1",), 2, "No such option"),
+        ("--epochs", ("1", "stray"), 2, "unexpected extra argument"),
+        ("--output", ("nowhere/model",), 2, "does not exist; create it first"),
+        ("--output", ("8x8.png/model",), 2, "does not exist; create it first"),
+        ("--output", ("folder", "/dev/full", "/dev/null", "."), 2, "is not a regular file; choose another name"),
+        ("--output", (LONG, f"{LONG}/model"), 2, "choose another name"),
+        ("--history", ("nowhere/h.jsonl",), 2, "does not exist"),
+        ("--history", ("folder", "/dev/full"), 2, "is not a regular file"),
+        ("--plot", ("a.txt", "a", "a.jpg", "a.png.txt"), 2, "must end in .png, .pdf or .svg"),
+        ("--plot", ("nowhere/a.png",), 2, "does not exist"),
+        ("--data-dir", ("nowhere", LONG), 1, "nothing of this name"),
+        ("--data-dir", ("8x8.png",), 1, "got a file"),
+    ],
+)
+def test_a_bad_option_is_refused_by_name(
+    option: str, values: tuple[str, ...], status: int, words: str, home: Path
+) -> None:
+    dataset = "mnist" if option == "--data-dir" else "digits"
+    calls = [values] if "stray" in values else [(value,) for value in values]
+    for call in calls:
+        text = refusal(home, status, "train", "--dataset", dataset, *FILES, option, *call)
+        assert words in text
+        assert option.strip("-") in text or status == 1 or "stray" in call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Missing command"),
+        (("fit",), "No such command 'fit'"),
+        (("evaluate",), "Missing argument 'MODEL'"),
+        (("predict",), "Missing argument 'MODEL'"),
+        (("predict", "good"), "give at least one IMAGE, or --index N"),
+        (("predict", "good", "--index", "-1"), "--index"),
+        (("predict", "good", "--index", "one"), "--index"),
+        (("predict", "good", "--index", "359"), "--index 359: the test images are 0 to 358"),
+        (("predict", "good", "--index", "0", "--index", "1" + "0" * 40), "the test images are 0 to 358"),
+        (("predict", "good", "8x8.png", "--plot", "a.txt"), "must end in"),
+        (("evaluate", "good", "--plot", "nowhere/a.png"), "does not exist"),
+        (("evaluate", "good", "--dataset", "auto"), "'mnist', 'fashion-mnist', 'digits'"),
+    ],
+)
+def test_a_bad_command_line_is_refused_with_status_2(arguments: tuple[str, ...], words: str, home: Path) -> None:
+    text = refusal(home, 2, *arguments)
+    assert words in text
+    assert len(text) < 200
+
+
+# Numbers that run away.
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--rate", "1e30"), "step 2: expected a finite loss, got nan; train with a smaller --rate"),
+        (("--rate", "1e308", "--dtype", "float64", "--pixels", "raw", "--loss", "mse-sum"), "step 2"),
+        (("--rate", "1e300", "--batch-size", "2000"), "step 1: expected finite parameters [2].weight"),
+        (("--rate", "1e37", "--batch-size", "2000"), "step 1: expected a finite test loss, got nan"),
+    ],
+)
+def test_a_run_that_diverges_names_the_step_and_leaves_the_earlier_model(
+    options: tuple[str, ...], words: str, home: Path
+) -> None:
+    assert words in refusal(home, 1, "train", *SMALL, *FILES, "--output", "good", *options)
+
+
+def test_a_model_beyond_all_memory_is_refused_with_a_remedy(home: Path) -> None:
+    hidden = ("--hidden", 10_000, "--hidden", 2**31 - 1)
+    text = refusal(home, 1, "train", "--dataset", "digits", *hidden, *FILES)
+    assert "not enough memory" in text
+    assert "use smaller --hidden" in text
+
+
+# Data.
+
+
+def _label_10(folder: Path) -> None:
+    arrays = made_up(100)
+    arrays[PARTS[3]] = np.array([0, 10, 1, 2, 3], np.uint8)
+    write_set(folder, arrays)
+
+
+def _cut(folder: Path) -> None:
+    path = write_set(folder, made_up(100)) / f"{PARTS[0]}.gz"
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def _incomplete(folder: Path) -> None:
+    (write_set(folder, made_up(100)) / f"{PARTS[1]}.gz").unlink()
+
+
+@pytest.mark.parametrize("dataset", ["auto", "mnist"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(_label_10, "labels[1]: expected 0 to 9, got 10"), (_cut, PARTS[0]), (_incomplete, f"no {PARTS[1]}")],
+)
+def test_spoiled_data_are_refused_and_never_passed_over(
+    dataset: str, spoil: Callable[[Path], None], words: str, home: Path
+) -> None:
+    spoil(home / "spoiled" / "mnist")
+    text = refusal(home, 1, "train", "--dataset", dataset, "--data-dir", "spoiled", *FILES)
+    assert words in text
+    assert str(Path("spoiled", "mnist")) in text
+
+
+def test_mnist_that_can_not_be_had_is_an_error_that_says_where_it_looked(home: Path) -> None:
+    (home / "data").rename(home / "elsewhere")
+    text = refusal(home, 1, "train", "--dataset", "mnist", "--data-dir", "folder", *FILES)
+    places = ["folder/mnist", "data/mnist", "cache/fnmlp/mnist", "storage.googleapis.com", "ossci-datasets", "refused"]
+    assert [place for place in places if place not in text] == []
+    assert "pass --data-dir DIR or set FNMLP_DATA_DIR=DIR" in text
+
+
+# Model files.
+
+
+def _other_program(path: Path) -> None:
+    save_file({"weight": np.ones(3, np.float32)}, path)
+
+
+def _other_architecture(path: Path) -> None:
+    saved = checkpoint.load("good")
+    params = tuple(saved.arrays[name] for name in sorted(saved.arrays))
+    checkpoint.save(path, params, {"model": "chain(linear(3))", "example": "(8, 8)"})
+
+
+def _save(notes: dict[str, str], model: fn.Layer[Any] | None = None) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        layers = model or fn.chain(fn.flatten(), fn.scale(1 / 16), fn.linear(10))
+        fn.save_model(path, layers, layers.init(fn.Key(0), (8, 8))[0], example=(8, 8), notes=notes)
+
+    return make
+
+
+BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: path.parent, "No such file"),
+    "folder": (lambda path: path.mkdir(), "directory"),
+    "empty": (lambda path: path.write_bytes(b""), "a safetensors file"),
+    "text": (lambda path: path.write_text("not a model at all\n" * 99), "a safetensors file"),
+    "picture": (lambda path: path.write_bytes(Path("8x8.png").read_bytes()), "a safetensors file"),
+    "link to itself": (lambda path: path.symlink_to(path), "symbolic links"),
+    "cut in the length": (lambda path: path.write_bytes(Path("good").read_bytes()[:5]), "a safetensors file"),
+    "cut in the header": (lambda path: path.write_bytes(Path("good").read_bytes()[:100]), "a safetensors file"),
+    "cut in the data": (lambda path: path.write_bytes(Path("good").read_bytes()[:-1]), "a safetensors file"),
+    "one byte changed": (
+        lambda path: path.write_bytes(Path("good").read_bytes()[:-1] + b"\x55"),
+        "that were saved, got other",
+    ),
+    "another program's": (_other_program, "'fnmlp 1'"),
+    "another architecture": (_other_architecture, "bad"),
+    "no notes": (_save({}), "`train --output`"),
+    "no such data set": (_save(NOTES | {"dataset": "cifar"}), "`train --output`"),
+    "no such loss": (_save(NOTES | {"loss": "hinge"}), "`train --output`"),
+    "white of 0": (_save(NOTES | {"white": "0"}), "`train --output`"),
+    "white of words": (_save(NOTES | {"white": "all"}), "`train --output`"),
+    "classes of numbers": (_save(NOTES | {"classes": json.dumps(list(range(10)))}), "`train --output`"),
+    "classes too few": (_save(NOTES | {"classes": '["a", "b"]'}), "`train --output`"),
+    "classes not JSON": (_save(NOTES | {"classes": "0123456789"}), "`train --output`"),
+    "outputs are images": (_save(NOTES, fn.chain(fn.scale(1 / 16))), "`train --output`"),
+}
+
+
+@pytest.mark.parametrize("arguments", [("evaluate", "bad", "--plot", "a.png"), ("predict", "bad", "8x8.png")])
+@pytest.mark.parametrize(("make", "words"), BAD_MODELS.values(), ids=BAD_MODELS)
+def test_a_file_that_is_no_model_of_images_is_refused_by_name(
+    make: Callable[[Path], object], words: str, arguments: tuple[str, ...], home: Path
+) -> None:
+    make(home / "bad")
+    text = refusal(home, 1, *arguments)
+    assert text.startswith("error: bad")
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("predict", "good", "28x28.png"), "28x28.png: expected 8 x 8 pixels, got 28 x 28"),
+        (("predict", "good", "8x8.png", "text.png"), "text.png: expected a picture"),
+        (("predict", "good", "nowhere.png"), "nowhere.png: expected a picture, got No such file"),
+        (("predict", "good", "folder"), "folder: expected a picture, got a folder"),
+        (("predict", "good", "good"), "good: expected a picture"),
+        (("evaluate", "good", "--dataset", "mnist"), "expected images of shape (8, 8) with pixels up to 16"),
+        (("evaluate", "good", "--dataset", "mnist", "--data-dir", "nowhere"), "nowhere: expected a folder"),
+    ],
+)
+def test_what_does_not_fit_a_good_model_is_refused(arguments: tuple[str, ...], words: str, home: Path) -> None:
+    assert words in refusal(home, 1, *arguments, "--plot", "a.png")
