@@ -92,7 +92,7 @@ def test_a_layer_that_promises_noise_must_make_some() -> None:
 
 def test_a_gradient_that_cancels_along_one_direction_is_still_found() -> None:
     def flat(point: Tree) -> fn.Array:
-        return point[0] * 0.0
+        return np.asarray(point[0] * 0.0)
 
     point = (np.ones(2),)
     assert find_discrepancy(flat, point, np.ones(2), (np.zeros(2),), fn.Key(0), root="p") is None
