@@ -140,7 +140,7 @@ def epochs(
     >>> list(islice(states, 3))
     [3, 6, 9]
     """
-    for epoch in count_from(first):
+    for epoch in count_from(first):  # pragma: no branch (it has no end)
         batches = iter(batches_of(epoch))
         try:
             first_batch = next(batches)

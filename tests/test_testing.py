@@ -13,7 +13,7 @@ import fnmlp as fn
 from fnmlp.errors import OptionError
 from fnmlp.testing import LawBrokenError, check_layer, check_loss, check_optimizer, laws, layer_test, report, strategies
 from fnmlp.testing.layers import LAYER_LAWS, LAYOUTS
-from fnmlp.testing.numeric import find_discrepancy
+from fnmlp.testing.numeric import find_discrepancy, normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
 from fnmlp.tree import Tree
 from tests.catalogue import labels_like
@@ -88,6 +88,16 @@ def test_a_layer_of_closures_breaks_only_the_law_of_pickling() -> None:
 def test_a_layer_that_promises_noise_must_make_some() -> None:
     with pytest.raises(LawBrokenError, match="other noise from each of 8 keys"):
         check_layer(fn.relu(), (3,), noisy=True)
+
+
+def test_a_layer_that_keeps_its_promise_of_noise_passes() -> None:
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+        return x + (0 if key is None else normal(key, x.shape).astype(x.real.dtype)), lambda dy: ((), lambda: dy * 1)
+
+    noise = fn.Layer("noise()", fn.identity().init, lambda params, x: x + 0, vjp)  # noqa: ARG005
+    check_layer(noise, (3,), noisy=True, laws=UNPICKLED)
+    with pytest.raises(LawBrokenError, match="only a layer with noise minds its key"):
+        check_layer(noise, (3,), laws=UNPICKLED)
 
 
 def test_a_gradient_that_cancels_along_one_direction_is_still_found() -> None:
