@@ -54,21 +54,33 @@ def distance(left: Tree, right: Tree) -> float:
     return max(float(np.abs(a - b).max()) for a, b in zip(tree_leaves(left), tree_leaves(right), strict=True))
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-12), ("float32", 1e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "divisor", "rate", "bound"),
+    [
+        ("float64", 255, 0.5, 1e-12),
+        ("float32", 255, 0.5, 1e-5),
+        ("float64", 1, 0.001, 1e-12),
+        ("float32", 1, 0.001, 1e-4),
+    ],
+)
 def test_200_steps_leave_the_parameters_that_torch_leaves(
-    mnist_batches: tuple[fn.Batch, ...], dtype: str, bound: float
+    mnist_batches: tuple[fn.Batch, ...], dtype: str, divisor: int, rate: float, bound: float
 ) -> None:
-    # Rounding moves a unit across the kink of ReLU in some runs in float32 (not with this key); that costs up to 5e-5.
-    batches = prepared(mnist_batches, dtype, divisor=255)
-    start = fn.train_state(MODEL, fn.sgd(0.5), key=fn.Key(1), example=(784,), dtype=dtype)
-    end = reduce(partial(fn.train_step, MODEL, fn.mse, fn.sgd(0.5)), batches, start)
-    *_, oracle = torch_states(start.params, batches, 0.5)
+    # With this key no unit is moved across the kink of ReLU by rounding, which costs up to 5e-5 on scaled pixels in
+    # float32; raw pixels multiply a rounding error by 1e4 in 200 steps (with other keys by up to 1e6, in torch too).
+    batches = prepared(mnist_batches, dtype, divisor=divisor)
+    start = fn.train_state(MODEL, fn.sgd(rate), key=fn.Key(1), example=(784,), dtype=dtype)
+    end = reduce(partial(fn.train_step, MODEL, fn.mse, fn.sgd(rate)), batches, start)
+    *_, oracle = torch_states(start.params, batches, rate)
     assert end.step == 200
     assert {leaf.dtype for leaf in tree_leaves(end.params)} == {np.dtype(dtype)}
     assert distance(end.params, oracle) <= bound
-    assert distance(end.params, start.params) > 1000 * bound, "a model that learns nothing is equal to any other"
-    hits = [fn.accuracy(MODEL.apply(end.params, b.inputs), b.targets.argmax(axis=1)) for b in batches]
-    assert np.mean(hits) > 0.5
+    assert distance(end.params, start.params) > 10 * bound, "a model that learns nothing is equal to any other"
+    losses = [
+        float(fn.mse(MODEL.apply(params, batches[-1].inputs), batches[-1].targets)[0])
+        for params in (start.params, end.params)
+    ]
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-15), ("float32", 1e-6)])
