@@ -13,8 +13,9 @@ from time import perf_counter
 from typing import Any, NoReturn
 
 try:
-    from attrs import frozen
+    from attrs import evolve, fields, frozen
     import click
+    from click.core import ParameterSource
     import numpy as np
     from tqdm import tqdm
 
@@ -22,29 +23,23 @@ try:
     from fnmlp import plots
     from fnmlp.data import Dataset, digits, fashion_mnist, mnist, read_image
     from fnmlp.files import write_whole
+    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, build_loss, build_model, build_optimizer
 except ImportError as missing:
     sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
 
-LOSSES: Mapping[str, fn.Loss] = {"mse": fn.mse, "mse-sum": partial(fn.mse, reduction="sum")}
 DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "digits": lambda _: digits(),
 }
+LAB = RECIPES["lab"]
 
 
 @frozen
 class Settings:
-    """The options of `train`."""
+    """Where a run takes its data from, and where its results go."""
 
-    hidden: tuple[int, ...]
-    epochs: int
-    batch_size: int
-    rate: float
-    loss: str
     seed: int
-    dtype: str
-    pixels: str
     dataset: str
     data_dir: Path | None
     no_eval: bool
@@ -94,19 +89,28 @@ def cli() -> None:
 
 @cli.command()
 @option(
-    "--hidden",
-    type=click.IntRange(1, 2**31 - 1),
-    multiple=True,
-    default=(512,),
-    help="Units of a hidden layer; repeatable.",
+    "--recipe", type=click.Choice([*RECIPES]), default="lab", help="A set of choices for the options down to --dtype."
 )
-@option("--epochs", type=click.IntRange(1), default=15, help="Passes over the training images.")
-@option("--batch-size", type=click.IntRange(1), default=64, help="Images a step.")
-@option("--rate", type=float, default=0.5, help="Learning rate of SGD, above 0.")
-@option("--loss", type=click.Choice([*LOSSES]), default="mse", help="Loss between outputs and one-hot labels.")
+@option(
+    "--hidden", type=click.IntRange(1, 2**31 - 1), multiple=True, default=LAB.hidden, help="Units of a hidden layer."
+)
+@option("--epochs", type=click.IntRange(1), default=LAB.epochs, help="Passes over the training images.")
+@option("--batch-size", type=click.IntRange(1), default=LAB.batch_size, help="Images a step.")
+@option("--rate", type=float, default=LAB.rate, help="Learning rate at its highest, above 0.")
+@option("--loss", type=click.Choice(LOSSES), default=LAB.loss, help="Loss between outputs and labels.")
+@option("--label-smoothing", type=float, default=LAB.label_smoothing, help="For cross-entropy.")
+@option("--optimizer", type=click.Choice(OPTIMIZERS), default=LAB.optimizer, help="What takes the steps.")
+@option("--momentum", type=float, default=LAB.momentum, help="Of sgd and nesterov.")
+@option("--weight-decay", type=float, default=LAB.weight_decay, help="Of adamw, as a share of the rate.")
+@option("--schedule", type=click.Choice(SCHEDULES), default=LAB.schedule, help="How the rate falls to 0.")
+@option("--warm-up", type=float, default=LAB.warm_up, help="Share of the steps in which the rate climbs.")
+@option("--dropout", type=float, nargs=2, default=LAB.dropout, help="Shares dropped of input and hidden layers.")
+@option("--mean", type=float, default=LAB.mean, help="Subtracted from the pixels in [0, 1].")
+@option(
+    "--pixels", type=click.Choice(["unit", "raw"]), default=LAB.pixels, help="In [0, 1], or raw (for --rate 0.001)."
+)
+@option("--dtype", type=click.Choice(["float32", "float64"]), default=LAB.dtype, help="Of all arithmetic.")
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")
-@option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of all arithmetic.")
-@option("--pixels", type=click.Choice(["unit", "raw"]), default="unit", help="In [0, 1], or raw (for --rate 0.001).")
 @option("--dataset", type=click.Choice(["auto", *DATASETS]), default="auto", help="auto: MNIST, or else digits.")
 @data_dir_option
 @click.option("--no-eval", is_flag=True, help="Leave out the test set.")
@@ -114,31 +118,35 @@ def cli() -> None:
 @click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file.")
 @plot_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def train(**options: Any) -> None:
+@click.pass_context
+def train(context: click.Context, /, **options: Any) -> None:
     """Train a model.
 
     The defaults are the university lab's network and loop: 784-512-10, ReLU, softmax, mean squared error, SGD
-    with batches of 64, 15 epochs. Its own pixels and rate are --pixels raw --rate 0.001.
+    with batches of 64, 15 epochs. Its own pixels and rate are --pixels raw --rate 0.001. The other recipes look at
+    the test set once, after the last epoch.
     """
-    settings = Settings(**options)
+    recipe = chosen(context, options)
+    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
     say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
     data = pick_dataset(settings.dataset, settings.data_dir, say)
-    model = network(data, settings)
-    loss, optimizer = fn.on_labels(LOSSES[settings.loss]), fn.sgd(settings.rate)
+    model, loss = build_model(recipe, white=data.white, classes=len(data.classes)), build_loss(recipe)
+    steps = math.ceil(len(data.train) / recipe.batch_size)
+    optimizer = build_optimizer(recipe, steps=steps * recipe.epochs)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} to test on")
     say(f"model: {model}")
     start_key, order_key = fn.split(fn.Key(settings.seed), 2)
     example = data.train.inputs.shape[1:]
-    state = fn.train_state(model, optimizer, key=start_key, example=example, dtype=settings.dtype)
+    state = fn.train_state(model, optimizer, key=start_key, example=example, dtype=recipe.dtype)
     step = partial(fn.train_step, model, loss, optimizer)
     history: list[dict[str, Any]] = []
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(1, recipe.epochs + 1):
         began = perf_counter()
-        batches = fn.batches(data.train, size=settings.batch_size, key=order_key, epoch=epoch - 1)
-        steps = math.ceil(len(data.train) / settings.batch_size)
+        batches = fn.batches(data.train, size=recipe.batch_size, key=order_key, epoch=epoch - 1)
         state, train_loss = consume(accumulate(batches, step, initial=state), steps, epoch, settings.quiet)
         seconds = perf_counter() - began
-        scores = (None, None) if settings.no_eval else fn.evaluate(model, loss, state.params, data.test)
+        tested = not settings.no_eval and (options["recipe"] == "lab" or epoch == recipe.epochs)
+        scores = fn.evaluate(model, loss, state.params, data.test) if tested else (None, None)
         if scores[0] is not None and not math.isfinite(scores[0]):
             raise diverged(state.step, "a finite test loss", scores[0])
         history.append(
@@ -156,11 +164,21 @@ def train(**options: Any) -> None:
         if settings.history:
             write_history(settings.history, history)
     if settings.output:
-        fn.save_model(settings.output, model, state.params, example=example, notes=notes_of(data, settings))
+        save(settings.output, model, state.params, data, recipe)
         say(f"model saved to {settings.output}")
     if settings.plot:
         plots.save_figure(settings.plot, plots.curves(history))
         say(f"curves drawn to {settings.plot}")
+
+
+def chosen(context: click.Context, options: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that was named, with the options that were typed beside it."""
+    typed = {
+        field.name: options[field.name]
+        for field in fields(Recipe)
+        if field.name in options and context.get_parameter_source(field.name) is not ParameterSource.DEFAULT
+    }
+    return evolve(RECIPES[options["recipe"]], **typed)
 
 
 def pick_dataset(name: str, data_dir: Path | None, say: Callable[[str], None]) -> Dataset:
@@ -172,13 +190,6 @@ def pick_dataset(name: str, data_dir: Path | None, say: Callable[[str], None]) -
     except fn.DataNotFoundError:
         say("MNIST can't be had here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead")
         return digits()
-
-
-def network(data: Dataset, settings: Settings) -> fn.Layer[Any]:
-    """Describe the model: scaled pixels, hidden layers with ReLU, softmax over the classes."""
-    scale = fn.scale(1 / data.white if settings.pixels == "unit" else 1.0, dtype=settings.dtype)
-    hidden = [layer for units in settings.hidden for layer in (fn.linear(units), fn.relu())]
-    return fn.chain(fn.flatten(), scale, *hidden, fn.linear(len(data.classes)), fn.softmax())
 
 
 def consume(states: Iterator[fn.TrainState], steps: int, epoch: int, quiet: bool) -> tuple[fn.TrainState, float]:
@@ -221,9 +232,19 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
         raise fn.DataError(str(path), "a place for the history", error.strerror or error, remedy) from error
 
 
-def notes_of(data: Dataset, settings: Settings) -> dict[str, str]:
-    """Return what a model file says beside its model."""
-    return {"dataset": data.name, "loss": settings.loss, "classes": json.dumps(data.classes), "white": str(data.white)}
+def save(path: Path, model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> None:
+    """Save a model that gives probabilities, with notes on what its images and classes are."""
+    if recipe.loss == "cross-entropy":
+        model, params = fn.chain(model, fn.softmax()), (params, ())
+    notes = {"dataset": data.name, "loss": recipe.loss, "classes": json.dumps(data.classes), "white": str(data.white)}
+    fn.save_model(path, model, params, example=data.train.inputs.shape[1:], notes=notes)
+
+
+def loss_of_probabilities(name: str) -> fn.Loss:
+    """Return the loss that a model was trained with, as it is of its probabilities."""
+    if name == "cross-entropy":
+        return lambda shares, labels: fn.nll(np.log(np.maximum(shares, np.finfo(shares.dtype).tiny)), labels)
+    return build_loss(Recipe(loss=name))
 
 
 @frozen
@@ -276,7 +297,7 @@ def evaluate(model: Path, dataset: str | None, data_dir: Path | None, plot: Path
     known = load(model)
     test = known.test_set(dataset, data_dir)
     outputs = fn.predict(known.saved.model, known.saved.params, test.inputs)
-    value, _ = fn.on_labels(LOSSES[known.saved.notes["loss"]])(outputs, test.targets)
+    value, _ = loss_of_probabilities(known.saved.notes["loss"])(outputs, test.targets)
     matrix = fn.confusion_matrix(outputs, test.targets)
     click.echo(f"{len(test)} test images  loss {value:.5f}  accuracy {fn.accuracy(outputs, test.targets):.4f}")
     click.echo(matrix_text(matrix, known.classes))

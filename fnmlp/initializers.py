@@ -47,7 +47,7 @@ def kaiming_normal(*, a: float = 0.0) -> Initializer:
 
 
 def _kaiming_normal(key: Key, shape: Shape, fans: Fans, *, a: float) -> Array:
-    return _normal(key, shape, sqrt(2 / ((1 + a * a) * fans[0])))
+    return _normal(key, shape, fans, deviation=sqrt(2 / ((1 + a * a) * fans[0])))
 
 
 def glorot_uniform() -> Initializer:
@@ -77,7 +77,7 @@ def glorot_normal() -> Initializer:
 
 
 def _glorot_normal(key: Key, shape: Shape, fans: Fans) -> Array:
-    return _normal(key, shape, sqrt(2 / sum(fans)))
+    return _normal(key, shape, fans, deviation=sqrt(2 / sum(fans)))
 
 
 def uniform(bound: float) -> Initializer:
@@ -93,6 +93,21 @@ def uniform(bound: float) -> Initializer:
 
 def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
     return read_only(generator(key).uniform(-bound, bound, shape).astype(np.float32))
+
+
+def normal(deviation: float) -> Initializer:
+    """Draw from a normal distribution of this standard deviation, whatever the fans are.
+
+    Raises:   OptionError unless `deviation` is finite and above 0.
+
+    >>> normal(0.01)(Key(0), (4, 3), (4, 3)).shape
+    (4, 3)
+    """
+    return partial(_normal, deviation=positive("normal(deviation)", deviation))
+
+
+def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
+    return read_only(generator(key).normal(0.0, deviation, shape).astype(np.float32))
 
 
 def zeros() -> Initializer:
@@ -117,7 +132,3 @@ def constant(value: float) -> Initializer:
 
 def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:  # noqa: ARG001 (nothing is drawn)
     return read_only(np.full(shape, value, np.float32))
-
-
-def _normal(key: Key, shape: Shape, deviation: float) -> Array:
-    return read_only(generator(key).normal(0.0, deviation, shape).astype(np.float32))

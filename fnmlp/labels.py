@@ -22,6 +22,21 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)
 
 
+def at_labels(x: Array, labels: Array) -> Array:
+    """Return the element of each row at its label.
+
+    Shapes:   x (batch, classes), labels (batch,) that `check_labels` let pass -> (batch,).
+
+    >>> import numpy as np
+    >>> at_labels(np.array([[5.0, 6.0], [7.0, 8.0]]), np.array([1, 0], dtype=np.uint8))
+    array([6., 7.])
+    """
+    xp = namespace(x)
+    # torch takes labels of type uint8 for a mask.
+    chosen: Array = x[xp.arange(x.shape[0], device=x.device), to_dtype(labels, "int64")]
+    return chosen
+
+
 def check_labels(labels: Array, classes: int) -> None:
     """Refuse labels that are not integers 0 … classes - 1 in one axis; NumPy's indexing would take -1 in silence.
 

@@ -32,8 +32,10 @@ def constructors() -> dict[str, Callable[..., Any]]:
 
 
 def _public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
+    """Return the public functions that a room defines, in itself or in a module of its folder."""
     members = getmembers(room, isfunction)
-    return [(name, made) for name, made in members if made.__module__ == room.__name__ and not name.startswith("_")]
+    inside = f"{room.__name__}."
+    return [(name, made) for name, made in members if f"{made.__module__}.".startswith(inside) and name[0] != "_"]
 
 
 def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:

@@ -71,3 +71,28 @@ def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise OptionError(where, " or ".join(map(repr, choices)), repr(value), "choose one of these")
     return value
+
+
+def fraction(where: str, value: float) -> float:
+    """Return `value` as a Python float if it is at least 0 and below 1.
+
+    >>> fraction("dropout(rate)", 1)
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: dropout(rate): expected a number of at least 0 and below 1, got 1; choose for instance 0.1
+    """
+    number = _to_float(value)
+    if not 0 <= number < 1:
+        raise OptionError(where, "a number of at least 0 and below 1", _short(value), "choose for instance 0.1")
+    return number
+
+
+def at_least_0(where: str, value: float) -> float:
+    """Return `value` as a Python float if it is finite and not below 0.
+
+    >>> at_least_0("adamw(weight_decay)", 0)
+    0.0
+    """
+    number = _to_float(value)
+    if not isfinite(number) or number < 0:
+        raise OptionError(where, "a finite number of at least 0", _short(value), "choose for instance 0.1")
+    return number

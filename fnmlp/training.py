@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial, reduce
 from itertools import count as count_from
 from math import nan
-from typing import Any, TypeAlias
+from typing import Any
 
 from attrs import frozen
 import numpy as np
@@ -19,9 +19,6 @@ from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
 from fnmlp.options import count, one_of
 from fnmlp.tree import Tree, tree_leaves, tree_map
-
-Metric: TypeAlias = Callable[[Array, Array], Any]
-"""(y, targets) -> a number."""
 
 
 @frozen(eq=False)
@@ -177,10 +174,10 @@ def evaluate(
     params: P,
     data: Batch,
     *,
-    metrics: tuple[Metric, ...] = (accuracy,),
+    metrics: tuple[Callable[[Array, Array], Any], ...] = (accuracy,),
     size: int = 1024,
 ) -> tuple[float, ...]:
-    """Return the loss over all of `data`, and then each metric.
+    """Return the loss over all of `data`, and then each metric: a function of outputs and targets, or a `Metric`.
 
     Raises:   DataError for empty data; what the model, the loss and the metrics raise.
 

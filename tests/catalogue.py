@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
+from attrs import frozen as record
 import numpy as np
 from numpy.typing import NDArray
 
-from fnmlp.arrays import Array, Shape
-from fnmlp.combinators import chain
+from fnmlp.arrays import Array, Shape, namespace
+from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
 from fnmlp.initializers import (
     Initializer,
     constant,
@@ -17,24 +18,86 @@ from fnmlp.initializers import (
     glorot_uniform,
     kaiming_normal,
     kaiming_uniform,
+    normal,
     uniform,
     zeros,
 )
 from fnmlp.key import Key, generator
 from fnmlp.layer import Layer
-from fnmlp.layers import flatten, identity, linear, relu, scale, softmax
-from fnmlp.losses import Loss, mse, on_labels
-from fnmlp.metrics import accuracy, confusion_matrix
-from fnmlp.optimizers import Optimizer, sgd
-from fnmlp.testing import TRIALS, Law, check_layer, check_loss
+from fnmlp.layers import (
+    dropout,
+    elementwise,
+    elu,
+    embedding,
+    flatten,
+    gaussian_noise,
+    gelu,
+    hardswish,
+    hardtanh,
+    identity,
+    layer_norm,
+    leaky_relu,
+    linear,
+    log_softmax,
+    maxout,
+    relu,
+    rms_norm,
+    scale,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
+from fnmlp.losses import binary_cross_entropy, cross_entropy, hinge, huber, kl, l1, mse, nll, on_labels
+from fnmlp.metrics import (
+    accuracy,
+    confusion_matrix,
+    expected_calibration_error,
+    f1,
+    mean_absolute_error,
+    mean_over_rows,
+    precision,
+    r2,
+    recall,
+    top_k_accuracy,
+)
+from fnmlp.optimizers import (
+    Schedule,
+    accumulated,
+    adagrad,
+    adam,
+    adamw,
+    averaged,
+    clip_by_global_norm,
+    clip_by_value,
+    compose,
+    constant_rate,
+    cosine_decay,
+    cosine_restarts,
+    decoupled_decay,
+    everywhere,
+    exponential_decay,
+    is_weight,
+    linear_decay,
+    lion,
+    max_norm,
+    one_cycle,
+    piecewise,
+    rmsprop,
+    scheduled,
+    sgd,
+    step_decay,
+    warm_up,
+    weight_decay,
+)
+from fnmlp.testing import TRIALS, Law, check_layer
 from fnmlp.testing.layers import LAYER_LAWS, Draw, LayerCase
-from fnmlp.testing.numeric import normal
-from fnmlp.training import Metric
-
-
-def labels_like(key: Key, shape: Shape) -> Array:
-    """Draw a label for each row of outputs."""
-    return generator(key).integers(0, shape[1], shape[0])
+from fnmlp.testing.numeric import normal as normal_numbers
+from fnmlp.tree import Tree
+from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen, labels_like, shares_like
+from tests.steps import point_of
 
 
 def pixels(key: Key, shape: Shape) -> Array:
@@ -42,15 +105,41 @@ def pixels(key: Key, shape: Shape) -> Array:
     return generator(key).integers(0, 256, shape, dtype=np.uint8)
 
 
-@frozen(repr=False)
+IDS = 5
+"""How many rows the tables of the specimens of `embedding` have."""
+
+
+def ids(key: Key, shape: Shape) -> Array:
+    """Draw row numbers of a table."""
+    return generator(key).integers(0, IDS, shape)
+
+
+def sine(x: Array) -> Array:
+    """Be a function that a user brings along."""
+    y: Array = namespace(x).sin(x)
+    return y
+
+
+def cosine(x: Array) -> Array:
+    """Be its derivative."""
+    y: Array = namespace(x).cos(x)
+    return y
+
+
+@record(repr=False)
 class Specimen:
-    """A layer, the shape of an example, and what `check_layer` must know of it."""
+    """A layer, the shape of an example, and what `check_layer` must know of it.
+
+    `noisy`   it draws noise where a key is given.
+    `named`   `build` makes it from its name alone; a layer that holds functions or parameters of the user's it can't.
+    """
 
     layer: Layer[Any]
     example: Shape
     by_row: bool = True
     noisy: bool = False
-    draw: Draw = normal
+    draw: Draw = normal_numbers
+    named: bool = True
     text: str = field(init=False)
 
     @text.default
@@ -63,7 +152,12 @@ class Specimen:
     @property
     def differentiable(self) -> bool:
         """Whether inputs are floats."""
-        return self.draw is not pixels
+        return self.draw is normal_numbers
+
+    def point(self, seed: int, rows: int, dtype: Any = np.float64) -> tuple[Tree, NDArray[Any], NDArray[Any]]:
+        """Return parameters, inputs and a cotangent to test the layer with; it takes floats unless it can't."""
+        params, x, dy = point_of(self.layer, self.example, seed, rows, dtype)
+        return params, self.draw(Key(seed), x.shape) if self.draw is ids else x, dy
 
     def check(
         self,
@@ -114,44 +208,116 @@ LAYERS = (
     Specimen(chain(linear(5), relu(), linear(3), softmax()), (4,)),
     Specimen(chain(flatten(), scale(0.5), chain(linear(4, bias=False), relu()), chain(), linear(2)), (2, 3)),
     Specimen(chain(linear(3), softmax(axis=0), identity()), (2,), by_row=False),
+    Specimen(sigmoid(), (4,)),
+    Specimen(tanh(), (4,)),
+    Specimen(gelu(), (4,)),
+    Specimen(gelu(approximate="tanh"), (2, 3)),
+    Specimen(silu(), (4,)),
+    Specimen(elu(), (4,)),
+    Specimen(elu(alpha=0.5), (2, 3)),
+    Specimen(selu(), (4,)),
+    Specimen(leaky_relu(), (4,)),
+    Specimen(leaky_relu(slope=0.25), (2, 3)),
+    Specimen(softplus(), (4,)),
+    Specimen(hardtanh(), (4,)),
+    Specimen(hardswish(), (4,)),
+    Specimen(elementwise(sine, cosine), (4,), named=False),
+    Specimen(log_softmax(), (4,)),
+    Specimen(log_softmax(axis=1), (2, 3)),
+    Specimen(log_softmax(axis=0), (4,), by_row=False),
+    Specimen(dropout(0.5), (4,), noisy=True),
+    Specimen(dropout(0), (4,)),
+    Specimen(gaussian_noise(0.25), (2, 3), noisy=True),
+    Specimen(layer_norm(), (5,)),
+    Specimen(layer_norm(epsilon=0.5), (4,)),
+    Specimen(rms_norm(), (5,)),
+    Specimen(rms_norm(epsilon=0.5), (4,)),
+    Specimen(embedding(IDS, 3), (), draw=ids),
+    Specimen(embedding(IDS, 2, table_init=normal(0.5)), (4,), draw=ids),
+    Specimen(maxout(3, 2), (4,)),
+    Specimen(maxout(2, 3, weight_init=glorot_normal(), bias_init=constant(0.25)), (3,)),
+    Specimen(residual(linear(4)), (4,)),
+    Specimen(residual(chain(tanh(), dropout(0.5), linear(3))), (3,), noisy=True),
+    Specimen(concat(identity(), linear(2)), (3,)),
+    Specimen(concat(linear(2), tanh(), linear(1, bias=False)), (3,)),
+    Specimen(add(tanh(), linear(3), linear(3)), (3,)),
+    Specimen(parallel(linear(2), tanh(), widths=(3, 2)), (5,)),
+    Specimen(parallel(relu(), softmax(), widths=(1, 2)), (2, 3)),
+    Specimen(repeat(chain(linear(3), tanh()), 2), (3,)),
+    Specimen(tied(linear(3), linear(3)), (3,)),
+    Specimen(tied(chain(linear(3), tanh()), chain(linear(3), softplus())), (3,)),
+    Specimen(frozen(linear(2), linear(2).init(Key(0), (3,))[0]), (3,), named=False),
+    Specimen(chain(embedding(IDS, 2), flatten(), layer_norm(), linear(3), gelu()), (4,), draw=ids),
+    Specimen(chain(dropout(0.25), linear(4), silu(), dropout(0.5), linear(2), log_softmax()), (4,), noisy=True),
 )
 
 
-@frozen(repr=False)
-class LossSpecimen:
-    """A loss, with its name, and whether its targets are labels."""
-
-    name: str
-    loss: Loss
-    labels: bool = False
-
-    def __repr__(self) -> str:
-        return self.name
-
-    def targets(self, y: NDArray[Any], seed: int) -> NDArray[Any]:
-        """Make targets that suit outputs of this shape and dtype."""
-        random = np.random.default_rng(seed)
-        if self.labels:
-            return np.asarray(random.integers(0, y.shape[1], y.shape[0]))
-        return random.uniform(-1, 1, y.shape).astype(y.dtype)
-
-    def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
-        """Check the laws of this loss, or of a mutant in its place."""
-        draw_target = labels_like if self.labels else normal
-        subject = self.loss if loss is None else loss
-        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=draw_target)
-
+WEIGHED = partial(cross_entropy, class_weights=(1.0, 2.0, 0.5, 3.0))
 
 LOSSES = (
     LossSpecimen("mse", mse),
     LossSpecimen("mse(reduction=sum)", partial(mse, reduction="sum")),
-    LossSpecimen("on_labels(mse)", on_labels(mse), labels=True),
-    LossSpecimen("on_labels(mse(reduction=sum))", on_labels(partial(mse, reduction="sum")), labels=True),
+    LossSpecimen("mse(reduction=none)", partial(mse, reduction="none"), by_row=True),
+    LossSpecimen("on_labels(mse)", on_labels(mse), labels_like),
+    LossSpecimen("on_labels(mse(reduction=sum))", on_labels(partial(mse, reduction="sum")), labels_like),
+    LossSpecimen("l1", l1),
+    LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True),
+    LossSpecimen("huber", huber),
+    LossSpecimen("huber(delta=0.5)", partial(huber, delta=0.5, reduction="sum")),
+    LossSpecimen("cross_entropy", cross_entropy, labels_like),
+    LossSpecimen("cross_entropy(reduction=none)", partial(cross_entropy, reduction="none"), labels_like, by_row=True),
+    LossSpecimen("cross_entropy(label_smoothing=0.1)", partial(cross_entropy, label_smoothing=0.1), labels_like),
+    LossSpecimen("cross_entropy(class_weights)", WEIGHED, labels_like),
+    LossSpecimen("cross_entropy(both)", partial(WEIGHED, label_smoothing=0.2, reduction="sum"), labels_like),
+    LossSpecimen("cross_entropy() on shares", cross_entropy, shares_like),
+    LossSpecimen("cross_entropy(both) on shares", partial(WEIGHED, label_smoothing=0.1), shares_like),
+    LossSpecimen("binary_cross_entropy", binary_cross_entropy, shares_like),
+    LossSpecimen(
+        "binary_cross_entropy(none)", partial(binary_cross_entropy, reduction="none"), shares_like, by_row=True
+    ),
+    LossSpecimen("nll", nll, labels_like),
+    LossSpecimen("nll(class_weights)", partial(nll, class_weights=(1.0, 2.0, 0.5, 3.0)), labels_like),
+    LossSpecimen("hinge", hinge, labels_like),
+    LossSpecimen("hinge(margin=0.5)", partial(hinge, margin=0.5, reduction="none"), labels_like, by_row=True),
+    LossSpecimen("kl", kl, shares_like),
+    LossSpecimen("kl(reduction=sum)", partial(kl, reduction="sum"), shares_like),
 )
 
-OPTIMIZERS: tuple[tuple[str, Optimizer], ...] = (
-    ("sgd(0.5)", sgd(0.5)),
-    ("sgd(float64 rate)", sgd(np.float64(0.1))),
+SCHEDULES: tuple[tuple[str, Schedule], ...] = (
+    ("constant_rate(0.25)", constant_rate(0.25)),
+    ("piecewise((0.25, 0.125), at=(1,))", piecewise((0.25, 0.125), at=(1,))),
+    ("step_decay(0.25, every=20)", step_decay(0.25, every=20, factor=0.5)),
+    ("exponential_decay(0.25, factor=0.99)", exponential_decay(0.25, factor=0.99)),
+    ("linear_decay(0.25, steps=50)", linear_decay(0.25, steps=50)),
+    ("cosine_decay(0.25, steps=50)", cosine_decay(0.25, steps=50, last=0.125)),
+    ("cosine_restarts(0.25, period=10)", cosine_restarts(0.25, period=10, growth=2)),
+    ("warm_up(steps=10)", warm_up(linear_decay(0.25, steps=50), steps=10)),
+    ("one_cycle(0.25, steps=50)", one_cycle(0.25, steps=50)),
+)
+
+OPTIMIZERS = (
+    OptimizerSpecimen("sgd(0.5)", sgd(0.5)),
+    OptimizerSpecimen("sgd(float64 rate)", sgd(np.float64(0.1))),
+    OptimizerSpecimen("sgd(momentum=0.5)", sgd(0.1, momentum=0.5, dampening=0.25)),
+    OptimizerSpecimen("sgd(nesterov=True)", sgd(np.float64(0.1), momentum=np.float64(0.5), nesterov=True)),
+    OptimizerSpecimen("adam(0.1)", adam(0.1)),
+    OptimizerSpecimen("adam(float64 options)", adam(np.float64(0.1), betas=(np.float64(0.5), np.float64(0.9)))),
+    OptimizerSpecimen("adamw(0.1)", adamw(0.1, weight_decay=0.1), shrinks=True),
+    OptimizerSpecimen("adamw(only=is_weight)", adamw(0.1, weight_decay=0.1, only=is_weight)),
+    OptimizerSpecimen("rmsprop(0.1)", rmsprop(0.1)),
+    OptimizerSpecimen("rmsprop(centered=True)", rmsprop(0.1, momentum=0.5, centered=True)),
+    OptimizerSpecimen("adagrad(0.5)", adagrad(0.5, rate_decay=0.01, initial=0.1)),
+    OptimizerSpecimen("lion(0.1)", lion(0.1, weight_decay=0.1), shrinks=True),
+    OptimizerSpecimen("lion(only=is_weight)", lion(0.1, weight_decay=0.1, only=is_weight)),
+    OptimizerSpecimen("clip_by_value(0.5)", compose(clip_by_value(0.5), sgd(0.5))),
+    OptimizerSpecimen("clip_by_global_norm(1.0)", compose(clip_by_global_norm(1.0), sgd(0.5, momentum=0.5))),
+    OptimizerSpecimen("compose(weight_decay(0.1), sgd(0.5))", compose(weight_decay(0.1), sgd(0.5)), shrinks=True),
+    OptimizerSpecimen("accumulated(adam(0.1), steps=2)", accumulated(adam(0.1), steps=2), steps=2),
+    OptimizerSpecimen("averaged(sgd(0.5))", averaged(sgd(0.5), decay=0.9)),
+    OptimizerSpecimen("max_norm(sgd(0.1), limit=1000)", max_norm(sgd(0.1), limit=1000)),
+    OptimizerSpecimen("max_norm(only=everywhere)", max_norm(sgd(0.1), limit=0.5, only=everywhere), shrinks=True),
+    OptimizerSpecimen("decoupled_decay(sgd(0.1))", decoupled_decay(sgd(0.1), share=np.float64(0.1)), shrinks=True),
+    *(OptimizerSpecimen(f"scheduled(sgd, {name})", scheduled(sgd, schedule)) for name, schedule in SCHEDULES),
 )
 
 INITIALIZERS: tuple[tuple[str, Initializer], ...] = (
@@ -162,11 +328,21 @@ INITIALIZERS: tuple[tuple[str, Initializer], ...] = (
     ("glorot_uniform()", glorot_uniform()),
     ("glorot_normal()", glorot_normal()),
     ("uniform(0.25)", uniform(0.25)),
+    ("normal(0.25)", normal(0.25)),
     ("zeros()", zeros()),
     ("constant(-0.5)", constant(-0.5)),
 )
 
-METRICS: tuple[tuple[str, Metric], ...] = (
-    ("accuracy", accuracy),
-    ("confusion_matrix", confusion_matrix),
+METRICS = (
+    MetricSpecimen("accuracy", accuracy),
+    MetricSpecimen("confusion_matrix", confusion_matrix),
+    MetricSpecimen("top_k_accuracy(2)", top_k_accuracy(2)),
+    MetricSpecimen("precision()", precision()),
+    MetricSpecimen("precision(average=none)", precision(average="none")),
+    MetricSpecimen("recall()", recall()),
+    MetricSpecimen("f1()", f1()),
+    MetricSpecimen("expected_calibration_error(bins=5)", expected_calibration_error(bins=5), draw_outputs=shares_like),
+    MetricSpecimen("mean_over_rows(accuracy)", mean_over_rows(accuracy)),
+    MetricSpecimen("mean_absolute_error()", mean_absolute_error(), draw=normal_numbers),
+    MetricSpecimen("r2()", r2(), draw=normal_numbers),
 )

@@ -13,7 +13,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, expression, gradients, input_pullback, no_parameters, spell
 from fnmlp.layers import linear, relu, softmax
 from tests.catalogue import LAYERS, Specimen
-from tests.steps import point_of, same_bits
+from tests.steps import same_bits
 
 
 def test_a_layer_can_not_be_changed() -> None:
@@ -34,7 +34,7 @@ def test_a_layer_holds_no_parameters(specimen: Specimen) -> None:
 
 @pytest.mark.parametrize("specimen", LAYERS, ids=repr)
 def test_the_eager_gradients_are_those_of_the_pullback(specimen: Specimen) -> None:
-    params, x, dy = point_of(specimen.layer, specimen.example, 2, 3)
+    params, x, dy = specimen.point(2, 3)
     grads, delayed_dx = specimen.layer.vjp(params, x, None)[1](dy)
     assert same_bits(gradients(specimen.layer, params, x, dy), (grads, delayed_dx()))
 

@@ -9,11 +9,30 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError
+from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError, StructureError
 from fnmlp.initializers import constant, zeros
 from fnmlp.key import Key
 from fnmlp.layer import Layer, gradients
-from fnmlp.layers import Linear, flatten, identity, linear, relu, scale, softmax
+from fnmlp.layers import (
+    Embedding,
+    LayerNorm,
+    Linear,
+    elementwise,
+    elu,
+    embedding,
+    flatten,
+    gelu,
+    identity,
+    layer_norm,
+    leaky_relu,
+    linear,
+    log_softmax,
+    maxout,
+    relu,
+    rms_norm,
+    scale,
+    softmax,
+)
 from fnmlp.losses import mse
 from fnmlp.optimizers import sgd
 from fnmlp.training import train_state, train_step
@@ -105,6 +124,23 @@ def test_linear_refuses_examples_of_other_than_one_axis_at_init(shape: tuple[int
         lambda: scale(float("nan")),
         lambda: scale(1, offset=float("inf")),
         lambda: scale(1, dtype="float16"),
+        lambda: gelu(approximate="erf"),
+        lambda: elu(alpha=0),
+        lambda: elu(alpha=-1.0),
+        lambda: leaky_relu(slope=1.0),
+        lambda: leaky_relu(slope=-0.1),
+        lambda: log_softmax(axis=1.0),  # type: ignore[arg-type]
+        lambda: layer_norm(epsilon=0),
+        lambda: rms_norm(epsilon=float("nan")),
+        lambda: embedding(0, 2),
+        lambda: embedding(2, 0),
+        lambda: embedding(2, 2, table_init=0.1),  # type: ignore[arg-type]
+        lambda: maxout(0, 2),
+        lambda: maxout(2, 1),
+        lambda: maxout(2, 2, weight_init="zeros"),  # type: ignore[arg-type]
+        lambda: elementwise(np.sin, 3),  # type: ignore[arg-type]
+        lambda: elementwise(None, np.cos),  # type: ignore[arg-type]
+        lambda: elementwise(relu(), relu()),  # type: ignore[arg-type]
     ],
 )
 def test_bad_options_are_refused_at_the_door(make: Callable[[], Layer[Any]]) -> None:
@@ -191,6 +227,108 @@ def test_flatten_lays_out_examples_in_c_order_and_takes_them_back() -> None:
     dy = np.arange(12.0).reshape(2, 6)
     assert gradients(flatten(), (), x, dy)[1].tolist() == x.tolist()
     assert flatten().init(Key(0), (3, 2))[1] == (6,)
+
+
+@pytest.mark.parametrize("make", [layer_norm, rms_norm])
+def test_normalization_refuses_examples_and_inputs_of_another_shape_or_dtype(make: Callable[[], Layer[Any]]) -> None:
+    layer = make()
+    for shape in ((), (2, 3), (0,)):
+        with pytest.raises(ShapeError, match=r"_norm\(\): expected examples of shape \(n,\)"):
+            layer.init(Key(0), shape)
+    params, _ = layer.init(Key(0), (3,))
+    for use in (layer.apply, lambda params, x: layer.vjp(params, x, None)):
+        with pytest.raises(ShapeError, match=r"_norm: expected inputs of shape \(batch, 3\), got \(2, 4\)"):
+            use(params, np.zeros((2, 4), np.float32))
+        with pytest.raises(DtypeError, match=r"_norm: expected inputs of float32"):
+            use(params, np.zeros((2, 3)))
+        with pytest.raises(StructureError, match=r"_norm: expected \w+ parameters, got tuple; pass what init returned"):
+            use((), np.zeros((2, 3), np.float32))
+
+
+def test_layer_norm_gives_each_example_mean_0_and_variance_1_and_then_stretches_and_shifts() -> None:
+    x = 100 + 3 * draw(0, (5, 64))
+    params, _ = layer_norm().init(Key(0), (64,))
+    plain = LayerNorm(*(leaf.astype(np.float64) for leaf in (params.gain, params.offset)))
+    y = layer_norm(epsilon=1e-12).apply(plain, x)
+    assert_close(y.mean(axis=1), np.zeros(5), at_least=100)
+    assert_close((y * y).mean(axis=1), np.ones(5), at_least=100)
+    stretched = LayerNorm(2 * plain.gain, plain.offset + 7)
+    assert_close(layer_norm(epsilon=1e-12).apply(stretched, x), 2 * y + 7, eps=4)
+
+
+def test_an_example_of_equal_numbers_is_normalized_to_0_with_a_finite_gradient() -> None:
+    params = LayerNorm(np.ones(4), np.zeros(4))
+    x = np.full((2, 4), 3.0)
+    assert layer_norm().apply(params, x).tolist() == [[0.0] * 4] * 2
+    _, dx = gradients(layer_norm(), params, x, draw(0, (2, 4)))
+    assert np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "kind", "said"),
+    [
+        (np.array([0.0]), DtypeError, "embedding: expected integers, got float64"),
+        (np.array([True]), DtypeError, "embedding: expected integers, got bool"),
+        (np.array([0, 3, 9]), DataError, "embedding: row 1 of the inputs: expected 0 to 2, got 3"),
+        (np.array([[0, 1], [2, -1]]), DataError, "embedding: row 1 of the inputs: expected 0 to 2, got -1"),
+    ],
+)
+def test_an_id_that_is_none_is_refused_by_row(x: Any, kind: type[FnmlpError], said: str) -> None:
+    # NumPy's own indexing takes -1 for the last row, in silence.
+    layer, params = embedding(3, 2), Embedding(np.zeros((3, 2)))
+    for use in (layer.apply, lambda params, x: layer.vjp(params, x, None)):
+        with pytest.raises(kind, match=said):
+            use(params, x)
+
+
+def test_embedding_refuses_examples_of_two_axes_and_parameters_of_another_layer() -> None:
+    with pytest.raises(ShapeError, match=r"embedding\(3, 2\): expected examples of shape \(\) or \(n,\)"):
+        embedding(3, 2).init(Key(0), (2, 2))
+    with pytest.raises(StructureError, match="expected Embedding parameters, got tuple"):
+        embedding(3, 2).apply((), np.array([0]))  # type: ignore[arg-type]
+
+
+def test_the_gradient_of_a_table_adds_up_what_each_id_was_given() -> None:
+    layer, params = embedding(4, 2), Embedding(np.zeros((4, 2)))
+    dy = np.arange(12.0).reshape(2, 3, 2)
+    grads, dx = gradients(layer, params, np.array([[1, 3, 1], [1, 0, 3]], np.int8), dy)
+    assert grads.table.tolist() == [[8.0, 9.0], [10.0, 13.0], [0.0, 0.0], [12.0, 14.0]]
+    assert dx.tolist() == [[0.0] * 3] * 2
+
+
+def test_rows_of_a_table_are_drawn_with_deviation_1() -> None:
+    params, shape = embedding(500, 40).init(Key(0), (3,))
+    assert shape == (3, 40)
+    assert abs(float(params.table.std()) - 1) < 0.02
+    assert not params.table.flags.writeable
+
+
+def test_maxout_refuses_what_linear_refuses() -> None:
+    with pytest.raises(ShapeError, match=r"maxout\(2, 3\): expected examples of shape \(n,\), got \(2, 2\)"):
+        maxout(2, 3).init(Key(0), (2, 2))
+    params, shape = maxout(2, 3).init(Key(0), (4,))
+    assert (params.weight.shape, np.shape(params.bias), shape) == ((4, 6), (6,), (2,))
+    with pytest.raises(ShapeError, match=r"expected inputs of shape \(batch, 4\)"):
+        maxout(2, 3).apply(params, np.zeros((1, 5), np.float32))
+
+
+def cube(x: Any) -> Any:
+    return x**3
+
+
+def cube_slope(x: Any) -> Any:
+    return 3 * x**2
+
+
+def test_a_function_of_ones_own_is_a_layer_with_the_name_that_constructs_it() -> None:
+    x = np.array([-2.0, 0.5])
+    for layer, name in (
+        (elementwise(cube, cube_slope), "elementwise(cube, cube_slope)"),
+        (elementwise(cube, cube_slope, name="cubed()"), "cubed()"),
+    ):
+        assert layer.name == name
+        assert layer.apply((), x).tolist() == [-8.0, 0.125]
+        assert gradients(layer, (), x, np.array([1.0, 4.0]))[1].tolist() == [12.0, 3.0]
 
 
 def test_identity_keeps_any_dtype() -> None:

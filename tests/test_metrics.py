@@ -10,9 +10,11 @@ import pytest
 from fnmlp.errors import DataError, DtypeError, FnmlpError, ShapeError
 from fnmlp.metrics import accuracy, confusion_matrix
 from tests.catalogue import METRICS
+from tests.specimens import labels_like
 from tests.steps import draw, seeds
 
-over_metrics = pytest.mark.parametrize("metric", [metric for _, metric in METRICS], ids=[name for name, _ in METRICS])
+CLASSIFYING = [specimen for specimen in METRICS if specimen.draw is labels_like]
+over_metrics = pytest.mark.parametrize("metric", [one.metric for one in CLASSIFYING], ids=map(repr, CLASSIFYING))
 
 
 @given(seeds)

@@ -12,8 +12,9 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.training import TrainState, train_step
-from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, LossSpecimen, Specimen
-from tests.steps import draw, point_of, same_bits
+from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Specimen
+from tests.specimens import LossSpecimen, OptimizerSpecimen
+from tests.steps import draw, same_bits
 
 MODEL = fn.chain(fn.linear(5), fn.relu(), fn.linear(3), fn.softmax())
 STEP = partial(train_step, MODEL, fn.on_labels(fn.mse), fn.sgd(0.5))
@@ -41,7 +42,7 @@ def trained(steps: int) -> TrainState:
 @pytest.mark.parametrize("specimen", LAYERS, ids=repr)
 def test_a_pickled_layer_behaves_the_same(specimen: Specimen) -> None:
     layer = copied(specimen.layer)
-    params, x, dy = point_of(specimen.layer, specimen.example, 1, 3, np.float32)
+    params, x, dy = specimen.point(1, 3, np.float32)
     assert layer.name == specimen.layer.name
     for key in (None, fn.Key(5)):
         found = layer.vjp(params, x, key)[0], fn.gradients(layer, params, x, dy, key)
@@ -52,16 +53,17 @@ def test_a_pickled_layer_behaves_the_same(specimen: Specimen) -> None:
 
 @pytest.mark.parametrize("specimen", LOSSES, ids=repr)
 def test_a_pickled_loss_behaves_the_same(specimen: LossSpecimen) -> None:
-    y = draw(0, (4, 3), np.float32)
+    y = draw(0, (5, 4), np.float32)
     target = specimen.targets(y, 1)
     assert same_bits(copied(specimen.loss)(y, target), specimen.loss(y, target))
 
 
-@pytest.mark.parametrize(("name", "optimizer"), OPTIMIZERS)
-def test_a_pickled_optimizer_behaves_the_same(name: str, optimizer: fn.Optimizer) -> None:
-    params, grads = (draw(0, (3,)),), (draw(1, (3,)),)
-    found = copied(optimizer).update(params, grads, optimizer.init(params))
-    assert same_bits(found, optimizer.update(params, grads, optimizer.init(params))), name
+@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+def test_a_pickled_optimizer_behaves_the_same_and_goes_on_from_a_pickled_state(specimen: OptimizerSpecimen) -> None:
+    optimizer, params, grads = specimen.optimizer, (draw(0, (3,)),), (draw(1, (3,)),)
+    moved, state = optimizer.update(params, grads, optimizer.init(params))
+    assert same_bits(copied(optimizer).update(params, grads, optimizer.init(params)), (moved, state))
+    assert same_bits(copied(optimizer).update(moved, grads, copied(state)), optimizer.update(moved, grads, state))
 
 
 @pytest.mark.parametrize(("name", "initializer"), INITIALIZERS)
@@ -79,7 +81,7 @@ def test_a_pickled_state_is_the_same_state() -> None:
 
 def test_a_fresh_process_goes_on_from_a_pickled_state_with_the_same_bits(tmp_path: Path) -> None:
     specimen = next(specimen for specimen in LAYERS if specimen.layer.name.startswith("chain(flatten"))
-    params, x, _ = point_of(specimen.layer, specimen.example, 1, 3, np.float32)
+    params, x, _ = specimen.point(1, 3, np.float32)
     rest = list(fn.batches(DATA, size=4, key=fn.Key(1), epoch=0, start=1))
     path = tmp_path / "state.pickle"
     path.write_bytes(pickle.dumps((STEP, trained(1), rest, specimen.layer, (params, x))))

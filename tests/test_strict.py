@@ -8,8 +8,9 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map, tree_sha256
-from tests.catalogue import LAYERS, LOSSES, METRICS, OPTIMIZERS, LossSpecimen, Specimen
-from tests.steps import assert_close, draw, point_of
+from tests.catalogue import LAYERS, LOSSES, METRICS, OPTIMIZERS, Specimen
+from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen
+from tests.steps import assert_close, draw
 
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 StrictArray = type(strict.zeros(1))
@@ -30,7 +31,7 @@ def assert_agrees(found: Tree, expected: Tree) -> None:
 @over_dtypes
 def test_layers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Specimen, rows: int, dtype: Any) -> None:
     layer = specimen.layer
-    point = point_of(layer, specimen.example, 3, rows, dtype)
+    point = specimen.point(3, rows, dtype)
     params, x, dy = to_strict(point)
     y, pullback = layer.vjp(params, x, None)
     grads, delayed_dx = pullback(dy)
@@ -49,26 +50,30 @@ def test_scale_makes_floats_of_integers_of_the_standard(kind: Any, dtype: str) -
 @pytest.mark.parametrize("specimen", LOSSES, ids=repr)
 @over_dtypes
 def test_losses_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: LossSpecimen, dtype: Any) -> None:
-    y = draw(0, (4, 3), dtype)
+    y = draw(0, (5, 4), dtype)
     target = specimen.targets(y, 1)
     found = specimen.loss(to_strict(y), to_strict(target))
     assert_agrees(found, tuple(map(np.asarray, specimen.loss(y, target))))
 
 
-@pytest.mark.parametrize(("name", "metric"), METRICS)
+@pytest.mark.parametrize("specimen", METRICS, ids=repr)
 @pytest.mark.parametrize("kind", [np.uint8, np.int64])
-def test_metrics_run_on_arrays_of_the_standard_and_agree_with_numpy(name: str, metric: Any, kind: Any) -> None:
-    y, labels = draw(0, (6, 3)), np.array([0, 1, 2, 2, 1, 0], kind)
-    found = metric(to_strict(y), to_strict(labels))
-    assert np.asarray(found).tolist() == np.asarray(metric(y, labels)).tolist(), name
+def test_metrics_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: MetricSpecimen, kind: Any) -> None:
+    y, target = specimen.point((6, 3), 0)
+    target = target.astype(kind) if target.dtype.kind == "i" else target
+    found = specimen.metric(to_strict(y), to_strict(target))
+    assert np.asarray(found).tolist() == np.asarray(specimen.metric(y, target)).tolist()
 
 
-@pytest.mark.parametrize(("name", "optimizer"), OPTIMIZERS)
-def test_optimizers_run_on_arrays_of_the_standard_and_agree_with_numpy(name: str, optimizer: fn.Optimizer) -> None:
+@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+def test_optimizers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: OptimizerSpecimen) -> None:
     params, grads = (draw(0, (3, 2), np.float32),), (draw(1, (3, 2), np.float32),)
-    found, _ = optimizer.update(to_strict(params), to_strict(grads), optimizer.init(to_strict(params)))
-    assert_agrees(found, optimizer.update(params, grads, optimizer.init(params))[0])
-    assert name
+    optimizer, strict_params = specimen.optimizer, to_strict(params)
+    state, strict_state = optimizer.init(params), optimizer.init(strict_params)
+    for _ in range(3):
+        params, state = optimizer.update(params, grads, state)
+        strict_params, strict_state = optimizer.update(strict_params, to_strict(grads), strict_state)
+    assert_agrees(strict_params, params)
 
 
 def test_a_label_out_of_range_is_refused_on_arrays_of_the_standard_too() -> None:

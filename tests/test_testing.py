@@ -16,7 +16,7 @@ from fnmlp.testing.layers import LAYER_LAWS, LAYOUTS
 from fnmlp.testing.numeric import find_discrepancy, normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
 from fnmlp.tree import Tree
-from tests.catalogue import labels_like
+from tests.specimens import labels_like
 from tests.test_custom_layer import positive
 
 

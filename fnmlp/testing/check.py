@@ -83,18 +83,19 @@ def check_loss(
         _run(LOSS_LAWS, case, spell(loss), call)
 
 
-def check_optimizer(optimizer: Optimizer, *, seed: int = 0, trials: int = TRIALS) -> None:
+def check_optimizer(optimizer: Optimizer, *, seed: int = 0, trials: int = TRIALS, steps: int = 1) -> None:
     """Check every law of an optimiser on random parameters and gradients.
 
+    `steps` says how many updates it takes until the parameters move, of an optimiser that gathers gradients first.
     Raises:   as `check_layer`.
 
     >>> from fnmlp.optimizers import sgd
     >>> check_optimizer(sgd(0.1), trials=2)
     """
-    name = spell(optimizer.update)
+    name, said = spell(optimizer.update), "" if steps == 1 else f", steps={steps}"
     for one in range(seed, seed + trials):
-        call = f"check_optimizer(optimizer, seed={one}, trials=1)"
-        _run(OPTIMIZER_LAWS, OptimizerCase(optimizer, Key(one)), name, call)
+        call = f"check_optimizer(optimizer, seed={one}, trials=1{said})"
+        _run(OPTIMIZER_LAWS, OptimizerCase(optimizer, Key(one), steps), name, call)
 
 
 def _run(laws: Iterable[Law[Any]], case: Any, subject: str, reproduce: str) -> None:

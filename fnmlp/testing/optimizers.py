@@ -16,10 +16,14 @@ from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 @frozen(slots=False, eq=False)
 class OptimizerCase:
-    """One trial: an optimiser, and a key from which parameters and gradients come."""
+    """One trial: an optimiser, and a key from which parameters and gradients come.
+
+    `steps`  how many updates it takes until the parameters move; more than 1 for one that gathers gradients first.
+    """
 
     optimizer: Optimizer
     key: Key
+    steps: int = 1
 
     @cached_property
     def params(self) -> Tree:
@@ -33,10 +37,15 @@ class OptimizerCase:
         return cast(self.params, np.float64)
 
     def run(self, params: Tree, grads: Tree) -> tuple[Tree, Tree, Tree]:
-        """Return the parameters after two steps, the state after them, and the state before."""
-        state = self.optimizer.init(params)
-        moved, between = self.optimizer.update(params, grads, state)
-        return *self.optimizer.update(moved, grads, between), state
+        """Return the parameters after two moves, the state after them, and the state before."""
+        before = self.optimizer.init(params)
+        return *self.repeat(2 * self.steps, params, grads, before), before
+
+    def repeat(self, times: int, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+        """Return parameters and state after so many updates with the same gradients."""
+        for _ in range(times):
+            params, state = self.optimizer.update(params, grads, state)
+        return params, state
 
 
 def _first(*leaves: object) -> object:
@@ -80,8 +89,8 @@ def the_same_input_gives_the_same_bits(case: OptimizerCase) -> None:
 
 @law("optimizer")
 def the_first_step_goes_downhill(case: OptimizerCase) -> None:
-    """On half the squared length of the parameters, the first step with them as gradient shortens every leaf."""
-    moved, _ = case.optimizer.update(case.params, case.grads, case.optimizer.init(case.params))
+    """On half the squared length of the parameters, the first move with them as gradient shortens every leaf."""
+    moved, _ = case.repeat(case.steps, case.params, case.grads, case.optimizer.init(case.params))
     for (path, old), new, grad in zip(
         tree_paths(case.params, "params"), tree_leaves(moved), tree_leaves(case.grads), strict=True
     ):

@@ -9,11 +9,34 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Array, Shape
-from fnmlp.combinators import chain
+from fnmlp.combinators import add, chain, concat, parallel, repeat, residual, tied
 from fnmlp.errors import MissingDependencyError, OptionError
 from fnmlp.key import INDEX_LIMIT, Key
 from fnmlp.layer import Layer
-from fnmlp.layers import flatten, identity, linear, relu, scale, softmax
+from fnmlp.layers import (
+    dropout,
+    elu,
+    flatten,
+    gaussian_noise,
+    gelu,
+    hardswish,
+    hardtanh,
+    identity,
+    layer_norm,
+    leaky_relu,
+    linear,
+    log_softmax,
+    maxout,
+    relu,
+    rms_norm,
+    scale,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 from fnmlp.testing.check import check_layer
 from fnmlp.testing.layers import LAYOUTS
 from fnmlp.testing.numeric import normal
@@ -80,30 +103,66 @@ def arrays(
     return array if layout == "plain" else LAYOUTS[layout](array)
 
 
+ACTIVATIONS = (
+    *(relu(), leaky_relu(), leaky_relu(slope=0.25), hardtanh(), hardswish(), sigmoid(), tanh(), softplus()),
+    *(elu(), elu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu()),
+)
+"""Layers without parameters that map each number by itself."""
+
+
 @st.composite
-def layers(draw: st.DrawFn, example: Shape) -> Layer[Any]:
-    """Layers that accept an example of this shape, with random options."""
+def layers(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any]:
+    """Layers that accept an example of this shape, with random options; ones that draw noise where it is wanted."""
     choices: list[st.SearchStrategy[Layer[Any]]] = [
-        st.just(relu()),
+        st.sampled_from(ACTIVATIONS),
         st.just(identity()),
         st.builds(scale, st.floats(0.25, 1.0), offset=st.floats(-1.0, 1.0)),
         st.just(flatten()),
     ]
+    if noise:
+        choices.append(st.sampled_from((dropout(0.5), gaussian_noise(0.25))))
     if len(example) == 1:
         choices.append(st.builds(linear, st.integers(1, 5), bias=st.booleans()))
+        choices.append(st.builds(maxout, st.integers(1, 4), st.integers(2, 3)))
     if example[-1] > 1:  # of one number, softmax is 1, and has no gradient to check
-        choices.append(st.just(softmax()))
+        choices.append(st.sampled_from((softmax(), log_softmax())))
+    if len(example) == 1 and example[0] > 3:  # with few numbers little but rounding is left of the gradient
+        choices.append(st.sampled_from((layer_norm(epsilon=0.5), rms_norm(epsilon=0.5))))
     return draw(st.one_of(choices))
 
 
 @st.composite
-def chains(draw: st.DrawFn, example: Shape, *, most: int = 5) -> Layer[Any]:
-    """Chains of up to `most` layers that accept an example of this shape; now and then one holds another."""
+def combined(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any]:
+    """Layers made of layers by each of the combinators, for an example of one axis."""
+    (features,) = example
+    left, right = draw(layers(example, noise=noise)), draw(layers(example, noise=noise))
+    keeping = chain(left, linear(features))
+    width = draw(st.integers(1, features))
+    choices = [
+        st.just(concat(left, chain(right, linear(features)))),
+        st.just(add(keeping, chain(right, linear(features)))),
+        st.just(residual(keeping)),
+        st.just(repeat(keeping, draw(st.integers(1, 3)))),
+        st.just(tied(keeping, keeping)),
+    ]
+    if width < features:
+        choices.append(st.just(parallel(linear(2), tanh(), widths=(width, features - width))))
+    return draw(st.one_of(choices))
+
+
+@st.composite
+def chains(draw: st.DrawFn, example: Shape, *, most: int = 5, noise: bool = False) -> Layer[Any]:
+    """Chains of up to `most` layers that accept an example of this shape; now and then one holds others."""
     parts: list[Layer[Any]] = []
     shape = example
     for _ in range(draw(st.integers(0, most))):
-        nested = most > 2 and draw(st.integers(0, 9)) == 0
-        part = draw(chains(shape, most=2)) if nested else draw(layers(shape))
+        rare = draw(st.integers(0, 9)) if most > 2 else 9
+        if rare == 0:
+            part = draw(chains(shape, most=2, noise=noise))
+        elif rare == 1 and len(shape) == 1:
+            part = draw(combined(shape, noise=noise))
+        else:
+            part = draw(layers(shape, noise=noise))
         shape = part.init(Key(0), shape)[1]
         parts.append(part)
     return chain(*parts)

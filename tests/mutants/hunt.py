@@ -11,11 +11,11 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.key import Key
 from fnmlp.layer import Layer
-from fnmlp.testing import LawBrokenError, check_optimizer
+from fnmlp.testing import LawBrokenError
 from fnmlp.testing.layers import LAYER_LAWS, LayerCase
 from fnmlp.tree import Tree, tree_leaves
 from tests.catalogue import LAYERS, LOSSES, OPTIMIZERS, Specimen
-from tests.mutants.behaviour import behaviour_mutants
+from tests.mutants.behaviour import behaviour_mutants, noise_mutants
 from tests.mutants.gradients import gradient_mutants
 from tests.mutants.others import loss_mutants, optimizer_mutants
 
@@ -36,16 +36,18 @@ def hunt() -> Iterator[Verdict]:
         mutants = [
             (name, layer) for name, layer in gradient_mutants(specimen.layer, params) if _differs(specimen, layer)
         ]
-        for name, layer in [*mutants, *behaviour_mutants(specimen, params)]:
+        mutants += behaviour_mutants(specimen, params)
+        mutants += noise_mutants(specimen) if specimen.noisy else ()
+        for name, layer in mutants:
             # Mutants are closures; that they can't be pickled tells nothing, but of the one that is about it.
             laws = LAYER_LAWS if "pickle" in name else LAYER_LAWS[:-1]
             yield Verdict(repr(specimen), name, _caught(partial(specimen.check, layer, laws=laws)))
     for loss in LOSSES:
         for name, wrong in loss_mutants(loss.loss):
             yield Verdict(repr(loss), name, _caught(partial(loss.check, wrong)))
-    for title, optimizer in OPTIMIZERS:
-        for name, mutant in optimizer_mutants(optimizer):
-            yield Verdict(title, name, _caught(partial(check_optimizer, mutant)))
+    for stepper in OPTIMIZERS:
+        for name, mutant in optimizer_mutants(stepper.optimizer):
+            yield Verdict(repr(stepper), name, _caught(partial(stepper.check, mutant)))
 
 
 def _caught(check: Callable[[], None]) -> str | None:

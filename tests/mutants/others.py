@@ -8,7 +8,7 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.tree import Tree, tree_map
+from fnmlp.tree import Tree, tree_leaves, tree_map
 
 Change = Callable[[Any, Array, Array, Array], tuple[Any, Array]]
 
@@ -76,6 +76,10 @@ def optimizer_mutants(optimizer: Optimizer) -> Iterator[tuple[str, Optimizer]]:
     }
     for name, step in steps.items():
         yield name, Optimizer(optimizer.init, _stepped(optimizer, step))
+    if any(map(_is_array, tree_leaves(optimizer.init((np.ones(2), np.ones(2)))))):
+        yield "widens its state", Optimizer(optimizer.init, _with_state(optimizer, _widened))
+        yield "adds to its state in place", Optimizer(optimizer.init, _with_state(optimizer, _added))
+    yield "keeps the gradients themselves", Optimizer(_with_gradients(optimizer.init), _keeping(optimizer))
     yield "broadcasts gradients", Optimizer(optimizer.init, _broadcasting(optimizer))
     yield "remembers calls", Optimizer(optimizer.init, _counting(optimizer))
 
@@ -94,6 +98,41 @@ def _stepped(optimizer: Optimizer, step: Callable[[Tree, Tree, Tree], Tree]) -> 
     def update(params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         moved, after = optimizer.update(params, grads, state)
         return step(params, moved, grads), after
+
+    return update
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray)
+
+
+def _with_state(optimizer: Optimizer, change: Callable[[Tree, Tree], Tree]) -> Any:
+    def update(params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+        moved, after = optimizer.update(params, grads, state)
+        return moved, change(state, after)
+
+    return update
+
+
+def _widened(_: Tree, after: Tree) -> Tree:
+    return tree_map(lambda leaf: leaf.astype(np.float64) if _is_array(leaf) else leaf, after)
+
+
+def _added(before: Tree, after: Tree) -> Tree:
+    for leaf in filter(_is_array, tree_leaves(before)):
+        leaf.setflags(write=True)
+        np.add(leaf, 1, out=leaf)
+    return after
+
+
+def _with_gradients(init: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:
+    return lambda params: (init(params), tree_map(np.zeros_like, params))
+
+
+def _keeping(optimizer: Optimizer) -> Any:
+    def update(params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+        moved, after = optimizer.update(params, grads, state[0])
+        return moved, (after, grads)
 
     return update
 

@@ -1,16 +1,16 @@
-"""Combinators: layers made of layers."""
+"""Layers one after another: chain, and repeat, a chain of copies."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, unshared
-from fnmlp.errors import FnmlpError, StructureError
+from fnmlp.combinators.parts import Layers, check_layers, check_params
+from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.tree import Tree, has_leaves
-
-Layers = tuple[Layer[Any], ...]
+from fnmlp.options import count
+from fnmlp.tree import has_leaves
 
 
 def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
@@ -24,47 +24,48 @@ def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
     >>> chain(linear(4), relu(), linear(2)).init(Key(0), (3,))[1]
     (2,)
     """
-    for place, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            remedy = "call the constructor, as in relu()" if callable(layer) else "pass layers only"
-            raise StructureError(f"chain: argument {place}", "a Layer", repr(layer), remedy)
+    check_layers("chain", layers)
+    return in_sequence(expression("chain", layers), layers)
+
+
+def in_sequence(name: str, layers: Layers) -> Layer[tuple[Any, ...]]:
+    """Make a chain that says another name where an error comes from."""
     return Layer(
-        expression("chain", layers),
-        partial(_chain_init, layers),
-        partial(_chain_apply, layers),
-        partial(_chain_vjp, layers),
+        name, partial(_chain_init, name, layers), partial(chain_apply, name, layers), partial(chain_vjp, name, layers)
     )
 
 
-def _chain_init(layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:
+def _chain_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:
     params = []
     for place, layer in enumerate(layers):
         try:
             own, shape = layer.init(fold_in(key, place), shape)
         except FnmlpError as error:
-            error.add_note(_where(place, layers))
+            error.add_note(_where(place, name))
             raise
         params.append(own)
     return tuple(params), shape
 
 
-def _chain_apply(layers: Layers, params: tuple[Any, ...], x: Array) -> Array:
-    _check_params(layers, params)
+def chain_apply(name: str, layers: Layers, params: tuple[Any, ...], x: Array) -> Array:
+    """Be the `apply` of a chain."""
+    check_params(name, layers, params)
     place, y = 0, x
     try:
         for layer, own in zip(layers, params, strict=True):
             y = layer.apply(own, y)
             place += 1
     except FnmlpError as error:
-        error.add_note(_where(place, layers))
+        error.add_note(_where(place, name))
         raise
     return y if layers else unshared(y)
 
 
-def _chain_vjp(
-    layers: Layers, params: tuple[Any, ...], x: Array, key: Key | None
+def chain_vjp(
+    name: str, layers: Layers, params: tuple[Any, ...], x: Array, key: Key | None
 ) -> tuple[Array, Pullback[tuple[Any, ...]]]:
-    _check_params(layers, params)
+    """Be the `vjp` of a chain."""
+    check_params(name, layers, params)
     place, y = 0, x
     pullbacks = []
     try:
@@ -72,7 +73,7 @@ def _chain_vjp(
             y, pullback = layer.vjp(own, y, None if key is None else fold_in(key, place))
             pullbacks.append(pullback)
     except FnmlpError as error:
-        error.add_note(_where(place, layers))
+        error.add_note(_where(place, name))
         raise
     return (y if layers else unshared(y)), partial(_chain_pull, params, pullbacks)
 
@@ -102,11 +103,21 @@ def _itself(dy: Array) -> Array:
     return dy
 
 
-def _check_params(layers: Layers, params: Tree) -> None:
-    if not isinstance(params, tuple) or len(params) != len(layers):
-        got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
-        raise StructureError("chain", f"a tuple of {len(layers)} parameter trees", got, "pass what init returned")
+def _where(place: int, name: str) -> str:
+    return f"in layer {place} of {name}"
 
 
-def _where(place: int, layers: Layers) -> str:
-    return f"in layer {place} of {expression('chain', layers)}"
+def repeat(layer: Layer[Any], times: int) -> Layer[tuple[Any, ...]]:
+    """Apply so many copies of a layer one after another, each with parameters of its own; `tied` shares them.
+
+    Shapes:   as of the chain that it is. Parameters: a tuple of as many trees.
+    Gradient: as of the chain that it is.
+    Raises:   StructureError for what is no layer; OptionError unless times >= 1; at init, what a layer raises.
+
+    >>> from fnmlp.layers import linear, relu
+    >>> repeat(chain(linear(4), relu()), 3).init(Key(0), (2,))[1]
+    (4,)
+    """
+    check_layers("repeat", (layer,))
+    times = count("repeat(times)", times)
+    return in_sequence(expression("repeat", [layer, times]), (layer,) * times)

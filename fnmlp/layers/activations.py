@@ -1,0 +1,127 @@
+"""Smooth activations: each a constructor, its function and its derivative, in that order."""
+
+from functools import partial
+
+from fnmlp import special
+from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.layer import Layer, expression
+from fnmlp.layers.elementwise import elementwise
+from fnmlp.options import positive
+
+SELU_ALPHA = 1.6732632423543772
+"""The first constant of `selu`, to the precision of a float."""
+
+SELU_SCALE = 1.0507009873554805
+"""The second."""
+
+
+def sigmoid() -> Layer[tuple[()]]:
+    """Squash into (0, 1): σ(x) = 1 / (1 + exp(-x)).
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by σ(x) σ(-x), which keeps the tail that y (1 - y) rounds to 0.
+    Source:   Cox 1958.
+
+    >>> import numpy as np
+    >>> sigmoid().apply((), np.array([-100.0, 0.0]))
+    array([3.72007598e-44, 5.00000000e-01])
+    """
+    return elementwise(special.sigmoid, special.sigmoid_slope, name="sigmoid()")
+
+
+def tanh() -> Layer[tuple[()]]:
+    """Squash into (-1, 1) by the hyperbolic tangent.
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by 4 σ(2x) σ(-2x), which keeps the tail that 1 - y² rounds to 0.
+    Source:   LeCun et al. 1998, "Efficient backprop", section 4.4.
+
+    >>> import numpy as np
+    >>> tanh().apply((), np.array([0.0, 1.0]))
+    array([0.        , 0.76159416])
+    """
+    return elementwise(_tanh, _tanh_slope, name="tanh()")
+
+
+def _tanh(x: Array) -> Array:
+    y: Array = namespace(x).tanh(x)
+    return y
+
+
+def _tanh_slope(x: Array) -> Array:
+    return special.in_float64(_squared_secant, x)
+
+
+def _squared_secant(x: Array) -> Array:
+    xp = namespace(x)
+    tail = xp.exp(xp.minimum(x, -x))
+    secant: Array = 2 * tail / (1 + tail * tail)
+    return secant * secant
+
+
+def softplus() -> Layer[tuple[()]]:
+    """Rectify smoothly: log(1 + exp(x)).
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by σ(x). Neither overflows for any x.
+    Source:   Dugas et al. 2001, "Incorporating second-order functional knowledge for better option pricing".
+
+    >>> import numpy as np
+    >>> softplus().apply((), np.array([0.0, 1000.0]))
+    array([6.93147181e-01, 1.00000000e+03])
+    """
+    return elementwise(special.softplus, special.sigmoid, name="softplus()")
+
+
+def elu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
+    """Rectify, with an exponential approach to -alpha: x above 0, alpha (exp(x) - 1) below.
+
+    Shapes:   any; kept.
+    Units:    alpha has units of y.
+    Gradient: the pullback multiplies dy by 1 above 0, and by alpha exp(x) elsewhere, at 0 too, as torch does.
+    Raises:   OptionError unless alpha is finite and above 0.
+    Source:   Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289, eq. 15.
+
+    >>> import numpy as np
+    >>> elu().apply((), np.array([-100.0, 2.0]))
+    array([-1.,  2.])
+    """
+    alpha = positive("elu(alpha)", alpha)
+    name = expression("elu", (), {} if alpha == 1 else {"alpha": alpha})
+    return elementwise(partial(_elu, alpha, 1.0), partial(_elu_slope, alpha, 1.0), name=name)
+
+
+def _elu(alpha: float, scale: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_elu, alpha, scale), x)
+
+
+def _elu_slope(alpha: float, scale: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_elu_slope, alpha, scale), x)
+
+
+def _wide_elu(alpha: float, scale: float, x: Array) -> Array:
+    xp = namespace(x)
+    y: Array = xp.maximum(x, 0) * scale + xp.expm1(xp.minimum(x, 0)) * (alpha * scale)
+    return y
+
+
+def _wide_elu_slope(alpha: float, scale: float, x: Array) -> Array:
+    xp = namespace(x)
+    above = to_dtype(x > 0, x.dtype)
+    slope: Array = above * scale + (1 - above) * xp.exp(xp.minimum(x, 0)) * (alpha * scale)
+    return slope
+
+
+def selu() -> Layer[tuple[()]]:
+    """Normalize by itself: a scaled `elu` that draws activations towards mean 0 and variance 1.
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by 1.0507… above 0, and by 1.7581… exp(x) elsewhere, at 0 too, as torch does.
+    Source:   Klambauer et al. 2017, arXiv:1706.02515, eq. 2. Draw its weights with deviation 1/√fan_in.
+
+    >>> import numpy as np
+    >>> selu().apply((), np.array([-100.0, 1.0]))
+    array([-1.75809934,  1.05070099])
+    """
+    options = SELU_ALPHA, SELU_SCALE
+    return elementwise(partial(_elu, *options), partial(_elu_slope, *options), name="selu()")

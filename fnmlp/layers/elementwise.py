@@ -1,0 +1,52 @@
+"""Layers that map each number by itself: a function, and beside it its derivative."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from fnmlp.arrays import Array
+from fnmlp.errors import OptionError
+from fnmlp.key import Key
+from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+
+Function: TypeAlias = Callable[[Array], Array]
+"""Numbers to as many numbers of the same dtype, in operators and functions of `namespace(x)`."""
+
+
+def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[tuple[()]]:
+    """Map each number by a function of your own, given its derivative: y = f(x).
+
+    Write f and df as functions of a module, so that the layer can be pickled. `name` is the expression that constructs
+    it, where it stands in a constructor of yours: with `known={"sine": sine}`, `fnmlp.build` reads "sine()" back.
+    Shapes:   any; kept, as f and df must.
+    Gradient: the pullback multiplies dy by df(x).
+    Raises:   OptionError unless f and df are callable.
+
+    >>> import numpy as np
+    >>> sine = elementwise(np.sin, np.cos)
+    >>> sine, sine.apply((), np.array([0.0]))
+    (elementwise(sin, cos), array([0.]))
+    """
+    for option, value in (("f", f), ("df", df)):
+        if not callable(value) or isinstance(value, Layer):
+            raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
+    text = expression("elementwise", (f, df)) if name is None else name
+    return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(_elementwise_vjp, f, df))
+
+
+def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    return f(x)
+
+
+def _elementwise_vjp(
+    f: Function,
+    df: Function,
+    params: tuple[()],  # noqa: ARG001 (no parameters)
+    x: Array,
+    key: Key | None,  # noqa: ARG001 (no noise)
+) -> tuple[Array, Pullback[tuple[()]]]:
+    return f(x), input_pullback(partial(_elementwise_pull, df, x))
+
+
+def _elementwise_pull(df: Function, x: Array, dy: Array) -> Array:
+    return df(x) * dy

@@ -1,0 +1,47 @@
+"""What layers with parameters say when parameters or inputs do not fit."""
+
+from fnmlp.arrays import Array, Shape, same_dtype
+from fnmlp.errors import DtypeError, ShapeError, StructureError
+
+
+def check_record(where: str, kind: type, params: object) -> None:
+    """Refuse parameters that are not the layer's own record.
+
+    >>> check_record("linear", int, 3.0)
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: linear: expected int parameters, got float; pass what init returned
+    """
+    if not isinstance(params, kind):
+        raise StructureError(where, f"{kind.__name__} parameters", type(params).__name__, "pass what init returned")
+
+
+def check_example(where: str, shape: Shape) -> None:
+    """Refuse examples of other than one axis, and of no number at all.
+
+    >>> check_example("layer_norm()", (2, 3))
+    Traceback (most recent call last):
+    fnmlp.errors.ShapeError: layer_norm(): expected examples of shape (n,), got (2, 3); put flatten() before it
+    """
+    if len(shape) != 1 or shape[0] < 1:
+        remedy = "put flatten() before it" if len(shape) > 1 else "give examples at least one feature"
+        raise ShapeError(where, "examples of shape (n,)", shape, remedy)
+
+
+def fits(x: Array, parameter: Array) -> bool:
+    """Tell whether inputs are rows of as many numbers as the parameter has along its first axis, and of its dtype.
+
+    >>> import numpy as np
+    >>> fits(np.zeros((5, 2)), np.zeros((2, 3))), fits(np.zeros((5, 3)), np.zeros((2, 3)))
+    (True, False)
+    """
+    return x.ndim == 2 and x.shape[1] == parameter.shape[0] and same_dtype(x, parameter)
+
+
+def misfit(where: str, x: Array, parameter: Array) -> ShapeError | DtypeError:
+    """Say why inputs do not fit a parameter."""
+    features = parameter.shape[0]
+    if x.ndim != 2 or x.shape[1] != features:
+        remedy = "give the model the examples that it was initialized for"
+        return ShapeError(where, f"inputs of shape (batch, {features})", tuple(x.shape), remedy)
+    remedy = f"convert the inputs with .astype({str(parameter.dtype)!r}); for pixels put scale(1 / 255) first"
+    return DtypeError(where, f"inputs of {parameter.dtype}, as the parameters are", x.dtype, remedy)

@@ -1,0 +1,159 @@
+"""Layers with weights: linear, and maxout, the largest of several linear ones."""
+
+from collections.abc import Callable
+from functools import partial
+
+from attrs import frozen
+
+from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
+from fnmlp.errors import OptionError
+from fnmlp.initializers import Initializer, kaiming_uniform
+from fnmlp.key import Key, fold_in
+from fnmlp.layer import Layer, Pullback, expression
+from fnmlp.layers.fit import check_example, check_record, fits, misfit
+from fnmlp.options import count
+
+TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
+"""Uniform over ±1/√fan_in: what torch.nn.Linear draws weights and biases from."""
+
+
+@frozen(eq=False)
+class Linear:
+    """The parameters of `linear(out)`: weight (in, out), and bias (out,) or () without one."""
+
+    weight: Array
+    bias: Array | tuple[()]
+
+
+def linear(
+    out: int,
+    *,
+    bias: bool = True,
+    weight_init: Initializer = TORCH_UNIFORM,
+    bias_init: Initializer = TORCH_UNIFORM,
+) -> Layer[Linear]:
+    """Map each example linearly: y = x W + b.
+
+    Shapes:   (batch, in) -> (batch, out).  Parameters: weight (in, out), bias (out,).
+    Gradient: the pullback gives xᵀ dy to the weight, the sum of dy over the batch to the bias, dy Wᵀ to the input.
+    Raises:   OptionError unless out >= 1; ShapeError at init unless an example has one axis.
+    Source:   torch.nn.Linear, whose default initialization this is; its weight is stored transposed.
+
+    >>> linear(2).init(Key(0), (3,))[1]
+    (2,)
+    """
+    options: dict[str, object] = {"bias": False} if not bias else {}
+    options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
+    name = expression("linear", [count("linear(out)", out)], options)
+    init = partial(_linear_init, int(out), weight_init, bias_init if bias else None)
+    return Layer(name, init, _linear_apply, _linear_vjp)
+
+
+def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) -> dict[str, object]:
+    """Return those that are not the default, for a name."""
+    options: dict[str, object] = {"weight_init": weight_init, "bias_init": bias_init}
+    for name, value in options.items():
+        if not callable(value):
+            raise OptionError(f"{where}({name})", "an initializer", repr(value), "use for instance glorot_normal()")
+    return {name: value for name, value in options.items() if value is not TORCH_UNIFORM}
+
+
+def _linear_init(
+    out: int, weight_init: Initializer, bias_init: Initializer | None, key: Key, shape: Shape
+) -> tuple[Linear, Shape]:
+    check_example(f"linear({out})", shape)
+    fans = (shape[0], out)
+    weight = weight_init(fold_in(key, 0), (shape[0], out), fans)
+    bias = () if bias_init is None else bias_init(fold_in(key, 1), (out,), fans)
+    return Linear(weight, bias), (out,)
+
+
+def _linear_apply(params: Linear, x: Array) -> Array:
+    check_record("linear", Linear, params)
+    weight = params.weight
+    if not fits(x, weight):
+        raise misfit(f"linear({weight.shape[1]})", x, weight)
+    y = x @ weight
+    if not isinstance(params.bias, tuple):
+        y += params.bias
+    return y
+
+
+def _linear_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:  # noqa: ARG001 (no noise)
+    return _linear_apply(params, x), partial(_linear_pull, params, x)
+
+
+def _linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    bias = () if isinstance(params.bias, tuple) else sum_rows(dy)
+    return Linear(x.T @ dy, bias), partial(_times_transposed, dy, params.weight)
+
+
+def _times_transposed(dy: Array, weight: Array) -> Array:
+    return dy @ weight.T
+
+
+def maxout(
+    out: int,
+    pieces: int,
+    *,
+    weight_init: Initializer = TORCH_UNIFORM,
+    bias_init: Initializer = TORCH_UNIFORM,
+) -> Layer[Linear]:
+    """Take the largest of several linear maps, unit by unit: y_j = max over k of (x W + b)_kj.
+
+    Shapes:   (batch, in) -> (batch, out).  Parameters: those of linear(pieces · out), one piece of all units after
+              another: piece k of unit j is column k · out + j.
+    Gradient: the pullback gives dy to the piece that was largest, shared by equal ones as torch.amax does, and then is
+              linear's.
+    Raises:   OptionError unless out >= 1 and pieces >= 2; ShapeError at init unless an example has one axis.
+    Source:   Goodfellow et al. 2013, arXiv:1302.4389, section 3.
+
+    >>> maxout(2, 3).init(Key(0), (4,))[0].weight.shape
+    (4, 6)
+    """
+    count("maxout(out)", out)
+    if count("maxout(pieces)", pieces) == 1:
+        raise OptionError("maxout(pieces)", "at least 2 pieces", pieces, "use linear(out) for a single one")
+    name = expression("maxout", [int(out), int(pieces)], _initializers("maxout", weight_init, bias_init))
+    init = partial(_maxout_init, int(out), int(pieces), weight_init, bias_init)
+    return Layer(name, init, partial(_maxout_apply, int(pieces)), partial(_maxout_vjp, int(pieces)))
+
+
+def _maxout_init(
+    out: int, pieces: int, weight_init: Initializer, bias_init: Initializer, key: Key, shape: Shape
+) -> tuple[Linear, Shape]:
+    check_example(f"maxout({out}, {pieces})", shape)
+    params, _ = _linear_init(out * pieces, weight_init, bias_init, key, shape)
+    return params, (out,)
+
+
+def _maxout_apply(pieces: int, params: Linear, x: Array) -> Array:
+    candidates = _candidates(pieces, params, x)
+    y: Array = namespace(candidates).max(candidates, axis=1)
+    return y
+
+
+def _maxout_vjp(
+    pieces: int,
+    params: Linear,
+    x: Array,
+    key: Key | None,  # noqa: ARG001 (no noise)
+) -> tuple[Array, Pullback[Linear]]:
+    candidates = _candidates(pieces, params, x)
+    y: Array = namespace(candidates).max(candidates, axis=1)
+    return y, partial(_maxout_pull, params, x, candidates == y[:, None, :])
+
+
+def _maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    xp = namespace(dy)
+    shares = to_dtype(largest, dy.dtype)
+    winners = xp.maximum(xp.sum(shares, axis=1), 1)  # of NaN none is largest
+    shares *= (dy / winners)[:, None, :]
+    return _linear_pull(params, x, xp.reshape(shares, (dy.shape[0], params.weight.shape[1])))
+
+
+def _candidates(pieces: int, params: Linear, x: Array) -> Array:
+    """Return what the pieces of each unit say: (batch, pieces, out)."""
+    every = _linear_apply(params, x)
+    candidates: Array = namespace(every).reshape(every, (every.shape[0], pieces, every.shape[1] // pieces))
+    return candidates

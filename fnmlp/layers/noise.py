@@ -1,0 +1,86 @@
+"""Layers that add noise in training, which is where a key is given; `apply`, and `vjp` without a key, add none."""
+
+from functools import partial
+
+import numpy as np
+
+from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
+from fnmlp.errors import DtypeError
+from fnmlp.key import Key, generator
+from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+from fnmlp.options import fraction, positive
+
+STEPS = 2**16
+"""In how many equal steps a rate is realized: 16 random bits a number take half the time of 32."""
+
+
+def dropout(rate: float) -> Layer[tuple[()]]:
+    """Drop each number with probability `rate`, and divide what is kept by 1 - rate, so that the mean stays.
+
+    Shapes:   any; kept. Integers are refused where there is a key.
+    Units:    the rate is what is *dropped*, as in the paper on its use and in torch, to the nearest 1/65536; what is
+              kept is divided by exactly the probability with which it is. Rate 0 draws nothing.
+    Gradient: the pullback drops and scales dy as x was, by the same mask.
+    Raises:   OptionError unless 0 <= rate < 1: of rate 1 nothing would be left to scale; DtypeError.
+    Source:   Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", section 4.
+
+    >>> import numpy as np
+    >>> dropout(0.5).vjp((), np.ones(6), Key(0))[0]
+    array([0., 0., 2., 0., 0., 2.])
+    """
+    rate = fraction("dropout(rate)", rate)
+    dropped = min(round(rate * STEPS), STEPS - 1)
+    return Layer(expression("dropout", [rate]), no_parameters, _noiseless, partial(_dropout_vjp, dropped))
+
+
+def _noiseless(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    return unshared(x)
+
+
+def _dropout_vjp(dropped: int, params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
+    if key is None or dropped == 0:
+        return _noiseless(params, x), input_pullback(unshared)
+    _check_floats("dropout", x)
+    kept = generator(key).integers(0, STEPS, x.shape, dtype=np.uint16) >= dropped
+    mask = to_dtype(bring(kept, x), x.dtype)
+    mask *= STEPS / (STEPS - dropped)
+    return x * mask, input_pullback(partial(_masked, mask))
+
+
+def _masked(mask: Array, dy: Array) -> Array:
+    return dy * mask
+
+
+def gaussian_noise(deviation: float) -> Layer[tuple[()]]:
+    """Add normally distributed noise of mean 0 to each number.
+
+    Shapes:   any; kept. Integers are refused where there is a key.
+    Units:    the standard deviation has units of x. The same key gives the same noise in float32 and float64.
+    Gradient: the pullback returns dy as it is.
+    Raises:   OptionError unless the deviation is finite and above 0; DtypeError.
+    Source:   Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
+
+    >>> import numpy as np
+    >>> y, _ = gaussian_noise(0.1).vjp((), np.zeros(1000), Key(0))
+    >>> round(float(y.std()), 2)
+    0.1
+    """
+    deviation = positive("gaussian_noise(deviation)", deviation)
+    name = expression("gaussian_noise", [deviation])
+    return Layer(name, no_parameters, _noiseless, partial(_gaussian_noise_vjp, deviation))
+
+
+def _gaussian_noise_vjp(
+    deviation: float, params: tuple[()], x: Array, key: Key | None
+) -> tuple[Array, Pullback[tuple[()]]]:
+    if key is None:
+        return _noiseless(params, x), input_pullback(unshared)
+    _check_floats("gaussian_noise", x)
+    noise = generator(key).standard_normal(x.shape)
+    noise *= deviation
+    return x + to_dtype(bring(noise, x), x.dtype), input_pullback(unshared)
+
+
+def _check_floats(where: str, x: Array) -> None:
+    if namespace(x).isdtype(x.dtype, ("integral", "bool")):
+        raise DtypeError(where, "floats", x.dtype, "put scale(1 / 255) before it for pixels")

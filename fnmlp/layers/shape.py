@@ -1,0 +1,108 @@
+"""Layers that keep what they are given, lay it out, or scale it by a fixed number."""
+
+from functools import partial
+from math import prod
+
+from fnmlp.arrays import Array, Shape, namespace, to_dtype, unshared
+from fnmlp.key import Key
+from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+from fnmlp.options import finite, one_of
+
+
+def identity() -> Layer[tuple[()]]:
+    """Return the input as it is.
+
+    Shapes:   any; kept.
+    Gradient: the pullback returns dy as it is.
+
+    >>> import numpy as np
+    >>> identity().apply((), np.array([3.0]))
+    array([3.])
+    """
+    return Layer("identity()", no_parameters, _identity_apply, _identity_vjp)
+
+
+def _identity_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    return unshared(x)
+
+
+def _identity_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+    return unshared(x), input_pullback(unshared)
+
+
+def flatten() -> Layer[tuple[()]]:
+    """Lay out each example in one axis.
+
+    Shapes:   (batch, …) -> (batch, product of …).
+    Gradient: the pullback gives dy the shape of x.
+
+    >>> flatten().init(Key(0), (28, 28))[1]
+    (784,)
+    """
+    return Layer("flatten()", _flatten_init, _flatten_apply, _flatten_vjp)
+
+
+def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+    return (), (prod(shape),)
+
+
+def _flatten_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    return _reshape((x.shape[0], prod(x.shape[1:])), x)
+
+
+def _flatten_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+    return _flatten_apply(params, x), input_pullback(partial(_reshape, x.shape))
+
+
+def _reshape(shape: Shape, x: Array) -> Array:
+    y: Array = namespace(x).reshape(unshared(x), shape)
+    return y
+
+
+def scale(factor: float, *, offset: float = 0.0, dtype: str = "float32") -> Layer[tuple[()]]:
+    """Map the input by a fixed affine function, x · factor + offset; 1/255 brings pixels into [0, 1].
+
+    Shapes:   any; kept. Integers become floats of `dtype`; floats keep their own.
+    Units:    factor has units of y per x, offset those of y.
+    Gradient: the pullback multiplies dy by the factor.
+    Raises:   OptionError unless factor and offset are finite and dtype is float32 or float64.
+
+    >>> import numpy as np
+    >>> scale(1 / 255).apply((), np.array([0, 255], dtype=np.uint8))
+    array([0., 1.], dtype=float32)
+    """
+    factor, offset = finite("scale(factor)", factor), finite("scale(offset)", offset)
+    one_of("scale(dtype)", dtype, ("float32", "float64"))
+    options: dict[str, object] = {"offset": offset} if offset else {}
+    if dtype != "float32":
+        options["dtype"] = dtype
+    name = expression("scale", [factor], options)
+    bound = (factor, offset, dtype)
+    return Layer(name, no_parameters, partial(_scale_apply, *bound), partial(_scale_vjp, *bound))
+
+
+def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
+    xp = namespace(x)
+    if xp.isdtype(x.dtype, ("integral", "bool")):
+        y = to_dtype(x, dtype)
+        y *= factor
+    else:
+        y = x * factor
+    if offset:
+        y += offset
+    return y
+
+
+def _scale_vjp(
+    factor: float,
+    offset: float,
+    dtype: str,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,  # noqa: ARG001 (no noise)
+) -> tuple[Array, Pullback[tuple[()]]]:
+    return _scale_apply(factor, offset, dtype, params, x), input_pullback(partial(_times, factor))
+
+
+def _times(factor: float, dy: Array) -> Array:
+    return dy * factor

@@ -1,0 +1,283 @@
+"""Losses of classes: what outputs give to the classes, and what they should have given.
+
+Where a row of outputs has +inf, or nothing but -inf, it names no distribution: softmax makes NaN of it, and so do the
+losses that contain one. A single -inf is a class that is ruled out: its share is 0.
+"""
+
+from functools import partial
+from typing import Any
+
+from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.errors import ShapeError
+from fnmlp.labels import at_labels, one_hot
+from fnmlp.losses.shared import (
+    Loss,
+    Weights,
+    check_alike,
+    check_classes,
+    check_distributions,
+    hot_rows,
+    of_labels,
+    reduce_elements,
+    reduce_rows,
+    row_sums,
+    shared_out,
+    weights_like,
+)
+from fnmlp.options import finite, fraction
+
+
+def cross_entropy(
+    y: Array,
+    target: Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: Weights = (),
+    sample_weights: Weights = (),
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
+    """Cross-entropy between targets and the softmax of y: -Σ target · log softmax(y) over the classes of a row.
+
+    Targets are labels, or distributions: rows of shares, which are taken as they are. Smoothing gives that part of each
+    row to all classes alike. The term of a class is multiplied by its weight, that of a row by the row's. The mean is
+    over rows: divided by the weights of the labels, or for distributions by those of the samples.
+    Near certainty the loss is log1p of what the other classes get, so that it does not round to 0, and large offsets
+    of y are harmless.
+
+    Shapes:   y (batch, classes), target (batch,) integers, or as y; the value is a number, or (batch,) without
+              reduction.
+    Units:    nats.
+    Gradient: softmax(y) - target, multiplied and divided as the terms are; each row of it adds up to 0.
+    Raises:   DataError naming the row of a label out of range, for negative shares or weights, and for the mean of
+              nothing; ShapeError, DtypeError; OptionError unless 0 <= label_smoothing < 1.
+    Source:   torch.nn.CrossEntropyLoss; label smoothing: Szegedy et al. 2015, arXiv:1512.00567, sec. 7.
+
+    >>> import numpy as np
+    >>> value, dy = cross_entropy(np.array([[0.0, 0.0]]), np.array([1]))
+    >>> round(float(value), 4), dy
+    (0.6931, array([[ 0.5, -0.5]]))
+    """
+    check_classes("cross_entropy", y)
+    smoothing = fraction("cross_entropy(label_smoothing)", label_smoothing)
+    by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
+    by_row = weights_like("cross_entropy(sample_weights)", sample_weights, y, y.shape[0])
+    if target.ndim != 1:
+        check_alike("cross_entropy", y, target)
+        check_distributions("cross_entropy", target)
+        shares = _smoothed(target, smoothing)
+        terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
+        value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, by_row)
+    else:
+        hot = hot_rows("cross_entropy", y, target)
+        mass = of_labels(by_class, by_row, target)
+        if smoothing:
+            shares = _smoothed(hot, smoothing)
+            terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
+            value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, mass)
+        else:
+            terms, dy = _entropyof_labels(y, target, hot)
+            value, factors = reduce_rows("cross_entropy", terms, reduction, mass, mass)
+    dy *= factors
+    return value, dy
+
+
+def _smoothed(shares: Array, smoothing: float) -> Array:
+    if not smoothing:
+        return shares
+    smoothed = shares * (1 - smoothing)
+    smoothed += smoothing / shares.shape[1]
+    return smoothed
+
+
+def _entropyof_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array]:
+    """Return log Σ exp(y - y of the label), and its gradient.
+
+    The sum is of the label's own term and of `others`. Nothing is subtracted from 1 afterwards, so nothing cancels.
+    """
+    xp = namespace(y)
+    below, shares, _ = _exponentials(y)
+    own = at_labels(shares, labels)
+    shares *= 1 - hot
+    others = row_sums(shares)
+    terms = xp.log1p(others + (own - 1)) - at_labels(below, labels)
+    shares -= hot * others[:, None]
+    shares /= (others + own)[:, None]
+    return terms, shares
+
+
+def _entropy_of_shares(y: Array, target: Array) -> tuple[Array, Array]:
+    """Return Σ target · (log Σ exp(y) - y), and its gradient."""
+    xp = namespace(y)
+    below, shares, best = _exponentials(y)
+    others = row_sums(shares * to_dtype(xp.arange(y.shape[1], device=y.device)[None, :] != best[:, None], y.dtype))
+    mass = row_sums(target)
+    terms = mass * xp.log1p(others) - row_sums(shared_out(target, below))
+    shares *= (mass / (1 + others))[:, None]
+    shares -= target
+    return terms, shares
+
+
+def _exponentials(y: Array) -> tuple[Array, Array, Array]:
+    """Return by how much y is below its row's maximum, the exponential of that, and the place of the maximum.
+
+    A gather of the maxima is four times as fast as NumPy's maximum over short rows.
+    """
+    xp = namespace(y)
+    best = xp.argmax(y, axis=1)
+    below = y - at_labels(y, best)[:, None]
+    return below, xp.exp(below), best
+
+
+def binary_cross_entropy(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+    """Cross-entropy between targets in [0, 1] and the sigmoid of y: the mean, or the sum, over all elements.
+
+    Near certainty the loss is log1p of exp(-|y|), so that it neither overflows nor rounds to 0. An infinite y costs 0
+    where the target is wholly on its side, and else infinity.
+
+    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Units:    nats.
+    Gradient: sigmoid(y) - target; divided by n for the mean of n elements.
+    Raises:   DataError for targets below 0, and for the mean of nothing; ShapeError, DtypeError where y and target
+              differ.
+    Source:   torch.nn.BCEWithLogitsLoss.
+
+    >>> import numpy as np
+    >>> value, dy = binary_cross_entropy(np.array([[0.0, 1e9]]), np.array([[1.0, 1.0]]))
+    >>> round(float(value), 4), dy
+    (0.3466, array([[-0.25, -0.  ]]))
+    """
+    check_alike("binary_cross_entropy", y, target)
+    check_distributions("binary_cross_entropy", target)
+    xp = namespace(y)
+    above = y > 0
+    size = xp.where(above, y, -y)
+    missing = xp.where(above, 1 - target, target)
+    tail = xp.exp(-size)
+    terms = xp.log1p(tail)
+    terms += shared_out(missing, size)
+    tail /= 1 + tail
+    tail -= missing
+    value, factor = reduce_elements("binary_cross_entropy", terms, reduction)
+    dy = xp.where(above, -tail, tail)
+    dy *= factor
+    return value, dy
+
+
+def nll(
+    y: Array,
+    labels: Array,
+    *,
+    class_weights: Weights = (),
+    sample_weights: Weights = (),
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
+    """Negative log-likelihood: minus the y of the label, where y are log-probabilities, as log_softmax gives them.
+
+    The mean is divided by the weights of the rows: that of the label times that of the sample.
+
+    Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
+    Units:    nats.
+    Gradient: minus the row's weight at the label, 0 elsewhere.
+    Raises:   DataError naming the row of a label out of range, for negative weights, and for the mean of nothing;
+              ShapeError, DtypeError.
+    Source:   torch.nn.NLLLoss.
+
+    >>> import numpy as np
+    >>> value, dy = nll(np.log(np.array([[0.25, 0.75]])), np.array([0]))
+    >>> round(float(value), 4), dy
+    (1.3863, array([[-1., -0.]]))
+    """
+    check_classes("nll", y)
+    by_class = weights_like("nll(class_weights)", class_weights, y, y.shape[1])
+    by_row = weights_like("nll(sample_weights)", sample_weights, y, y.shape[0])
+    hot = hot_rows("nll", y, labels)
+    weights = of_labels(by_class, by_row, labels)
+    terms = -at_labels(y, labels)
+    value, factors = reduce_rows("nll", terms, reduction, weights, weights)
+    hot *= -factors
+    return value, hot
+
+
+def hinge(y: Array, labels: Array, *, margin: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
+    """Multiclass hinge: by how much every other class comes closer to the label's than the margin, on average.
+
+    That is Σ max(0, margin - y of the label + y of the class) over the other classes, divided by the number of all
+    classes: torch's MultiMarginLoss, not Crammer & Singer's, which takes the worst class alone.
+
+    Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
+    Units:    those of y and the margin.
+    Gradient: 1 / classes at each class inside the margin, 0 at its edge, and minus their sum at the label; divided by
+              the number of rows for the mean.
+    Raises:   OptionError unless the margin is finite; DataError naming the row of a label out of range, and for the
+              mean of nothing; ShapeError, DtypeError.
+    Source:   torch.nn.MultiMarginLoss; Weston & Watkins 1999, "Support vector machines for multi-class pattern
+              recognition", eq. 3.
+
+    >>> import numpy as np
+    >>> value, dy = hinge(np.array([[1.0, 0.5]]), np.array([0]))
+    >>> float(value), dy
+    (0.25, array([[-0.5,  0.5]]))
+    """
+    check_classes("hinge", y)
+    margin = finite("hinge(margin)", margin)
+    xp, classes = namespace(y), y.shape[1]
+    hot = hot_rows("hinge", y, labels)
+    own = at_labels(y, labels)
+    excess = xp.clip(y - (own - margin)[:, None], 0, None)
+    excess = xp.where(hot == 1, 0 * hot, excess)
+    value, factors = reduce_rows("hinge", row_sums(excess) / classes, reduction, None, None)
+    dy = to_dtype(excess > 0, y.dtype)
+    dy -= hot * row_sums(dy)[:, None]
+    dy *= factors / classes
+    return value, dy
+
+
+def kl(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+    """Kullback-Leibler divergence from y to the targets: Σ target · (log target - y) over the classes of a row.
+
+    y are log-probabilities, targets are shares; 0 · log 0 is 0, also where y is -inf. The mean is over rows, as in the
+    definition: torch's "batchmean".
+
+    Shapes:   y (batch, classes) and target alike; the value is a number, or (batch,) without reduction.
+    Units:    nats.
+    Gradient: -target; divided by the number of rows for the mean.
+    Raises:   DataError for negative shares, and for the mean of nothing; ShapeError, DtypeError where y and target
+              differ.
+    Source:   Kullback & Leibler 1951, "On information and sufficiency"; torch.nn.KLDivLoss.
+
+    >>> import numpy as np
+    >>> value, dy = kl(np.log(np.array([[0.5, 0.5]])), np.array([[1.0, 0.0]]))
+    >>> round(float(value), 4), dy
+    (0.6931, array([[-1., -0.]]))
+    """
+    check_classes("kl", y)
+    check_alike("kl", y, target)
+    check_distributions("kl", target)
+    xp = namespace(y)
+    apart = xp.log(xp.where(target == 0, target + 1, target)) - y
+    value, factors = reduce_rows("kl", row_sums(shared_out(target, apart)), reduction, None, None)
+    return value, target * -factors
+
+
+def on_labels(loss: Loss) -> Loss:
+    """Lift a loss on distributions to one on integer labels, which become one-hot rows as wide as y.
+
+    Shapes:   y (batch, classes), labels (batch,).
+    Gradient: that of the loss.
+    Raises:   DataError naming the row of a label out of range; what the loss raises.
+
+    >>> import numpy as np
+    >>> from fnmlp.losses import mse
+    >>> value, dy = on_labels(mse)(np.array([[0.0, 0.0]]), np.array([1]))
+    >>> float(value), dy
+    (0.5, array([[ 0., -1.]]))
+    """
+    return partial(_on_labels, loss)
+
+
+def _on_labels(loss: Loss, y: Array, labels: Array) -> tuple[Any, Array]:
+    if y.ndim != 2:
+        raise ShapeError(
+            "on_labels", "outputs of shape (batch, classes)", y.shape, "end the model with linear(classes)"
+        )
+    return loss(y, one_hot(labels, y.shape[1], dtype=y.dtype))

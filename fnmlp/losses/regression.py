@@ -1,0 +1,75 @@
+"""Losses of numbers: how far outputs are from their targets."""
+
+from typing import Any
+
+from fnmlp.arrays import Array, namespace
+from fnmlp.losses.shared import check_alike, reduce_elements
+from fnmlp.options import positive
+
+
+def mse(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+    """Mean squared error: the mean, or the sum, of (y - target)² over all elements.
+
+    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Units:    those of y, squared.
+    Gradient: 2 (y - target) / n for the mean of n elements, 2 (y - target) for the sum, and without reduction.
+    Raises:   ShapeError, DtypeError where y and target differ; DataError for the mean of nothing.
+    Source:   torch.nn.MSELoss.
+
+    >>> import numpy as np
+    >>> value, dy = mse(np.array([[1.0, 2.0]]), np.array([[0.0, 0.0]]))
+    >>> float(value), dy
+    (2.5, array([[1., 2.]]))
+    """
+    check_alike("mse", y, target)
+    difference = y - target
+    value, factor = reduce_elements("mse", difference * difference, reduction)
+    difference *= 2 * factor
+    return value, difference
+
+
+def l1(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+    """Mean absolute error: the mean, or the sum, of |y - target| over all elements.
+
+    Shapes:   as `mse`.
+    Units:    those of y.
+    Gradient: the sign of y - target, and 0 where they are equal; divided by n for the mean of n elements.
+    Raises:   as `mse`.
+    Source:   torch.nn.L1Loss.
+
+    >>> import numpy as np
+    >>> value, dy = l1(np.array([[1.0, -3.0]]), np.array([[0.0, 0.0]]))
+    >>> float(value), dy
+    (2.0, array([[ 0.5, -0.5]]))
+    """
+    check_alike("l1", y, target)
+    difference, xp = y - target, namespace(y)
+    value, factor = reduce_elements("l1", xp.where(difference < 0, -difference, difference), reduction)
+    sign: Array = xp.sign(difference)
+    sign *= factor
+    return value, sign
+
+
+def huber(y: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
+    """Half the squared error where it is at most delta, and from there on a straight line: outliers pull no harder.
+
+    Shapes:   as `mse`.
+    Units:    those of y, squared; delta has those of y.
+    Gradient: y - target, held between -delta and delta; divided by n for the mean of n elements.
+    Raises:   OptionError unless delta is finite and above 0; as `mse`.
+    Source:   Huber 1964, "Robust estimation of a location parameter"; torch.nn.HuberLoss.
+
+    >>> import numpy as np
+    >>> value, dy = huber(np.array([[1.0, -3.0]]), np.array([[0.5, 0.0]]), reduction="sum")
+    >>> float(value), dy
+    (2.625, array([[ 0.5, -1. ]]))
+    """
+    check_alike("huber", y, target)
+    delta = positive("huber(delta)", delta)
+    difference = y - target
+    held: Array = namespace(y).clip(difference, -delta, delta)
+    difference -= held / 2
+    difference *= held
+    value, factor = reduce_elements("huber", difference, reduction)
+    held *= factor
+    return value, held

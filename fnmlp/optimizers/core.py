@@ -1,0 +1,215 @@
+"""The type of an optimiser, the steps that all share, and stochastic gradient descent."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from fnmlp.arrays import Array, namespace, read_only, same_dtype
+from fnmlp.errors import DtypeError, OptionError, ShapeError
+from fnmlp.options import fraction, positive
+from fnmlp.tree import Tree, tree_map
+
+Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
+"""(parameters, gradients, state) -> (new parameters, new state)."""
+
+Rule: TypeAlias = Callable[..., tuple[Array, ...]]
+"""(step, parameter, gradient, sums …) -> (new parameter, new sums …), for one array of each tree."""
+
+FLUSH_EVERY = 32
+"""Steps between two looks for sums that have all but faded."""
+
+FLUSH_BELOW = 2.0**16
+"""Times the smallest normal number: what is smaller becomes 0."""
+
+
+@frozen
+class Optimizer:
+    """A pair of pure functions.
+
+    `init`    parameters -> state: a tree of arrays and numbers.
+    `update`  (parameters, gradients, state) -> (new parameters, new state).
+    """
+
+    init: Callable[[Tree], Tree]
+    update: Update
+
+
+@frozen(eq=False)
+class Sums:
+    """What most optimisers remember: how many steps were taken, and trees of sums over the gradients so far."""
+
+    step: int
+    trees: tuple[Tree, ...]
+
+
+def by_leaf(rule: Rule, kinds: int) -> Optimizer:
+    """Make an optimiser of a rule for single arrays that keeps so many kinds of sums, 0 at first.
+
+    >>> import numpy as np
+    >>> heavy = by_leaf(lambda step, p, g, total: (p - g - total, total + g), kinds=1)
+    >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
+    ((2.0,), Sums(step=2, trees=((3.0,),)))
+    """
+    return Optimizer(partial(_sums_init, kinds), partial(_sums_update, rule))
+
+
+def _sums_init(kinds: int, params: Tree) -> Sums:
+    return Sums(0, tuple(tree_map(_zeros, params) for _ in range(kinds)))
+
+
+def _zeros(param: Array) -> Array:
+    return read_only(namespace(param).zeros_like(param))
+
+
+def _sums_update(rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+    moved, *sums = map_apart(partial(rule, state.step), 1 + len(state.trees), params, grads, *state.trees)
+    return moved, Sums(state.step + 1, tuple(sums))
+
+
+def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
+    """Map a rule that returns several leaves for one, and return as many trees.
+
+    >>> map_apart(lambda p, g: (p - g, g * g), 2, (5, (3,)), (1, (2,)))
+    [(4, (1,)), (1, (4,))]
+    """
+    columns: list[list[Any]] = [[] for _ in range(results)]
+
+    def note(*leaves: Any) -> None:
+        for column, leaf in zip(columns, rule(*leaves), strict=True):
+            column.append(leaf)
+
+    tree_map(note, tree, *rest)
+    return [_rebuilt(tree, iter(column)) for column in columns]
+
+
+def _rebuilt(tree: Tree, leaves: Iterator[Any]) -> Tree:
+    return tree_map(lambda _: next(leaves), tree)
+
+
+def check_gradient(where: str, param: Array, grad: Array) -> None:
+    """Refuse a gradient that is not of the parameter's shape and dtype; NumPy would broadcast or promote in silence.
+
+    >>> import numpy as np
+    >>> check_gradient("sgd", np.zeros((2, 1)), np.zeros(2))
+    Traceback (most recent call last):
+    fnmlp.errors.ShapeError: sgd: expected a gradient of shape (2, 1), got (2,); return gradients of the parameters'...
+    """
+    if grad.shape != param.shape:
+        remedy = "return gradients of the parameters' shapes from the pullback"
+        raise ShapeError(where, f"a gradient of shape {param.shape}", grad.shape, remedy)
+    if not same_dtype(grad, param):
+        remedy = "return gradients of the parameters' dtype from the pullback"
+        raise DtypeError(where, f"a gradient of {param.dtype}", grad.dtype, remedy)
+
+
+def fade(total: Array, decay: float, addend: Array, step: int) -> Array:
+    """Return total · decay + addend; what has faded almost to nothing becomes 0 now and then.
+
+    A sum to which nothing is added any more sinks below the smallest normal number and stays there for ever, because
+    down there a product with 0.9 rounds back to where it was; and many processors take far longer over such numbers. So
+    at every 32nd step whatever is within 2¹⁶ of them becomes 0: in float32 all below 8e-34, which moves no parameter.
+
+    >>> import numpy as np
+    >>> float(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64)[0])
+    0.0
+    """
+    total = total * decay
+    total += addend
+    if step % FLUSH_EVERY:
+        return total
+    xp = namespace(total)
+    least = FLUSH_BELOW * float(xp.finfo(total.dtype).smallest_normal)
+    flushed: Array = xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
+    return flushed
+
+
+def step_along(param: Array, direction: Array, rate: float) -> Array:
+    """Return param - rate · direction, in the memory of the direction, which the caller must own."""
+    direction *= -rate
+    direction += param
+    return read_only(direction)
+
+
+def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
+    """Step against the gradient: p - rate · g at every leaf.
+
+    Shapes:   those of the parameters.
+    Units:    the rate has units of p² per loss.
+    Raises:   OptionError unless the rate is finite and above 0; StructureError, ShapeError, DtypeError where the
+              gradients do not match the parameters.
+    Source:   Robbins & Monro 1951.
+
+    >>> import numpy as np
+    >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
+    (array([0.5, 2.5]),)
+    """
+    return tree_map(partial(_descend, "sgd_update", -positive("sgd_update(rate)", rate)), params, grads)
+
+
+def _descend(where: str, negative_rate: float, param: Array, grad: Array) -> Array:
+    check_gradient(where, param, grad)
+    moved = grad * negative_rate
+    moved += param
+    return read_only(moved)
+
+
+def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
+    """Stochastic gradient descent; without momentum it lifts `sgd_update`, and its state is `()`.
+
+    With momentum the parameters move along the velocity, v = momentum · v + (1 - dampening) · g, which is g at first.
+    Nesterov's form looks ahead, along g + momentum · v.
+
+    Shapes:   those of the parameters.
+    Units:    the rate has units of p² per loss.
+    Raises:   OptionError unless the rate is finite and above 0, 0 <= momentum < 1 and 0 <= dampening < 1, and for
+              nesterov without momentum, or with dampening.
+    Source:   Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
+              eq. 1-4; torch.optim.SGD.
+
+    >>> import numpy as np
+    >>> sgd(0.5).init((1.0, 2.0))
+    ()
+    >>> optimizer, params, grads = sgd(0.5, momentum=0.5), (np.array([1.0]),), (np.array([1.0]),)
+    >>> params, state = optimizer.update(params, grads, optimizer.init(params))
+    >>> optimizer.update(params, grads, state)[0]
+    (array([-0.25]),)
+    """
+    rate = positive("sgd(rate)", rate)
+    momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
+    if nesterov and (dampening or not momentum):
+        got = f"momentum={momentum}, dampening={dampening}"
+        raise OptionError(
+            "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
+        )
+    if not momentum:
+        return Optimizer(_no_state, partial(_sgd_update, rate))
+    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, bool(nesterov)), kinds=1)
+
+
+def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
+    return ()
+
+
+def _sgd_update(rate: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return sgd_update(params, grads, rate=rate), state
+
+
+def _momentum_leaf(
+    rate: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+    step: int,
+    param: Array,
+    grad: Array,
+    velocity: Array,
+) -> tuple[Array, Array]:
+    check_gradient("sgd", param, grad)
+    velocity = fade(velocity, momentum, grad * (1 - dampening) if dampening and step else grad, step)
+    if not nesterov:
+        return _descend("sgd", -rate, param, velocity), read_only(velocity)
+    ahead = velocity * momentum
+    ahead += grad
+    return step_along(param, ahead, rate), read_only(velocity)

@@ -1,0 +1,190 @@
+"""Schedules: plain functions of the step, counted from 0, that give a rate as a Python float.
+
+`scheduled` lets an optimiser follow one. Past their last step they stay where they are.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import cos, pi
+from typing import TypeAlias
+
+from fnmlp.errors import OptionError
+from fnmlp.options import at_least_0, count, fraction, positive
+
+Schedule: TypeAlias = Callable[[int], float]
+"""The number of steps that were taken -> the rate of the next."""
+
+
+def constant_rate(rate: float) -> Schedule:
+    """Stay at one rate.
+
+    Raises:   OptionError unless the rate is finite and above 0.
+
+    >>> constant_rate(0.5)(1000)
+    0.5
+    """
+    return partial(_constant, positive("constant_rate(rate)", rate))
+
+
+def _constant(rate: float, step: int) -> float:  # noqa: ARG001 (a schedule takes the step)
+    return rate
+
+
+def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
+    """Go from one rate to the next at the given steps.
+
+    Raises:   OptionError unless all rates are finite and above 0, and one more than there are steps, which rise.
+    Source:   torch.optim.lr_scheduler.MultiStepLR.
+
+    >>> [piecewise((0.5, 0.05), at=(100,))(step) for step in (0, 99, 100)]
+    [0.5, 0.5, 0.05]
+    """
+    given = tuple(positive("piecewise(rates)", rate) for rate in rates)
+    steps = tuple(count("piecewise(at)", step) for step in at)
+    if len(given) != len(steps) + 1 or list(steps) != sorted(set(steps)):
+        got = f"{len(given)} rates at {steps}"
+        raise OptionError("piecewise", "one rate more than there are rising steps", got, "name each change once")
+    return partial(_piecewise, given, steps)
+
+
+def _piecewise(rates: tuple[float, ...], at: tuple[int, ...], step: int) -> float:
+    return rates[sum(step >= change for change in at)]
+
+
+def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
+    """Multiply the rate by a factor once in so many steps.
+
+    Raises:   OptionError unless the rate is finite and above 0, every an integer of at least 1, and 0 <= factor < 1.
+    Source:   torch.optim.lr_scheduler.StepLR.
+
+    >>> [step_decay(0.5, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
+    [0.5, 0.5, 0.25, 0.125]
+    """
+    bound = positive("step_decay(rate)", rate), fraction("step_decay(factor)", factor)
+    return partial(_step_decay, *bound, count("step_decay(every)", every))
+
+
+def exponential_decay(rate: float, *, factor: float) -> Schedule:
+    """Multiply the rate by a factor at every step.
+
+    Raises:   OptionError unless the rate is finite and above 0, and 0 <= factor < 1.
+    Source:   torch.optim.lr_scheduler.ExponentialLR.
+
+    >>> [exponential_decay(0.5, factor=0.5)(step) for step in range(3)]
+    [0.5, 0.25, 0.125]
+    """
+    return partial(
+        _step_decay, positive("exponential_decay(rate)", rate), fraction("exponential_decay(factor)", factor), 1
+    )
+
+
+def _step_decay(rate: float, factor: float, every: int, step: int) -> float:
+    return rate * factor ** (step // every)
+
+
+def linear_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
+    """Go in a straight line from the rate to the last one, which is reached after so many steps.
+
+    Raises:   OptionError unless the rates are finite, the first above 0 and the last not below, and steps an integer of
+              at least 1.
+    Source:   torch.optim.lr_scheduler.LinearLR.
+
+    >>> [linear_decay(1.0, steps=4)(step) for step in (0, 1, 4, 9)]
+    [1.0, 0.75, 0.0, 0.0]
+    """
+    bound = positive("linear_decay(rate)", rate), at_least_0("linear_decay(last)", last)
+    return partial(_linear_decay, *bound, count("linear_decay(steps)", steps))
+
+
+def _linear_decay(rate: float, last: float, steps: int, step: int) -> float:
+    share = max(1 - step / steps, 0.0)
+    return rate * share + last * (1 - share)
+
+
+def cosine_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
+    """Go down half a wave of the cosine from the rate to the last one, which is reached after so many steps.
+
+    Raises:   as `linear_decay`.
+    Source:   Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5; torch.optim.lr_scheduler.CosineAnnealingLR.
+
+    >>> [round(cosine_decay(1.0, steps=4)(step), 3) for step in range(6)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
+    """
+    bound = positive("cosine_decay(rate)", rate), at_least_0("cosine_decay(last)", last)
+    return partial(_cosine_decay, *bound, count("cosine_decay(steps)", steps))
+
+
+def _cosine_decay(rate: float, last: float, steps: int, step: int) -> float:
+    return _between(rate, last, min(step / steps, 1.0))
+
+
+def _between(start: float, end: float, way: float) -> float:
+    """Return the point of half a cosine wave after a share of the way."""
+    share = (1 + cos(pi * way)) / 2
+    return start * share + end * (1 - share)
+
+
+def cosine_restarts(rate: float, *, period: int, growth: int = 1, last: float = 0.0) -> Schedule:
+    """Go down half a wave of the cosine again and again, each wave `growth` times as long as the one before.
+
+    Raises:   as `linear_decay`, and OptionError unless period and growth are integers of at least 1.
+    Source:   Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
+
+    >>> [cosine_restarts(1.0, period=2, growth=2)(step) for step in range(7)]
+    [1.0, 0.5, 1.0, 0.8535533905932737, 0.5, 0.14644660940672627, 1.0]
+    """
+    bound = positive("cosine_restarts(rate)", rate), at_least_0("cosine_restarts(last)", last)
+    lengths = count("cosine_restarts(period)", period), count("cosine_restarts(growth)", growth)
+    return partial(_cosine_restarts, *bound, *lengths)
+
+
+def _cosine_restarts(rate: float, last: float, period: int, growth: int, step: int) -> float:
+    if growth == 1:
+        step %= period
+    while step >= period:
+        step, period = step - period, period * growth
+    return _between(rate, last, step / period)
+
+
+def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
+    """Climb in a straight line to the first rate of a schedule, and then follow it from its start.
+
+    The steps before it have the shares 1 / (steps + 1), 2 / (steps + 1), … of its first rate.
+
+    Raises:   OptionError unless steps is an integer of at least 1.
+    Source:   Goyal et al. 2017, arXiv:1706.02677, sec. 2.2.
+
+    >>> [warm_up(step_decay(0.5, every=1), steps=4)(step) for step in range(6)]
+    [0.1, 0.2, 0.3, 0.4, 0.5, 0.05]
+    """
+    return partial(_warm_up, schedule, count("warm_up(steps)", steps))
+
+
+def _warm_up(schedule: Schedule, steps: int, step: int) -> float:
+    return schedule(step - steps) if step >= steps else schedule(0) * (step + 1) / (steps + 1)
+
+
+def one_cycle(
+    rate: float, *, steps: int, rise: float = 0.3, first: float = 1 / 25, last: float = 1 / 250_000
+) -> Schedule:
+    """Climb half a wave of the cosine to the rate, and go down another, longer one, almost to 0.
+
+    `rise` is the share of the steps that climb; `first` and `last` are the shares of the rate at both ends.
+
+    Raises:   OptionError unless the rate is finite and above 0, steps an integer of at least 1, and the shares at least
+              0 and below 1.
+    Source:   Smith & Topin 2018, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR.
+
+    >>> [round(one_cycle(1.0, steps=10)(step), 3) for step in (0, 1, 2, 5, 9, 10)]
+    [0.04, 0.52, 1.0, 0.611, 0.0, 0.0]
+    """
+    shares = [fraction(f"one_cycle({name})", value) for name, value in (("first", first), ("last", last))]
+    rate, steps = positive("one_cycle(rate)", rate), count("one_cycle(steps)", steps)
+    top = fraction("one_cycle(rise)", rise) * steps - 1
+    return partial(_one_cycle, rate, rate * shares[0], rate * shares[1], max(top, 0.0), steps - 1)
+
+
+def _one_cycle(rate: float, first: float, last: float, top: float, end: int, step: int) -> float:
+    if step < top:
+        return _between(first, rate, step / top)
+    return _between(rate, last, min((step - top) / (end - top), 1.0) if end > top else 1.0)

@@ -1,0 +1,158 @@
+"""Transforms: pure maps of gradients, on their way from the pullback to an optimiser."""
+
+from collections.abc import Callable
+from functools import partial
+from math import hypot, sqrt
+
+from attrs import frozen
+
+from fnmlp.arrays import Array, namespace
+from fnmlp.errors import OptionError
+from fnmlp.optimizers.core import Optimizer, Update, check_gradient
+from fnmlp.optimizers.paths import PathFilter, everywhere, flags
+from fnmlp.options import at_least_0, positive
+from fnmlp.tree import Tree, tree_leaves, tree_map
+
+
+@frozen
+class Transform:
+    """A pair of pure functions that change gradients.
+
+    `init`    parameters -> state.
+    `update`  (parameters, gradients, state) -> (new gradients, new state).
+    """
+
+    init: Callable[[Tree], Tree]
+    update: Update
+
+
+def compose(*stages: Transform | Optimizer) -> Optimizer:
+    """Put transforms in the order in which gradients pass them, and at the end the optimiser that they feed.
+
+    The state is the tuple of the stages' states. What `compose` returns is an optimiser, and may end another.
+
+    Raises:   OptionError unless the last stage, and no other, is an optimiser.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer = compose(clip_by_value(1.0), weight_decay(0.5), sgd(0.5))
+    >>> params, grads = (np.array([2.0]),), (np.array([9.0]),)
+    >>> optimizer.update(params, grads, optimizer.init(params))[0]
+    (array([1.]),)
+    """
+    kinds = [isinstance(stage, Optimizer) for stage in stages]
+    if kinds != [False] * (len(stages) - 1) + [True]:
+        got = f"({', '.join(type(stage).__name__ for stage in stages)})"
+        raise OptionError("compose", "transforms and then one optimiser", got, "end it for instance with sgd(0.1)")
+    return Optimizer(partial(_compose_init, stages), partial(_compose_update, stages))
+
+
+def _compose_init(stages: tuple[Transform | Optimizer, ...], params: Tree) -> tuple[Tree, ...]:
+    return tuple(stage.init(params) for stage in stages)
+
+
+def _compose_update(
+    stages: tuple[Transform | Optimizer, ...], params: Tree, grads: Tree, states: tuple[Tree, ...]
+) -> tuple[Tree, tuple[Tree, ...]]:
+    after: list[Tree] = []
+    for stage, state in zip(stages, states, strict=True):
+        grads, new_state = stage.update(params, grads, state)
+        after.append(new_state)
+    return grads, tuple(after)
+
+
+def _stateless(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
+    return ()
+
+
+def clip_by_value(limit: float) -> Transform:
+    """Hold every element of the gradients between -limit and limit; NaN stays NaN.
+
+    Units:    those of a gradient.
+    Raises:   OptionError unless the limit is finite and above 0.
+    Source:   torch.nn.utils.clip_grad_value_.
+
+    >>> import numpy as np
+    >>> clip_by_value(1.0).update((), (np.array([0.5, -3.0]),), ())[0]
+    (array([ 0.5, -1. ]),)
+    """
+    return Transform(_stateless, partial(_clip_by_value, positive("clip_by_value(limit)", limit)))
+
+
+def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:  # noqa: ARG001
+    return tree_map(partial(_clip, limit), grads), state
+
+
+def _clip(limit: float, grad: Array) -> Array:
+    clipped: Array = namespace(grad).clip(grad, -limit, limit)
+    return clipped
+
+
+def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
+    """Scale all gradients by one factor where their common Euclidean norm is above the limit: limit / (norm + epsilon).
+
+    The norm of gradients with a NaN is NaN, and so they all become; an infinite norm leaves 0 and NaN.
+
+    Units:    those of a gradient.
+    Raises:   OptionError unless the limit is finite and above 0, and epsilon finite and at least 0.
+    Source:   Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1; torch.nn.utils.clip_grad_norm_.
+
+    >>> import numpy as np
+    >>> clip_by_global_norm(1.0, epsilon=0).update((), (np.array([3.0]), np.array([4.0])), ())[0]
+    (array([0.6]), array([0.8]))
+    """
+    bound = positive("clip_by_global_norm(limit)", limit), at_least_0("clip_by_global_norm(epsilon)", epsilon)
+    return Transform(_stateless, partial(_clip_by_global_norm, *bound))
+
+
+def _clip_by_global_norm(
+    limit: float,
+    epsilon: float,
+    params: Tree,  # noqa: ARG001 (an update takes the parameters)
+    grads: Tree,
+    state: Tree,
+) -> tuple[Tree, Tree]:
+    norm = hypot(*map(_norm, tree_leaves(grads))) + epsilon
+    return (grads if norm <= limit else tree_map(partial(_times, limit / norm), grads)), state
+
+
+def _norm(grad: Array) -> float:
+    xp = namespace(grad)
+    flat = xp.reshape(grad, (-1,))
+    return sqrt(float(xp.vecdot(flat, flat)))
+
+
+def _times(factor: float, grad: Array) -> Array:
+    return grad * factor
+
+
+def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
+    """Add amount · p to the gradient of p: the derivative of half the amount times the squared length of p.
+
+    `only(path)` says which parameters decay; it is asked once, when the state is made. Adaptive optimisers rescale
+    what is added here; `decoupled_decay` is not touched by them.
+
+    Units:    those of a gradient per parameter.
+    Raises:   OptionError unless the amount is finite and at least 0; ShapeError, DtypeError where the gradients do not
+              match the parameters.
+    Source:   Krogh & Hertz 1991, "A simple weight decay can improve generalization"; torch's weight_decay.
+
+    >>> import numpy as np
+    >>> decay, params = weight_decay(0.5), (np.array([2.0]),)
+    >>> decay.update(params, (np.array([1.0]),), decay.init(params))[0]
+    (array([2.]),)
+    """
+    return Transform(partial(flags, only), partial(_weight_decay, at_least_0("weight_decay(amount)", amount)))
+
+
+def _weight_decay(amount: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return tree_map(partial(_decay_leaf, amount), params, grads, state), state
+
+
+def _decay_leaf(amount: float, param: Array, grad: Array, meant: bool) -> Array:
+    check_gradient("weight_decay", param, grad)
+    if not meant:
+        return grad
+    sum_ = param * amount
+    sum_ += grad
+    return sum_

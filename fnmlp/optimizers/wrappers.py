@@ -1,0 +1,256 @@
+"""Optimisers made of optimisers: with a rate that changes, or with something done before or after their step."""
+
+from collections.abc import Callable
+from functools import partial
+
+from attrs import frozen
+
+from fnmlp.arrays import Array, namespace, read_only, unshared
+from fnmlp.errors import StructureError
+from fnmlp.optimizers.core import Optimizer, check_gradient
+from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
+from fnmlp.optimizers.schedules import Schedule
+from fnmlp.options import count, fraction, positive
+from fnmlp.tree import Tree, tree_map
+
+STANDSTILL = 1e-300
+"""A rate that moves nothing; constructors refuse 0, because a user who writes it has made a mistake."""
+
+
+@frozen(eq=False)
+class ScheduledState:
+    """How many steps were taken, and the state of the optimiser whose rate is scheduled."""
+
+    step: int
+    inner: Tree
+
+
+def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimizer:
+    """Let the rate follow a schedule: at every step the optimiser is made anew, with the rate of that step.
+
+    `make` is a constructor such as `adam`, with its options bound by functools.partial. Where the schedule says 0,
+    the parameters stand still while the state goes on.
+
+    Raises:   what `make` raises, at once for the first rate, and later for one that is negative or not finite.
+
+    >>> from functools import partial
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import piecewise, sgd
+    >>> optimizer = scheduled(partial(sgd, momentum=0.5), piecewise((1.0, 0.5), at=(1,)))
+    >>> params, state = (np.array([4.0]),), optimizer.init((np.array([4.0]),))
+    >>> params, state = optimizer.update(params, (np.array([1.0]),), state)
+    >>> params, optimizer.update(params, (np.array([1.0]),), state)[0]
+    ((array([3.]),), (array([2.25]),))
+    """
+    first = make(schedule(0) or STANDSTILL)
+    return Optimizer(partial(_scheduled_init, first), partial(_scheduled_update, make, schedule))
+
+
+def _scheduled_init(first: Optimizer, params: Tree) -> ScheduledState:
+    return ScheduledState(0, first.init(params))
+
+
+def _scheduled_update(
+    make: Callable[[float], Optimizer], schedule: Schedule, params: Tree, grads: Tree, state: ScheduledState
+) -> tuple[Tree, ScheduledState]:
+    moved, inner = make(schedule(state.step) or STANDSTILL).update(params, grads, state.inner)
+    return moved, ScheduledState(state.step + 1, inner)
+
+
+@frozen(eq=False)
+class AccumulatedState:
+    """How many gradients were added since the last step, their sum, and the state of the optimiser that waits."""
+
+    held: int
+    total: Tree
+    inner: Tree
+
+
+def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
+    """Let an optimiser step once for so many calls, along the mean of their gradients; between, nothing moves.
+
+    Batches of equal size with a mean loss thus give the step of one large batch, in the memory of a small one.
+
+    Shapes:   those of the parameters.
+    Raises:   OptionError unless steps is an integer of at least 1; ShapeError, DtypeError where the gradients do not
+              match the parameters.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer, params = accumulated(sgd(1.0), steps=2), (np.array([4.0]),)
+    >>> params, state = optimizer.update(params, (np.array([1.0]),), optimizer.init(params))
+    >>> params, optimizer.update(params, (np.array([2.0]),), state)[0]
+    ((array([4.]),), (array([2.5]),))
+    """
+    steps = count("accumulated(steps)", steps)
+    return Optimizer(partial(_accumulated_init, optimizer), partial(_accumulated_update, optimizer, steps))
+
+
+def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
+    return AccumulatedState(0, tree_map(_zeros, params), optimizer.init(params))
+
+
+def _zeros(param: Array) -> Array:
+    return read_only(namespace(param).zeros_like(param))
+
+
+def _accumulated_update(
+    optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
+) -> tuple[Tree, AccumulatedState]:
+    total = tree_map(_add, params, grads, state.total)
+    held = state.held + 1
+    if held < steps:
+        return tree_map(_kept, params), AccumulatedState(held, total, state.inner)
+    moved, inner = optimizer.update(params, tree_map(partial(_times, 1 / steps), total), state.inner)
+    return moved, AccumulatedState(0, tree_map(_zeros, params), inner)
+
+
+def _add(param: Array, grad: Array, total: Array) -> Array:
+    check_gradient("accumulated", param, grad)
+    return read_only(total + grad)
+
+
+def _times(factor: float, x: Array) -> Array:
+    return x * factor
+
+
+def _kept(param: Array) -> Array:
+    return read_only(unshared(param))
+
+
+@frozen(eq=False)
+class AveragedState:
+    """The fading mean of the parameters, and the state of the optimiser that moves them."""
+
+    average: Tree
+    inner: Tree
+
+
+def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
+    """Keep a mean of the parameters in which older ones fade; `averaged_params` reads it from the state.
+
+    The mean starts at the first parameters; after every step it is decay · mean + (1 - decay) · parameters.
+
+    Shapes:   those of the parameters.
+    Raises:   OptionError unless 0 <= decay < 1.
+    Source:   Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging"; torch.optim.swa_utils.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer, params = averaged(sgd(1.0), decay=0.75), (np.array([4.0]),)
+    >>> params, state = optimizer.update(params, (np.array([4.0]),), optimizer.init(params))
+    >>> params, averaged_params(state)
+    ((array([0.]),), (array([3.]),))
+    """
+    bound = optimizer, 1 - fraction("averaged(decay)", decay)
+    return Optimizer(partial(_averaged_init, optimizer), partial(_averaged_update, *bound))
+
+
+def averaged_params(state: Tree) -> Tree:
+    """Return the mean of the parameters that `averaged` keeps in its state: what to evaluate and to save.
+
+    Raises:   StructureError for the state of another optimiser; let `averaged` be the outermost.
+    """
+    if not isinstance(state, AveragedState):
+        remedy = "make the optimiser with averaged(…) as its outermost part"
+        raise StructureError("averaged_params", "the state of averaged", type(state).__name__, remedy)
+    return state.average
+
+
+def _averaged_init(optimizer: Optimizer, params: Tree) -> AveragedState:
+    return AveragedState(tree_map(_kept, params), optimizer.init(params))
+
+
+def _averaged_update(
+    optimizer: Optimizer, share: float, params: Tree, grads: Tree, state: AveragedState
+) -> tuple[Tree, AveragedState]:
+    moved, inner = optimizer.update(params, grads, state.inner)
+    return moved, AveragedState(tree_map(partial(_approach, share), state.average, moved), inner)
+
+
+def _approach(share: float, average: Array, param: Array) -> Array:
+    nearer = param - average
+    nearer *= share
+    nearer += average
+    return read_only(nearer)
+
+
+@frozen(eq=False)
+class ChosenState:
+    """Which parameters something is done to, and the state of the optimiser."""
+
+    chosen: Tree
+    inner: Tree
+
+
+def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight) -> Optimizer:
+    """After every step bring each unit whose weights are longer than the limit back to it.
+
+    A unit is a column of a matrix (in, out); parameters of another number of axes, and those that `only(path)`
+    leaves out, are not touched.
+
+    Shapes:   those of the parameters.
+    Units:    those of a parameter.
+    Raises:   OptionError unless the limit is finite and above 0.
+    Source:   Srebro & Shraibman 2005; Srivastava et al. 2014, "Dropout", sec. 5.1.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import everywhere, sgd
+    >>> optimizer, params = max_norm(sgd(1.0), limit=5.0, only=everywhere), (np.array([[6.0, 0.0], [8.0, 1.0]]),)
+    >>> optimizer.update(params, (np.zeros((2, 2)),), optimizer.init(params))[0]
+    (array([[3., 0.],
+           [4., 1.]]),)
+    """
+    bound = optimizer, positive("max_norm(limit)", limit)
+    return Optimizer(partial(_chosen_init, only, optimizer), partial(_max_norm_update, *bound))
+
+
+def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> ChosenState:
+    return ChosenState(flags(only, params), optimizer.init(params))
+
+
+def _max_norm_update(
+    optimizer: Optimizer, limit: float, params: Tree, grads: Tree, state: ChosenState
+) -> tuple[Tree, ChosenState]:
+    moved, inner = optimizer.update(params, grads, state.inner)
+    return tree_map(partial(_within, limit), moved, state.chosen), ChosenState(state.chosen, inner)
+
+
+def _within(limit: float, param: Array, chosen: bool) -> Array:
+    if not chosen or param.ndim != 2:
+        return param
+    xp = namespace(param)
+    length = xp.sqrt(xp.sum(param * param, axis=0, keepdims=True))
+    return read_only(param * (limit / xp.clip(length, limit, None)))
+
+
+def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = everywhere) -> Optimizer:
+    """Before every step shrink the parameters by a share of themselves, out of sight of the gradients.
+
+    `only(path)` says which parameters shrink; it is asked once, when the state is made.
+
+    Shapes:   those of the parameters.
+    Units:    a share of the parameters a step.
+    Raises:   OptionError unless 0 <= share < 1.
+    Source:   Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 1.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer, params = decoupled_decay(sgd(1.0), share=0.25), (np.array([4.0]),)
+    >>> optimizer.update(params, (np.array([1.0]),), optimizer.init(params))[0]
+    (array([2.]),)
+    """
+    bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
+    return Optimizer(partial(_chosen_init, only, optimizer), partial(_decay_update, *bound))
+
+
+def _decay_update(
+    optimizer: Optimizer, kept: float, params: Tree, grads: Tree, state: ChosenState
+) -> tuple[Tree, ChosenState]:
+    shrunk = tree_map(partial(_shrink, kept), params, state.chosen)
+    moved, inner = optimizer.update(shrunk, grads, state.inner)
+    return moved, ChosenState(state.chosen, inner)
+
+
+def _shrink(kept: float, param: Array, chosen: bool) -> Array:
+    return param * kept if chosen and kept < 1 else param

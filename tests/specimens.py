@@ -1,0 +1,92 @@
+"""What a specimen of a loss, an optimiser or a metric is: the thing, its name, and what tests must know of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+import numpy as np
+from numpy.typing import NDArray
+
+from fnmlp.arrays import Array, Shape
+from fnmlp.key import Key, generator
+from fnmlp.losses import Loss
+from fnmlp.optimizers import Optimizer
+from fnmlp.testing import TRIALS, check_loss, check_optimizer
+from fnmlp.testing.losses import DrawTarget
+from fnmlp.testing.numeric import normal
+
+
+def labels_like(key: Key, shape: Shape) -> Array:
+    """Draw a label for each row of outputs."""
+    return generator(key).integers(0, shape[1], shape[0])
+
+
+def shares_like(key: Key, shape: Shape) -> Array:
+    """Draw rows of shares that add up to 1."""
+    return generator(key).dirichlet(np.ones(shape[1]), shape[0])
+
+
+@frozen(repr=False)
+class LossSpecimen:
+    """A loss.
+
+    `draw`    gives its targets.
+    `by_row`  its value is one number for each row.
+    """
+
+    name: str
+    loss: Loss
+    draw: DrawTarget = normal
+    by_row: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def targets(self, y: NDArray[Any], seed: int) -> NDArray[Any]:
+        """Make targets that suit outputs of this shape and dtype."""
+        drawn = self.draw(Key(seed), y.shape)
+        return drawn if drawn.dtype.kind == "i" else drawn.astype(y.dtype)
+
+    def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
+        """Check the laws of this loss, or of a mutant in its place."""
+        subject = self.loss if loss is None else loss
+        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=self.draw)
+
+
+@frozen(repr=False)
+class OptimizerSpecimen:
+    """An optimiser.
+
+    `steps`    how many updates it takes until the parameters move.
+    `shrinks`  parameters move without a gradient too.
+    """
+
+    name: str
+    optimizer: Optimizer
+    steps: int = 1
+    shrinks: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def check(self, optimizer: Optimizer | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
+        """Check the laws of this optimiser, or of a mutant in its place."""
+        subject = self.optimizer if optimizer is None else optimizer
+        check_optimizer(subject, seed=seed, trials=trials, steps=self.steps)
+
+
+@frozen(repr=False)
+class MetricSpecimen:
+    """A metric, and what gives its targets and its outputs."""
+
+    name: str
+    metric: Callable[[Array, Array], Any]
+    draw: DrawTarget = labels_like
+    draw_outputs: DrawTarget = normal
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def point(self, shape: Shape, seed: int) -> tuple[Array, Array]:
+        """Draw outputs and targets."""
+        return self.draw_outputs(Key(seed), shape), self.draw(Key(seed + 1), shape)

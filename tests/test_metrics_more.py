@@ -1,0 +1,138 @@
+"""Metrics against scikit-learn, and as folds: however the rows are cut into batches, the number is the same."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+from sklearn import metrics as sk
+
+import fnmlp as fn
+from fnmlp.errors import DataError, FnmlpError, OptionError, ShapeError
+from tests.catalogue import METRICS
+from tests.specimens import MetricSpecimen, labels_like, shares_like
+from tests.steps import draw, seeds
+
+CLASSES = 5
+FOLDS = [specimen for specimen in METRICS if isinstance(specimen.metric, fn.Metric)]
+Scores = Callable[..., Any]
+
+
+def classified(seed: int, rows: int = 40) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Draw outputs and labels; with few rows some classes have none."""
+    return shares_like(fn.Key(seed), (rows, CLASSES)), labels_like(fn.Key(seed + 1), (rows, CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("make", "oracle"),
+    [(fn.precision, sk.precision_score), (fn.recall, sk.recall_score), (fn.f1, sk.f1_score)],
+    ids=["precision", "recall", "f1"],
+)
+@given(seed=seeds, rows=st.integers(1, 40))
+def test_scores_of_classes_are_scikit_learns(make: Scores, oracle: Scores, seed: int, rows: int) -> None:
+    y, labels = classified(seed, rows)
+    expected = oracle(labels, y.argmax(axis=1), labels=range(CLASSES), average=None, zero_division=0)
+    np.testing.assert_allclose(make(average="none")(y, labels), expected, rtol=1e-15)
+    assert abs(make()(y, labels) - expected.mean()) <= 1e-15
+
+
+@given(seed=seeds, k=st.integers(1, CLASSES - 1))
+def test_top_k_accuracy_is_scikit_learns(seed: int, k: int) -> None:
+    y, labels = classified(seed)
+    expected = sk.top_k_accuracy_score(labels, y, k=k, labels=range(CLASSES))
+    assert fn.top_k_accuracy(k)(y, labels) == expected
+    assert fn.top_k_accuracy(1)(y, labels) == fn.accuracy(y, labels)
+    assert fn.top_k_accuracy(CLASSES)(y, labels) == 1
+
+
+def test_of_equal_outputs_the_first_are_the_top_and_nan_hits_nothing() -> None:
+    y = np.array([[0.5, 0.5, 0.5]] * 3)
+    assert [fn.top_k_accuracy(2)(y[:1], np.array([label])) for label in range(3)] == [1, 1, 0]
+    assert fn.top_k_accuracy(2)(np.array([[np.nan, 0.9, 0.1]] * 3), np.arange(3)) == 1 / 3
+
+
+@given(seed=seeds, outputs=st.integers(1, 3), offset=st.sampled_from([0.0, 1e6]))
+def test_scores_of_regression_are_scikit_learns(seed: int, outputs: int, offset: float) -> None:
+    y, target = offset + draw(seed, (20, outputs)), offset + draw(seed + 1, (20, outputs))
+    np.testing.assert_allclose(fn.r2()(y, target), sk.r2_score(target, y), rtol=1e-9)
+    np.testing.assert_allclose(fn.mean_absolute_error()(y, target), sk.mean_absolute_error(target, y), rtol=1e-12)
+    np.testing.assert_allclose(fn.r2()(y[:, 0], target[:, 0]), sk.r2_score(target[:, 0], y[:, 0]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("miss", [0.0, 1.0])
+def test_r2_of_targets_that_do_not_vary_is_scikit_learns(miss: float) -> None:
+    target = np.array([[2.0, 1.0], [2.0, 3.0]])
+    y = target + np.array([[miss, 0.0], [0.0, 0.0]])
+    assert fn.r2()(y, target) == sk.r2_score(target, y) == 1 - miss / 2
+
+
+@given(seed=seeds, bins=st.integers(1, 20))
+def test_calibration_error_is_what_a_loop_over_bins_adds_up(seed: int, bins: int) -> None:
+    y, labels = classified(seed)
+    confidence, right = y.max(axis=1), y.argmax(axis=1) == labels
+    expected = 0.0
+    for upper in range(1, bins + 1):
+        inside = (confidence > (upper - 1) / bins) & (confidence <= upper / bins)
+        expected += abs(right[inside].sum() - confidence[inside].sum()) / len(y)
+    assert abs(fn.expected_calibration_error(bins=bins)(y, labels) - expected) <= 1e-12
+
+
+def test_calibration_of_certainty_is_how_often_it_is_wrong() -> None:
+    y = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    assert fn.expected_calibration_error()(y, np.array([0, 1, 2, 1])) == 0.25
+    for shares in ([[1.5, 0.0]], [[-0.1, 0.5]], [[np.nan, 0.5]]):
+        with pytest.raises(DataError, match="end the model with softmax"):
+            fn.expected_calibration_error()(np.array(shares), np.array([0]))
+
+
+@pytest.mark.parametrize("specimen", FOLDS, ids=repr)
+@given(seed=seeds, cuts=st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_a_fold_over_batches_is_the_metric_of_all_rows(specimen: MetricSpecimen, seed: int, cuts: list[int]) -> None:
+    y, target = specimen.point((sum(cuts), CLASSES), seed)
+    ends = np.cumsum(cuts).tolist()
+    pairs = [(y[end - size : end], target[end - size : end]) for size, end in zip(cuts, ends, strict=True)]
+    assert isinstance(specimen.metric, fn.Metric)
+    np.testing.assert_allclose(fn.fold_metric(specimen.metric, iter(pairs)), specimen.metric(y, target), rtol=1e-9)
+
+
+def test_evaluate_takes_folds_beside_functions() -> None:
+    y, labels = classified(3)
+    data = fn.Batch(y, labels)
+    metrics = fn.accuracy, fn.top_k_accuracy(1), fn.f1()
+    value, *scores = fn.evaluate(fn.identity(), fn.cross_entropy, (), data, metrics=metrics)
+    assert value == float(fn.cross_entropy(y, labels)[0])
+    assert scores == [fn.accuracy(y, labels), fn.accuracy(y, labels), fn.f1()(y, labels)]
+
+
+def test_no_batches_are_an_error_and_not_nan() -> None:
+    with pytest.raises(DataError, match="at least one batch"):
+        fn.fold_metric(fn.r2(), iter(()))
+
+
+@pytest.mark.parametrize("metric", [fn.r2(), fn.mean_absolute_error()])
+def test_what_does_not_fit_is_refused(metric: fn.Metric) -> None:
+    with pytest.raises(DataError, match="at least one row"):
+        metric(np.zeros((0, 2)), np.zeros((0, 2)))
+    for shape in ((3,), (3, 1), (2, 3)):
+        with pytest.raises(ShapeError):
+            metric(np.zeros((3, 2)), np.zeros(shape))
+    with pytest.raises(ShapeError, match="flatten"):
+        fn.r2()(np.zeros((2, 2, 2)), np.zeros((2, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: fn.top_k_accuracy(0), lambda: fn.f1(average="micro"), lambda: fn.expected_calibration_error(bins=0)],
+)
+def test_options_out_of_range_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(OptionError):
+        make()
+
+
+def test_labels_that_do_not_fit_are_refused_by_folds_too() -> None:
+    for labels in (np.array([0, 5]), np.array([0]), np.array([0.0, 1.0])):
+        with pytest.raises(FnmlpError):
+            fn.top_k_accuracy(2)(np.zeros((2, 5)), labels)

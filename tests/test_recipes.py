@@ -1,0 +1,69 @@
+"""Recipes come to the model, the loss and the optimiser that they describe, and each of them learns."""
+
+from functools import partial, reduce
+import math
+from typing import Any
+
+from attrs import evolve
+import pytest
+
+import fnmlp as fn
+from fnmlp.data import digits
+from fnmlp.errors import OptionError
+from fnmlp.recipes import RECIPES, Recipe, build_loss, build_model, build_optimizer, build_schedule
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_learns_the_small_digits(name: str) -> None:
+    data = digits()
+    recipe = evolve(RECIPES[name], epochs=15, batch_size=32, hidden=(64,))
+    steps = recipe.epochs * math.ceil(len(data.train) / recipe.batch_size)
+    model, loss = build_model(recipe, white=data.white, classes=10), build_loss(recipe)
+    optimizer = build_optimizer(recipe, steps=steps)
+    state = fn.train_state(model, optimizer, key=fn.Key(0), example=(8, 8))
+    step = partial(fn.train_step, model, loss, optimizer)
+    before, _ = fn.evaluate(model, loss, state.params, data.test)
+    for epoch in range(recipe.epochs):
+        state = reduce(step, fn.batches(data.train, size=recipe.batch_size, key=fn.Key(1), epoch=epoch), state)
+    after, accuracy = fn.evaluate(model, loss, state.params, data.test)
+    assert after < before
+    assert accuracy > (0.3 if name == "lab" else 0.9)
+
+
+def test_the_model_is_as_the_recipe_says() -> None:
+    recipe = Recipe(hidden=(3, 2), loss="cross-entropy", dropout=(0.1, 0.2), mean=0.25, dtype="float64")
+    assert build_model(recipe, white=4, classes=5).name == (
+        "chain(flatten(), scale(0.25, offset=-0.25, dtype='float64'), dropout(0.1), linear(3), relu(), dropout(0.2), "
+        "linear(2), relu(), dropout(0.2), linear(5))"
+    )
+    assert build_model(Recipe(hidden=(), pixels="raw"), white=4, classes=5).name == (
+        "chain(flatten(), scale(1.0), linear(5), softmax())"
+    )
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("warm_up", [0.0, 0.25])
+def test_the_rate_climbs_over_the_warm_up_and_then_never_rises(schedule: str, warm_up: float) -> None:
+    rate_at = build_schedule(Recipe(rate=0.5, schedule=schedule, warm_up=warm_up), steps=40)
+    rates = [rate_at(step) for step in range(40)]
+    top = round(warm_up * 40)
+    assert max(rates) == rates[top] == 0.5
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert (rates[-1] < 0.05) == (schedule != "constant")
+
+
+@pytest.mark.parametrize("wrong", [{"loss": "l7"}, {"optimizer": "sdg"}, {"schedule": "square", "warm_up": 0.1}])
+def test_an_unknown_choice_is_refused(wrong: dict[str, Any]) -> None:
+    recipe = evolve(Recipe(), **wrong)
+    with pytest.raises(OptionError, match=str(next(iter(wrong.values())))):
+        (build_loss(recipe), build_optimizer(recipe, steps=10))
+
+
+def test_the_sum_is_a_loss_too() -> None:
+    loss = build_loss(Recipe(loss="mse-sum"))
+    assert loss.func.__name__ == "_on_labels"  # type: ignore[attr-defined]
+    value, _ = loss(
+        fn.one_hot(fn.generator(fn.Key(0)).integers(0, 3, 4), 3) * 0, fn.generator(fn.Key(0)).integers(0, 3, 4)
+    )
+    assert float(value) == 4.0

@@ -1,0 +1,218 @@
+"""Optimisers against torch.optim over 200 steps in float64, and Lion against the program of its paper."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+import torch
+from torch import optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+import fnmlp as fn
+from fnmlp.tree import Tree, tree_leaves, tree_map
+from tests.catalogue import OPTIMIZERS
+from tests.specimens import OptimizerSpecimen
+from tests.steps import draw
+
+STEPS = 200
+BOUND = 1e-10
+Numbers = NDArray[np.float64]
+Clip = Callable[[Any], object]
+
+
+def start() -> tuple[Numbers, Numbers]:
+    return draw(0, (4, 3)), draw(1, (3,))
+
+
+def slopes(params: Tree, step: int) -> tuple[Numbers, Numbers]:
+    """Return gradients of a bumpy bowl; some elements get none for long, and one never gets any."""
+    weight, bias = (np.asarray(leaf) for leaf in params)
+    noise = draw(step + 7, (4, 3))
+    grads = np.sin(3 * weight) + weight + noise, 2 * bias + 0.1 * draw(step + 9, (3,))
+    grads[0][1] *= step % 40 < 10
+    grads[0][2, 2] = 0.0
+    return grads
+
+
+def ours(optimizer: fn.Optimizer) -> Iterator[tuple[Tree, Tree]]:
+    params: Tree = start()
+    state = optimizer.init(params)
+    for step in range(STEPS):
+        params, state = optimizer.update(params, slopes(params, step), state)
+        yield params, state
+
+
+def torchs(make: Callable[..., Any], clip: Clip, schedule: Callable[[Any], Any] | None = None) -> Iterator[Tree]:
+    leaves = [torch.nn.Parameter(torch.from_numpy(leaf)) for leaf in start()]
+    optimizer = make(leaves)
+    scheduler = schedule(optimizer) if schedule else None
+    for step in range(STEPS):
+        for leaf, grad in zip(leaves, slopes([leaf.detach().numpy() for leaf in leaves], step), strict=True):
+            leaf.grad = torch.from_numpy(grad)
+        clip(leaves)
+        optimizer.step()
+        if scheduler:
+            scheduler.step()
+        yield tuple(leaf.detach().numpy().copy() for leaf in leaves)
+
+
+def no_clip(leaves: Any) -> None:
+    """Leave gradients as they are."""
+
+
+def assert_same_path(optimizer: fn.Optimizer, oracle: Iterator[Tree]) -> None:
+    for step, ((found, _), expected) in enumerate(zip(ours(optimizer), oracle, strict=True)):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=BOUND, err_msg=f"after step {step}")
+
+
+PAIRS: dict[str, tuple[fn.Optimizer, Callable[..., Any]]] = {
+    "sgd": (fn.sgd(0.1), partial(optim.SGD, lr=0.1)),
+    "momentum": (fn.sgd(0.1, momentum=0.9), partial(optim.SGD, lr=0.1, momentum=0.9)),
+    "dampening": (
+        fn.sgd(0.1, momentum=0.9, dampening=0.5),
+        partial(optim.SGD, lr=0.1, momentum=0.9, dampening=0.5),
+    ),
+    "nesterov": (
+        fn.sgd(0.1, momentum=0.9, nesterov=True),
+        partial(optim.SGD, lr=0.1, momentum=0.9, nesterov=True),
+    ),
+    "sgd, weight decay": (
+        fn.compose(fn.weight_decay(0.1), fn.sgd(0.1, momentum=0.9)),
+        partial(optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.1),
+    ),
+    "adam": (fn.adam(0.05), partial(optim.Adam, lr=0.05)),
+    "adam, options": (
+        fn.adam(0.05, betas=(0.5, 0.8), epsilon=1e-3),
+        partial(optim.Adam, lr=0.05, betas=(0.5, 0.8), eps=1e-3),
+    ),
+    "adam, no memory": (fn.adam(0.05, betas=(0.0, 0.0)), partial(optim.Adam, lr=0.05, betas=(0.0, 0.0))),
+    "adam, weight decay": (
+        fn.compose(fn.weight_decay(0.1), fn.adam(0.05)),
+        partial(optim.Adam, lr=0.05, weight_decay=0.1),
+    ),
+    "adamw": (fn.adamw(0.05), partial(optim.AdamW, lr=0.05)),
+    "adamw, options": (
+        fn.adamw(0.05, betas=(0.9, 0.99), weight_decay=0.5),
+        partial(optim.AdamW, lr=0.05, betas=(0.9, 0.99), weight_decay=0.5),
+    ),
+    "rmsprop": (fn.rmsprop(0.05), partial(optim.RMSprop, lr=0.05)),
+    "rmsprop, momentum": (
+        fn.rmsprop(0.05, decay=0.9, momentum=0.5),
+        partial(optim.RMSprop, lr=0.05, alpha=0.9, momentum=0.5),
+    ),
+    "rmsprop, centered": (fn.rmsprop(0.05, centered=True), partial(optim.RMSprop, lr=0.05, centered=True)),
+    "rmsprop, both": (
+        fn.rmsprop(0.05, momentum=0.5, centered=True),
+        partial(optim.RMSprop, lr=0.05, momentum=0.5, centered=True),
+    ),
+    "adagrad": (fn.adagrad(0.05), partial(optim.Adagrad, lr=0.05)),
+    "adagrad, options": (
+        fn.adagrad(0.05, rate_decay=0.01, initial=0.5, epsilon=1e-3),
+        partial(optim.Adagrad, lr=0.05, lr_decay=0.01, initial_accumulator_value=0.5, eps=1e-3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_200_steps_are_torchs(name: str) -> None:
+    optimizer, oracle = PAIRS[name]
+    assert_same_path(optimizer, torchs(oracle, no_clip))
+
+
+@pytest.mark.parametrize(
+    ("transform", "clip"),
+    [
+        (fn.clip_by_value(0.3), lambda leaves: torch.nn.utils.clip_grad_value_(leaves, 0.3)),
+        (fn.clip_by_global_norm(2.0), lambda leaves: torch.nn.utils.clip_grad_norm_(leaves, 2.0)),
+        (fn.clip_by_global_norm(1e9), lambda leaves: torch.nn.utils.clip_grad_norm_(leaves, 1e9)),
+    ],
+    ids=["value", "norm", "norm that none reaches"],
+)
+def test_clipped_gradients_are_torchs(transform: fn.Transform, clip: Clip) -> None:
+    optimizer = fn.compose(transform, fn.sgd(0.1, momentum=0.5))
+    assert_same_path(optimizer, torchs(partial(optim.SGD, lr=0.1, momentum=0.5), clip))
+
+
+schedulers = optim.lr_scheduler
+SCHEDULES: dict[str, tuple[fn.Schedule, Callable[[Any], Any]]] = {
+    "step": (fn.step_decay(0.1, every=30, factor=0.5), lambda o: schedulers.StepLR(o, 30, 0.5)),
+    "piecewise": (
+        fn.piecewise((0.1, 0.05, 0.025), at=(50, 120)),
+        lambda o: schedulers.MultiStepLR(o, [50, 120], 0.5),
+    ),
+    "exponential": (fn.exponential_decay(0.1, factor=0.99), lambda o: schedulers.ExponentialLR(o, 0.99)),
+    "cosine": (
+        fn.cosine_decay(0.1, steps=STEPS, last=0.01),
+        lambda o: schedulers.CosineAnnealingLR(o, STEPS, 0.01),
+    ),
+    "restarts": (
+        fn.cosine_restarts(0.1, period=20, growth=2, last=0.01),
+        lambda o: schedulers.CosineAnnealingWarmRestarts(o, 20, 2, 0.01),
+    ),
+    "equal restarts": (
+        fn.cosine_restarts(0.1, period=30),
+        lambda o: schedulers.CosineAnnealingWarmRestarts(o, 30),
+    ),
+    "one cycle": (
+        fn.one_cycle(0.1, steps=STEPS),
+        lambda o: schedulers.OneCycleLR(o, 0.1, total_steps=STEPS, cycle_momentum=False),
+    ),
+    "linear": (
+        fn.linear_decay(0.1, steps=150, last=0.02),
+        lambda o: schedulers.LinearLR(o, 1.0, 0.2, total_iters=150),
+    ),
+    "warm-up": (
+        fn.warm_up(fn.constant_rate(0.1), steps=49),
+        lambda o: schedulers.LinearLR(o, 1 / 50, 1.0, total_iters=49),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("make", "oracle"), [(fn.sgd, optim.SGD), (fn.adamw, optim.AdamW)], ids=["sgd", "adamw"])
+def test_scheduled_steps_are_torchs(name: str, make: Any, oracle: Any) -> None:
+    schedule, scheduler = SCHEDULES[name]
+    assert_same_path(fn.scheduled(make, schedule), torchs(partial(oracle, lr=0.1), no_clip, scheduler))
+
+
+def test_the_average_is_torchs() -> None:
+    model = torch.nn.Linear(4, 3, dtype=torch.float64)
+    average: Any = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))  # type: ignore[no-untyped-call]
+    first = fn.averaged(fn.adam(0.05), decay=0.9)
+    for params, state in [(start(), first.init(start())), *ours(first)]:
+        with torch.no_grad():
+            model.weight.copy_(torch.tensor(params[0].T))
+            model.bias.copy_(torch.tensor(params[1]))
+        average.update_parameters(model)
+        found = fn.averaged_params(state)
+        np.testing.assert_allclose(found[0].T, average.module.weight.detach().numpy(), rtol=0, atol=BOUND)
+        np.testing.assert_allclose(found[1], average.module.bias.detach().numpy(), rtol=0, atol=BOUND)
+
+
+def test_lion_is_the_program_of_its_paper() -> None:
+    rate, first, second, decay = 0.01, 0.9, 0.99, 0.1
+    theta = list(start())
+    mean = [np.zeros_like(leaf) for leaf in theta]
+    for step, (found, _) in enumerate(ours(fn.lion(rate, weight_decay=decay))):
+        for place, grad in enumerate(slopes(theta, step)):
+            update = np.sign(mean[place] * first + grad * (1 - first)) + decay * theta[place]
+            mean[place] = mean[place] * second + grad * (1 - second)
+            theta[place] = theta[place] - rate * update
+            np.testing.assert_allclose(found[place], theta[place], rtol=0, atol=BOUND)
+
+
+@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+def test_the_same_lines_run_on_tensors(specimen: OptimizerSpecimen) -> None:
+    optimizer, params = specimen.optimizer, (draw(0, (3, 2)), (draw(1, (2,)),))
+    tensors = tree_map(torch.from_numpy, params)
+    state, torch_state = optimizer.init(params), optimizer.init(tensors)
+    for _ in range(3):
+        params, state = optimizer.update(params, params, state)
+        tensors, torch_state = optimizer.update(tensors, tensors, torch_state)
+    for found, expected in zip(tree_leaves(tensors), tree_leaves(params), strict=True):
+        assert type(found) is torch.Tensor
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
