@@ -11,7 +11,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer
-from fnmlp.testing.numeric import EPSILON, along_direction, cast, find_discrepancy, normal, random_like
+from fnmlp.testing.numeric import EPSILON, along_direction, cast, find_discrepancy, normal, random_like, size_of_parts
 from fnmlp.testing.report import (
     DifferenceFound,
     Law,
@@ -195,11 +195,10 @@ def float32_stays_float32_and_close(case: LayerCase) -> None:
     along = random_like(cast(gradients, np.float64), fold_in(case.key, 7))
     exact, size = along_direction(case.gradients(cast(params, np.float64), wide, dy.astype(np.float64)), along)
     error = abs(along_direction(gradients, along)[0] - exact)
-    if error > 32 * EPSILON32 * size:
-        size = max(size, sum(along_direction(part, along)[1] for part in case.parts()))
-        bound = 32 * EPSILON32 * max(size, float(np.finfo(np.float32).tiny))
-        if not error <= bound:
-            raise DifferenceFound("(params, dx), along a random direction", f"an error of at most {bound!r}", error)
+    share = 32 * EPSILON32
+    if not error <= share * size and not error <= share * size_of_parts(case.parts(), along):
+        expected = f"an error of at most {share * size_of_parts(case.parts(), along)!r}"
+        raise DifferenceFound("(params, dx), along a random direction", expected, error)
 
 
 @law("layer")

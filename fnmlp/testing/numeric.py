@@ -78,10 +78,8 @@ def find_discrepancy(
     along = random_like(at, key)
     analytic, size = along_direction(gradient, along)
     numeric, rounding = _contract(complex_step, function, at, along, cotangent)
-    if abs(analytic - numeric) <= bound * (size or rounding):
-        return None
-    size = max(size, sum(along_direction(part, along)[1] for part in parts()))
-    if abs(analytic - numeric) <= bound * size:
+    error = abs(analytic - numeric)
+    if error <= bound * (size or rounding) or error <= bound * size_of_parts(parts(), along):
         return None
     witness, rounding = _contract(difference, function, at, along, cotangent)
     credible = abs(numeric - witness) <= 1e-4 * (abs(witness) + EPSILON)
@@ -97,6 +95,11 @@ def along_direction(gradient: Tree, along: Tree) -> tuple[float, float]:
     """Return the sum of g_i v_i, and that of |g_i v_i|."""
     terms = np.concatenate([np.zeros(1), *map(np.ravel, tree_leaves(tree_map(np.multiply, gradient, along)))])
     return float(terms.sum()), float(np.abs(terms).sum())
+
+
+def size_of_parts(parts: Iterable[Tree], along: Tree) -> float:
+    """Return the sum of |g_i v_i| over gradients that are added up."""
+    return sum(along_direction(part, along)[1] for part in parts)
 
 
 def _contract(
