@@ -4,135 +4,141 @@ A layer is three pure functions over an immutable parameter tree, an optimiser i
 value, and training is a fold over batches.
 """
 
-from fnmlp.arrays import Array, Shape, namespace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+# At once, because the module of this name would hide the function as soon as anything imports it.
 from fnmlp.batches import Batch, batches, epoch_order
-from fnmlp.checkpoint import Checkpoint, load, restore, save
-from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
-from fnmlp.errors import (
-    CheckpointError,
-    DataError,
-    DataNotFoundError,
-    DivergenceError,
-    DtypeError,
-    FnmlpError,
-    MissingDependencyError,
-    OptionError,
-    ShapeError,
-    StructureError,
-    one_line,
-)
-from fnmlp.initializers import (
-    constant,
-    glorot_normal,
-    glorot_uniform,
-    kaiming_normal,
-    kaiming_uniform,
-    normal,
-    uniform,
-    zeros,
-)
-from fnmlp.key import Key, fold_in, generator, split
-from fnmlp.labels import one_hot
-from fnmlp.layer import Layer, Pullback, gradients
-from fnmlp.layers import (
-    Embedding,
-    LayerNorm,
-    Linear,
-    RmsNorm,
-    dropout,
-    elementwise,
-    elu,
-    embedding,
-    flatten,
-    gaussian_noise,
-    gelu,
-    hardswish,
-    hardtanh,
-    identity,
-    layer_norm,
-    leaky_relu,
-    linear,
-    log_softmax,
-    maxout,
-    relu,
-    rms_norm,
-    scale,
-    selu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    tanh,
-)
-from fnmlp.losses import (
-    Loss,
-    Weights,
-    binary_cross_entropy,
-    cross_entropy,
-    hinge,
-    huber,
-    kl,
-    l1,
-    mse,
-    nll,
-    on_labels,
-)
-from fnmlp.metrics import (
-    Metric,
-    accuracy,
-    confusion_matrix,
-    expected_calibration_error,
-    f1,
-    fold_metric,
-    mean_absolute_error,
-    mean_over_rows,
-    precision,
-    r2,
-    recall,
-    top_k_accuracy,
-)
-from fnmlp.models import SavedModel, build, load_model, save_model
-from fnmlp.optimizers import (
-    AccumulatedState,
-    AveragedState,
-    ChosenState,
-    Optimizer,
-    PathFilter,
-    Schedule,
-    ScheduledState,
-    Sums,
-    Transform,
-    accumulated,
-    adagrad,
-    adam,
-    adamw,
-    averaged,
-    averaged_params,
-    clip_by_global_norm,
-    clip_by_value,
-    compose,
-    constant_rate,
-    cosine_decay,
-    cosine_restarts,
-    decoupled_decay,
-    everywhere,
-    exponential_decay,
-    is_weight,
-    linear_decay,
-    lion,
-    max_norm,
-    one_cycle,
-    piecewise,
-    rmsprop,
-    scheduled,
-    sgd,
-    sgd_update,
-    step_decay,
-    warm_up,
-    weight_decay,
-)
-from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
-from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
+
+if TYPE_CHECKING:
+    from fnmlp.arrays import Array, Shape, namespace
+    from fnmlp.checkpoint import Checkpoint, load, restore, save
+    from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
+    from fnmlp.errors import (
+        CheckpointError,
+        DataError,
+        DataNotFoundError,
+        DivergenceError,
+        DtypeError,
+        FnmlpError,
+        MissingDependencyError,
+        OptionError,
+        ShapeError,
+        StructureError,
+        one_line,
+    )
+    from fnmlp.initializers import (
+        constant,
+        glorot_normal,
+        glorot_uniform,
+        kaiming_normal,
+        kaiming_uniform,
+        normal,
+        uniform,
+        zeros,
+    )
+    from fnmlp.key import Key, fold_in, generator, split
+    from fnmlp.labels import one_hot
+    from fnmlp.layer import Layer, Pullback, gradients
+    from fnmlp.layers import (
+        Embedding,
+        LayerNorm,
+        Linear,
+        RmsNorm,
+        dropout,
+        elementwise,
+        elu,
+        embedding,
+        flatten,
+        gaussian_noise,
+        gelu,
+        hardswish,
+        hardtanh,
+        identity,
+        layer_norm,
+        leaky_relu,
+        linear,
+        log_softmax,
+        maxout,
+        relu,
+        rms_norm,
+        scale,
+        selu,
+        sigmoid,
+        silu,
+        softmax,
+        softplus,
+        tanh,
+    )
+    from fnmlp.losses import (
+        Loss,
+        Weights,
+        binary_cross_entropy,
+        cross_entropy,
+        hinge,
+        huber,
+        kl,
+        l1,
+        mse,
+        nll,
+        on_labels,
+    )
+    from fnmlp.metrics import (
+        Metric,
+        accuracy,
+        confusion_matrix,
+        expected_calibration_error,
+        f1,
+        fold_metric,
+        mean_absolute_error,
+        mean_over_rows,
+        precision,
+        r2,
+        recall,
+        top_k_accuracy,
+    )
+    from fnmlp.models import SavedModel, build, load_model, save_model
+    from fnmlp.optimizers import (
+        AccumulatedState,
+        AveragedState,
+        ChosenState,
+        Optimizer,
+        PathFilter,
+        Schedule,
+        ScheduledState,
+        Sums,
+        Transform,
+        accumulated,
+        adagrad,
+        adam,
+        adamw,
+        averaged,
+        averaged_params,
+        clip_by_global_norm,
+        clip_by_value,
+        compose,
+        constant_rate,
+        cosine_decay,
+        cosine_restarts,
+        decoupled_decay,
+        everywhere,
+        exponential_decay,
+        is_weight,
+        linear_decay,
+        lion,
+        max_norm,
+        one_cycle,
+        piecewise,
+        rmsprop,
+        scheduled,
+        sgd,
+        sgd_update,
+        step_decay,
+        warm_up,
+        weight_decay,
+    )
+    from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
+    from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
 
 __version__ = "0.1.0"
 
@@ -289,3 +295,35 @@ __all__ = [
     "weight_decay",
     "zeros",
 ]
+
+_ROOMS = (
+    "arrays",
+    "errors",
+    "tree",
+    "key",
+    "layer",
+    "labels",
+    "initializers",
+    "layers",
+    "combinators",
+    "losses",
+    "optimizers",
+    "metrics",
+    "training",
+    "checkpoint",
+    "models",
+)
+"""Where the names above live, the lighter rooms first."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for: whoever uses a part of the library waits for that part alone."""
+    if name in __all__:
+        modules = (import_module(f"{__name__}.{room}") for room in _ROOMS)
+        globals()[name] = next(getattr(module, name) for module in modules if hasattr(module, name))
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

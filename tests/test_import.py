@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -13,12 +13,15 @@ SHOW_IMPORTS = """
 import sys
 before = set(sys.modules)
 import fnmlp
-print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+{use}
+print(*sorted({{name.partition(".")[0] for name in set(sys.modules) - before}}))
 """
 
 
-def test_importing_fnmlp_imports_numpy_and_attrs_and_nothing_else() -> None:
-    finished = subprocess.run([sys.executable, "-c", SHOW_IMPORTS], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("use", ["", "from fnmlp import *"])
+def test_importing_fnmlp_imports_numpy_and_attrs_and_nothing_else(use: str) -> None:
+    program = SHOW_IMPORTS.format(use=use)
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     imported = set(finished.stdout.split())
     assert "fnmlp" in imported
     assert imported - set(sys.stdlib_module_names) - NEEDS == set()
@@ -28,11 +31,16 @@ def test_importing_fnmlp_imports_numpy_and_attrs_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", fnmlp.__all__)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     value = getattr(fnmlp, name)
+    assert not isinstance(value, ModuleType), "a module hides it: import it at once in __init__"
     # An alias of a type, such as Loss, can't carry a docstring.
     assert value.__doc__ or not isinstance(value, type | FunctionType)
 
 
 def test_public_names_are_each_listed_once_and_complete() -> None:
     assert len(fnmlp.__all__) == len(set(fnmlp.__all__))
-    shown = {name for name, value in vars(fnmlp).items() if isinstance(value, type | FunctionType)}
-    assert shown - set(fnmlp.__all__) == set()
+    assert set(dir(fnmlp)) == {*fnmlp.__all__, "__version__"}
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'linaer'"):
+        _ = fnmlp.linaer

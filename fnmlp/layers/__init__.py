@@ -1,15 +1,15 @@
 """Layers: each a constructor and its three pure functions, in that order, in a module by kind."""
 
 from fnmlp.layers.activations import elu, selu, sigmoid, softplus, tanh
-from fnmlp.layers.elementwise import elementwise
-from fnmlp.layers.embedding import Embedding, embedding
+from fnmlp.layers.affine import Linear, linear, maxout
+from fnmlp.layers.distributions import log_softmax, softmax
 from fnmlp.layers.gates import gelu, silu
-from fnmlp.layers.linear import Linear, linear, maxout
 from fnmlp.layers.noise import dropout, gaussian_noise
 from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm, rms_norm
+from fnmlp.layers.pointwise import elementwise
 from fnmlp.layers.rectifiers import hardswish, hardtanh, leaky_relu, relu
 from fnmlp.layers.shape import flatten, identity, scale
-from fnmlp.layers.softmax import log_softmax, softmax
+from fnmlp.layers.tables import Embedding, embedding
 
 __all__ = [
     "Embedding",

@@ -5,7 +5,7 @@ from functools import partial
 from fnmlp import special
 from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.layer import Layer, expression
-from fnmlp.layers.elementwise import elementwise
+from fnmlp.layers.pointwise import elementwise
 from fnmlp.options import positive
 
 SELU_ALPHA = 1.6732632423543772

@@ -5,7 +5,7 @@ from functools import partial
 from fnmlp.arrays import Array, namespace, read_only, to_dtype
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.layers.elementwise import elementwise
+from fnmlp.layers.pointwise import elementwise
 from fnmlp.options import fraction
 
 
