@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fnmlp.combinators import chain
 from fnmlp.layer import Layer
@@ -56,60 +56,39 @@ class Recipe:
     dtype: str = "float32"
 
 
+_FAST = Recipe(
+    hidden=(256,),
+    epochs=3,
+    batch_size=192,
+    rate=1.0,
+    loss="cross-entropy",
+    optimizer="nesterov",
+    momentum=0.8,
+    schedule="cosine",
+    warm_up=0.25,
+    mean=0.1307,
+)
+_PLAIN = Recipe(
+    epochs=30,
+    batch_size=128,
+    rate=0.002,
+    loss="cross-entropy",
+    label_smoothing=0.2,
+    optimizer="adamw",
+    weight_decay=0.2,
+    schedule="linear",
+    warm_up=0.1,
+    mean=0.1307,
+)
+_DROPOUT = evolve(_PLAIN, hidden=(1024, 1024), epochs=50, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.25))
+_FASHION = evolve(_DROPOUT, hidden=(512, 512), epochs=30, dropout=(0.1, 0.25), mean=0.286)
+
 RECIPES: Mapping[str, Recipe] = {
     "lab": Recipe(),
-    "fast": Recipe(
-        hidden=(256,),
-        epochs=3,
-        batch_size=192,
-        rate=1.0,
-        loss="cross-entropy",
-        optimizer="nesterov",
-        momentum=0.8,
-        schedule="cosine",
-        warm_up=0.25,
-        mean=0.1307,
-    ),
-    "plain": Recipe(
-        epochs=30,
-        batch_size=128,
-        rate=0.002,
-        loss="cross-entropy",
-        label_smoothing=0.2,
-        optimizer="adamw",
-        weight_decay=0.2,
-        schedule="linear",
-        warm_up=0.1,
-        mean=0.1307,
-    ),
-    "dropout": Recipe(
-        hidden=(1024, 1024),
-        epochs=50,
-        batch_size=128,
-        rate=0.0015,
-        loss="cross-entropy",
-        label_smoothing=0.1,
-        optimizer="adamw",
-        weight_decay=0.2,
-        schedule="linear",
-        warm_up=0.1,
-        dropout=(0.2, 0.25),
-        mean=0.1307,
-    ),
-    "fashion": Recipe(
-        hidden=(512, 512),
-        epochs=30,
-        batch_size=128,
-        rate=0.0015,
-        loss="cross-entropy",
-        label_smoothing=0.1,
-        optimizer="adamw",
-        weight_decay=0.2,
-        schedule="linear",
-        warm_up=0.1,
-        dropout=(0.1, 0.25),
-        mean=0.286,
-    ),
+    "fast": _FAST,
+    "plain": _PLAIN,
+    "dropout": _DROPOUT,
+    "fashion": _FASHION,
 }
 """`lab` is the university lab's loop; the others are named after what they are for."""
 

@@ -93,7 +93,8 @@ from fnmlp.optimizers import (
     weight_decay,
 )
 from fnmlp.testing import TRIALS, Law, check_layer
-from fnmlp.testing.layers import LAYER_LAWS, Draw, LayerCase
+from fnmlp.testing.cases import Draw, LayerCase
+from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.numeric import normal as normal_numbers
 from fnmlp.tree import Tree
 from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen, labels_like, shares_like

@@ -12,7 +12,8 @@ import pytest
 import fnmlp as fn
 from fnmlp.errors import OptionError
 from fnmlp.testing import LawBrokenError, check_layer, check_loss, check_optimizer, laws, layer_test, report, strategies
-from fnmlp.testing.layers import LAYER_LAWS, LAYOUTS
+from fnmlp.testing.cases import LAYOUTS
+from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.numeric import find_discrepancy, normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
 from fnmlp.tree import Tree

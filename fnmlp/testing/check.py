@@ -8,7 +8,8 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, spell
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.testing.layers import LAYER_LAWS, Draw, LayerCase
+from fnmlp.testing.cases import Draw, LayerCase
+from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.losses import LOSS_LAWS, DrawTarget, LossCase
 from fnmlp.testing.numeric import normal
 from fnmlp.testing.optimizers import OPTIMIZER_LAWS, OptimizerCase

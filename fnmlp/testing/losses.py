@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
 from fnmlp.losses import Loss
-from fnmlp.testing.layers import LAYOUTS
+from fnmlp.testing.cases import LAYOUTS
 from fnmlp.testing.numeric import EPSILON, find_discrepancy, normal
 from fnmlp.testing.report import (
     DifferenceFound,

@@ -8,7 +8,7 @@ import numpy as np
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
 from fnmlp.optimizers import Optimizer
-from fnmlp.testing.layers import expect_same_tree
+from fnmlp.testing.cases import expect_same_tree
 from fnmlp.testing.numeric import cast, normal
 from fnmlp.testing.report import DifferenceFound, Law, expect_same_form, law
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths

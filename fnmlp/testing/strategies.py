@@ -37,8 +37,8 @@ from fnmlp.layers import (
     softplus,
     tanh,
 )
+from fnmlp.testing.cases import LAYOUTS
 from fnmlp.testing.check import check_layer
-from fnmlp.testing.layers import LAYOUTS
 from fnmlp.testing.numeric import normal
 
 try:

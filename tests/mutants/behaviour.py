@@ -9,7 +9,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.layer import Layer
-from fnmlp.testing.layers import LayerCase
+from fnmlp.testing.cases import LayerCase
 from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map
 from tests.catalogue import Specimen
 

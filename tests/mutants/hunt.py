@@ -12,7 +12,8 @@ from fnmlp.arrays import Array
 from fnmlp.key import Key
 from fnmlp.layer import Layer
 from fnmlp.testing import LawBrokenError
-from fnmlp.testing.layers import LAYER_LAWS, LayerCase
+from fnmlp.testing.cases import LayerCase
+from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.tree import Tree, tree_leaves
 from tests.catalogue import LAYERS, LOSSES, OPTIMIZERS, Specimen
 from tests.mutants.behaviour import behaviour_mutants, noise_mutants
