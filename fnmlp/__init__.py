@@ -300,12 +300,12 @@ _ROOMS = (
     "arrays",
     "errors",
     "tree",
+    "combinators",
     "key",
     "layer",
     "labels",
     "initializers",
     "layers",
-    "combinators",
     "losses",
     "optimizers",
     "metrics",
@@ -313,7 +313,7 @@ _ROOMS = (
     "checkpoint",
     "models",
 )
-"""Where the names above live, the lighter rooms first."""
+"""Where the names above live, the lighter rooms first; combinators before all that import attrs' own `frozen`."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,5 +1,8 @@
 """What `import fnmlp` costs and shows."""
 
+import ast
+from importlib import import_module
+from pathlib import Path
 import subprocess
 import sys
 from types import FunctionType, ModuleType
@@ -28,6 +31,19 @@ def test_importing_fnmlp_imports_numpy_and_attrs_and_nothing_else(use: str) -> N
     assert finished.stderr == ""
 
 
+def homes() -> list[tuple[str, str]]:
+    """Return where type checkers are told that each public name comes from."""
+    tree = ast.parse(Path(fnmlp.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    told = [(str(node.module), alias.name) for node in imports for alias in node.names]
+    return [(module, name) for module, name in told if module.startswith("fnmlp")]
+
+
+@pytest.mark.parametrize(("module", "name"), homes())
+def test_a_name_asked_for_is_the_one_that_type_checkers_see(module: str, name: str) -> None:
+    assert getattr(fnmlp, name) is getattr(import_module(module), name)
+
+
 @pytest.mark.parametrize("name", fnmlp.__all__)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     value = getattr(fnmlp, name)
@@ -37,7 +53,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_public_names_are_each_listed_once_and_complete() -> None:
-    assert len(fnmlp.__all__) == len(set(fnmlp.__all__))
+    assert sorted(fnmlp.__all__) == sorted(name for _, name in homes())
     assert set(dir(fnmlp)) == {*fnmlp.__all__, "__version__"}
 
 
