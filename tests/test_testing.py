@@ -17,6 +17,7 @@ from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.numeric import find_discrepancy, normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
 from fnmlp.tree import Tree
+from tests.catalogue import ids
 from tests.specimens import labels_like
 from tests.test_custom_layer import positive
 
@@ -215,3 +216,9 @@ def test_rows_whose_gradients_cancel_are_judged_by_their_sizes(
 ) -> None:
     # Found among 10,000 examples a law: the gradient is the small difference of large rows, and as exact as they are.
     check_layer(fn.build(text), example, seed=seed, trials=1, rowwise=by_row)
+
+
+def test_a_gradient_that_a_layer_cancels_is_judged_by_the_dy_that_it_cancelled() -> None:
+    # Found among 10,000 examples: layer_norm takes nearly all of a dy away; what is left is as exact as that dy was.
+    model = fn.build("chain(embedding(5, 2), flatten(), layer_norm(), linear(3), gelu())")
+    check_layer(model, (4,), seed=1093301464, trials=1, draw=ids)
