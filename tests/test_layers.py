@@ -1,7 +1,6 @@
 """Layers, one by one: the formula by hand, conventions at kinks and infinities, and refusals."""
 
 from collections.abc import Callable
-from math import fsum
 from typing import Any
 
 from hypothesis import given
@@ -33,9 +32,6 @@ from fnmlp.layers import (
     scale,
     softmax,
 )
-from fnmlp.losses import mse
-from fnmlp.optimizers import sgd
-from fnmlp.training import train_state, train_step
 from tests.steps import assert_close, draw, same_bits, seeds
 
 TINY = float(np.finfo(np.float64).smallest_subnormal)
@@ -51,19 +47,6 @@ def test_linear_is_x_w_plus_b_with_the_gradients_of_the_formula() -> None:
     assert dx.tolist() == [[1.0, 3.0, 5.0], [-1.5, -2.5, -3.5]]
 
 
-def test_linear_without_bias_runs_and_learns() -> None:
-    # The lab's Linear(bias=False) could not run.
-    model, optimizer = linear(1, bias=False), sgd(0.3)
-    state = train_state(model, optimizer, key=Key(0), example=(2,), dtype="float64")
-    assert state.params.bias == ()
-    x = draw(0, (16, 2))
-    batch = x, x @ np.array([[2.0], [-1.0]])
-    for _ in range(300):
-        state = train_step(model, mse, optimizer, state, batch)
-    assert_close(state.params.weight, np.array([[2.0], [-1.0]]), eps=1e4)
-    assert state.params.bias == ()
-
-
 def test_the_default_weights_and_biases_fill_one_over_the_root_of_the_inputs() -> None:
     params, shape = linear(64).init(Key(0), (100,))
     assert (params.weight.shape, np.shape(params.bias), shape) == ((100, 64), (64,), (64,))
@@ -76,16 +59,6 @@ def test_weights_and_biases_are_drawn_as_the_options_say() -> None:
     params, _ = linear(2, weight_init=constant(3), bias_init=zeros()).init(Key(0), (4,))
     assert params.weight.tolist() == [[3.0, 3.0]] * 4
     assert np.asarray(params.bias).tolist() == [0.0, 0.0]
-
-
-@given(seeds)
-def test_the_gradient_of_the_bias_of_60000_rows_is_within_4_eps(seed: int) -> None:
-    # sum(axis=0) adds row after row: in float32 that is 40 to 70 eps off at this many rows.
-    dy = np.random.default_rng(seed).uniform(0, 1, (60_000, 3)).astype(np.float32)
-    params = Linear(np.zeros((1, 3), np.float32), np.zeros(3, np.float32))
-    grads, _ = linear(3).vjp(params, np.zeros((60_000, 1), np.float32), None)[1](dy)
-    exact = np.array([fsum(column) for column in dy.astype(np.float64).T])
-    assert (np.abs(np.asarray(grads.bias) - exact) / exact).max() <= 4 * np.finfo(np.float32).eps
 
 
 @pytest.mark.parametrize(
@@ -188,14 +161,6 @@ def test_softmax_of_huge_and_of_tiny_numbers_is_finite() -> None:
         y = softmax().apply((), x)
     assert y[:2].tolist() == [[1, 0, 0], [1, 0, 0]]
     assert_close(y[2:], np.full((2, 3), 1 / 3), eps=4)
-
-
-@pytest.mark.parametrize("row", [[np.inf, 1.0], [np.inf, np.inf], [-np.inf, -np.inf], [np.nan, 0.0]])
-def test_softmax_of_a_row_without_a_limit_is_nan_and_leaves_other_rows_alone(row: list[float]) -> None:
-    with np.errstate(invalid="ignore"):
-        y = softmax().apply((), np.array([row, [0.0, 0.0], [-np.inf, 0.0]]))
-    assert np.isnan(y[0]).all()
-    assert y[1:].tolist() == [[0.5, 0.5], [0.0, 1.0]]
 
 
 @given(seeds)

@@ -111,34 +111,11 @@ def test_selu_has_the_constants_of_torch_at_its_limits(dtype: Any) -> None:
     assert_close(ours("selu()", x, np.ones_like(x)), torchs("selu()", x, np.ones_like(x)), eps=1)
 
 
-def test_where_the_usual_formulas_lose_all_digits_ours_keep_them() -> None:
-    # Each of these is a published bug: 1 + erf, 1 - y², y (1 - y), log of a softmax that has rounded to 1.
-    one = np.ones(1, np.float32)
-    gelu, _ = ours("gelu()", -5 * one, one)
-    assert abs(gelu[0] / -1.4332578594e-06 - 1) < 1e-7
-    _, slope = ours("tanh()", 20 * one, one)
-    assert abs(slope[0] / 1.6993417e-17 - 1) < 1e-6
-    _, slope = ours("sigmoid()", 60 * one, one)
-    assert abs(slope[0] / 8.756511e-27 - 1) < 1e-6
-    logarithms = fn.log_softmax().apply((), np.array([[60.0, 0.0]], np.float32))
-    assert abs(logarithms[0, 0] / -8.756511e-27 - 1) < 1e-6
-    assert ours("softplus()", 1e4 * one, one)[0].tolist() == [1e4]
-
-
 def test_log_softmax_is_not_moved_by_large_offsets() -> None:
     x = np.array([[1.0, 2.0, 4.0]], np.float32)
     near = fn.log_softmax().apply((), x)
     assert fn.log_softmax().apply((), x + np.float32(2**20)).tolist() == near.tolist()
     assert_close(near, functional.log_softmax(to_torch(x), -1).numpy(), eps=2)
-
-
-@pytest.mark.parametrize("row", [[np.inf, 1.0], [-np.inf, -np.inf], [np.nan, 0.0]])
-def test_log_softmax_of_a_row_without_a_limit_is_nan_and_leaves_other_rows_alone(row: list[float]) -> None:
-    with np.errstate(invalid="ignore"):
-        y = fn.log_softmax().apply((), np.array([row, [0.0, 0.0], [-np.inf, 0.0]]))
-    assert np.isnan(y[0]).all()
-    assert_close(y[1], np.log([0.5, 0.5]), eps=1)
-    assert y[2].tolist() == [-np.inf, 0.0]
 
 
 def test_log_softmax_of_equal_largest_numbers_counts_all_of_them() -> None:

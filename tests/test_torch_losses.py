@@ -133,29 +133,6 @@ def test_the_weight_of_a_sample_is_how_often_it_counts(smoothing: float) -> None
     assert nll(y, labels, sample_weights=times)[1][0, 4] == -0.4
 
 
-@pytest.mark.parametrize("gap", [20.0, 40.0, 80.0, 300.0])
-def test_the_loss_of_the_confident_class_does_not_round_to_0(gap: float) -> None:
-    # torch's log_softmax gives 0 from a gap of 37 on, and then no gradient at the label.
-    y = np.array([[0.0, gap], [gap, 0.0]])
-    value, dy = cross_entropy(y, np.array([1, 0]), reduction="none")
-    np.testing.assert_allclose(value, log1p(exp(-gap)), rtol=1e-15)
-    np.testing.assert_allclose(dy[0], np.array([1, -1]) * exp(-gap) / (1 + exp(-gap)), rtol=1e-15)
-    assert same_bits(value, cross_entropy(y, np.eye(2)[::-1].copy(), reduction="none")[0])
-    binary, _ = binary_cross_entropy(np.array([gap, -gap]), np.array([1.0, 0.0]), reduction="none")
-    np.testing.assert_allclose(binary, log1p(exp(-gap)), rtol=1e-15)
-
-
-@pytest.mark.parametrize("offset", [1e4, -1e4, 1e30, -1e30])
-def test_offsets_that_overflow_the_exponential_are_harmless(offset: float) -> None:
-    y, labels = np.array([[0.0, offset], [offset, offset]], np.float32), np.array([0, 1])
-    value, dy = cross_entropy(y, labels, reduction="none")
-    np.testing.assert_allclose(value, [max(offset, 0), np.log(2)], rtol=1e-6)
-    assert np.isfinite(dy).all()
-    losses, slopes = binary_cross_entropy(y, np.array([[1, 1], [0, 1]], np.float32), reduction="none")
-    assert np.isfinite(losses).all()
-    assert np.isfinite(slopes).all()
-
-
 def test_a_class_that_is_ruled_out_costs_nothing_unless_it_is_the_label() -> None:
     y = np.array([[1.0, -inf, 0.0], [1.0, -inf, 0.0]])
     value, dy = cross_entropy(y, np.array([0, 1]), reduction="none")
@@ -180,27 +157,9 @@ def test_an_infinite_logit_of_binary_cross_entropy_costs_0_or_infinity() -> None
     assert dy.tolist() == [0.0, 1.0, 0.0, -0.5]
 
 
-@pytest.mark.parametrize("row", [[inf, 0.0, 1.0], [-inf] * 3, [np.nan, 0.0, 1.0]])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_a_row_that_names_no_distribution_becomes_nan_and_leaves_the_others_alone(
-    row: list[float], smoothing: float
-) -> None:
-    y, labels = np.array([[1.0, 2.0, 3.0], row]), np.array([0, 1])
-    loss = partial(cross_entropy, label_smoothing=smoothing, reduction="none")
-    with np.errstate(invalid="ignore"):
-        value, dy = loss(y, labels)
-    expected, slope = loss(y[:1], labels[:1])
-    assert np.isnan(value[1])
-    assert np.isnan(dy[1]).any()
-    assert same_bits((value[:1], dy[:1]), (expected, slope))
-
-
 @pytest.mark.parametrize("loss", [cross_entropy, nll, hinge])
 def test_labels_that_do_not_fit_are_refused(loss: Loss) -> None:
     y = np.zeros((4, 3))
-    for label in (-1, 3, 255):
-        with pytest.raises(DataError, match=rf"labels\[2\]: expected 0 to 2, got {label}"):
-            loss(y, np.array([0, 2, label, 1]))
     for targets, kind in (
         (np.zeros(3, int), ShapeError),
         (np.zeros(4), DtypeError),
@@ -211,8 +170,6 @@ def test_labels_that_do_not_fit_are_refused(loss: Loss) -> None:
     for outputs in (np.zeros(4), np.zeros((4, 0)), np.zeros((4, 3, 2)), np.zeros((4, 3), int)):
         with pytest.raises(FnmlpError, match="linear"):
             loss(outputs, np.zeros(4, int))
-    with pytest.raises(DataError, match="empty batch"):
-        loss(y[:0], np.zeros(0, int))
     assert loss(y[:0], np.zeros(0, int), reduction="none")[0].shape == (0,)  # type: ignore[call-arg]
 
 
