@@ -8,12 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 # At once, because the module of this name would hide the function as soon as anything imports it.
-from fnmlp.batches import Batch, batches, epoch_order
+from fnmlp.batches import Batch, batches, epoch_order, split_data
 
 if TYPE_CHECKING:
     from fnmlp.arrays import Array, Shape, namespace
     from fnmlp.checkpoint import Checkpoint, load, restore, save
     from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
+    from fnmlp.consumers import best_state, early_stopping, scored
+    from fnmlp.derivatives import hessian_vector_product, jvp, per_example_gradients, per_example_norms, saliency
+    from fnmlp.diagnostics import LeafStatistics, statistics_table, tree_statistics, update_ratios
     from fnmlp.errors import (
         CheckpointError,
         DataError,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         StructureError,
         one_line,
     )
+    from fnmlp.fitting import fit_standardize
     from fnmlp.initializers import (
         constant,
         glorot_normal,
@@ -68,7 +72,9 @@ if TYPE_CHECKING:
         silu,
         softmax,
         softplus,
+        standardize,
         tanh,
+        unstandardize,
     )
     from fnmlp.losses import (
         Loss,
@@ -137,6 +143,7 @@ if TYPE_CHECKING:
         warm_up,
         weight_decay,
     )
+    from fnmlp.rates import rate_range, suggested_rate
     from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
     from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
 
@@ -159,6 +166,7 @@ __all__ = [
     "Key",
     "Layer",
     "LayerNorm",
+    "LeafStatistics",
     "Linear",
     "Loss",
     "Metric",
@@ -187,6 +195,7 @@ __all__ = [
     "averaged",
     "averaged_params",
     "batches",
+    "best_state",
     "binary_cross_entropy",
     "build",
     "chain",
@@ -202,6 +211,7 @@ __all__ = [
     "cross_entropy",
     "decoupled_decay",
     "dropout",
+    "early_stopping",
     "elementwise",
     "elu",
     "embedding",
@@ -212,6 +222,7 @@ __all__ = [
     "expected_calibration_error",
     "exponential_decay",
     "f1",
+    "fit_standardize",
     "flatten",
     "fold_in",
     "fold_metric",
@@ -224,10 +235,12 @@ __all__ = [
     "gradients",
     "hardswish",
     "hardtanh",
+    "hessian_vector_product",
     "hinge",
     "huber",
     "identity",
     "is_weight",
+    "jvp",
     "kaiming_normal",
     "kaiming_uniform",
     "kl",
@@ -253,10 +266,13 @@ __all__ = [
     "one_hot",
     "one_line",
     "parallel",
+    "per_example_gradients",
+    "per_example_norms",
     "piecewise",
     "precision",
     "predict",
     "r2",
+    "rate_range",
     "recall",
     "relu",
     "repeat",
@@ -264,10 +280,12 @@ __all__ = [
     "restore",
     "rms_norm",
     "rmsprop",
+    "saliency",
     "save",
     "save_model",
     "scale",
     "scheduled",
+    "scored",
     "selu",
     "sgd",
     "sgd_update",
@@ -276,7 +294,11 @@ __all__ = [
     "softmax",
     "softplus",
     "split",
+    "split_data",
+    "standardize",
+    "statistics_table",
     "step_decay",
+    "suggested_rate",
     "tanh",
     "tied",
     "top_k_accuracy",
@@ -289,7 +311,10 @@ __all__ = [
     "tree_paths",
     "tree_reduce",
     "tree_sha256",
+    "tree_statistics",
     "uniform",
+    "unstandardize",
+    "update_ratios",
     "value_and_grad",
     "warm_up",
     "weight_decay",
@@ -304,12 +329,17 @@ _ROOMS = (
     "key",
     "layer",
     "labels",
+    "fitting",
     "initializers",
     "layers",
     "losses",
     "optimizers",
     "metrics",
+    "consumers",
     "training",
+    "derivatives",
+    "diagnostics",
+    "rates",
     "checkpoint",
     "models",
 )

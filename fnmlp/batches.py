@@ -7,9 +7,9 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.errors import DataError, DtypeError
+from fnmlp.errors import DataError, DtypeError, OptionError
 from fnmlp.key import Key, fold_in, generator
-from fnmlp.options import count, not_negative
+from fnmlp.options import count, fraction, not_negative
 
 
 @frozen(eq=False)
@@ -94,6 +94,27 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
     [0, 1, 2, 3, 4]
     """
     return generator(fold_in(key, epoch)).permutation(rows)
+
+
+def split_data(data: Batch, *, key: Key, share: float) -> tuple[Batch, Batch]:
+    """Split data in two: the rows to train on, and a share of the rows that is held out, for validation or for testing.
+
+    Every row is in one of the two, and the key alone decides in which.
+    Raises:   OptionError for a share outside 0 to 1, and for one that leaves either part empty.
+
+    >>> import numpy as np
+    >>> data = Batch(np.arange(5), np.arange(5))
+    >>> train, validation = split_data(data, key=Key(0), share=0.4)
+    >>> len(train), len(validation), sorted([*train.targets.tolist(), *validation.targets.tolist()])
+    (3, 2, [0, 1, 2, 3, 4])
+    """
+    rows = len(data)
+    held_out = round(rows * fraction("split_data(share)", share))
+    if not 0 < held_out < rows:
+        got = f"{share} of {rows} rows"
+        raise OptionError("split_data(share)", "a share that leaves rows in both parts", got, "choose for instance 0.2")
+    order = generator(key).permutation(rows)
+    return data[order[held_out:]], data[order[:held_out]]
 
 
 def _is_float(x: Array) -> bool:

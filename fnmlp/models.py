@@ -103,7 +103,7 @@ def save_model(
     """Write a model, its parameters and the shape of its examples to one file, whole or not at all.
 
     `notes` are kept beside them as text.
-    Raises:   as `fnmlp.checkpoint.save`.
+    Raises:   StructureError for a model whose name is longer than `build` reads; as `fnmlp.checkpoint.save`.
 
     >>> import tempfile
     >>> model = layers.linear(2)
@@ -112,6 +112,9 @@ def save_model(
     ...     load_model(f"{folder}/m.safetensors").model
     linear(2)
     """
+    if len(model.name) > TEXT_LIMIT:
+        remedy = "hold fewer numbers in it, for instance one mean for all features"
+        raise StructureError("save_model", f"a name of at most {TEXT_LIMIT} characters", len(model.name), remedy)
     description = {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
     checkpoint.save(path, params, description)
 

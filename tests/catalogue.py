@@ -48,7 +48,9 @@ from fnmlp.layers import (
     silu,
     softmax,
     softplus,
+    standardize,
     tanh,
+    unstandardize,
 )
 from fnmlp.losses import binary_cross_entropy, cross_entropy, hinge, huber, kl, l1, mse, nll, on_labels
 from fnmlp.metrics import (
@@ -204,6 +206,10 @@ LAYERS = (
     Specimen(scale(0.5, offset=-0.25), (2, 3)),
     Specimen(scale(1 / 255, dtype="float64"), (3,)),
     Specimen(scale(1 / 255), (2, 3), draw=pixels),
+    Specimen(standardize((0.5, -2.0, 0.0), (1.0, 0.25, 3.0)), (3,)),
+    Specimen(standardize(0.25, 0.5, dtype="float64"), (2, 3), draw=pixels),
+    Specimen(unstandardize((0.5, -2.0, 0.0), (1.0, 0.25, 3.0)), (3,)),
+    Specimen(unstandardize(0.25, 0.5), (2, 3)),
     Specimen(chain(), (3,)),
     Specimen(chain(identity()), (3,)),
     Specimen(chain(linear(5), relu(), linear(3), softmax()), (4,)),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fnmlp.batches import Batch, batches, check_data, epoch_order
+from fnmlp.batches import Batch, batches, check_data, epoch_order, split_data
 from fnmlp.errors import DataError, DtypeError, OptionError
 from fnmlp.key import Key
 from fnmlp.tree import tree_equal
@@ -148,6 +148,40 @@ def test_a_batch_of_torch_tensors_gives_examples_too() -> None:
     inputs, target = data[1]
     assert (inputs.tolist(), int(target)) == ([1.0, 1.0], 1)
     assert data[:2].inputs.tolist() == [[1.0, 1.0]] * 2
+
+
+@given(st.integers(2, 60), st.floats(0, 1, exclude_max=True), st.integers(0, 5))
+def test_a_split_puts_every_row_with_its_target_into_one_of_two_parts(rows: int, share: float, entropy: int) -> None:
+    if not 0 < round(rows * share) < rows:
+        with pytest.raises(OptionError, match=r"split_data\(share\): expected a share that leaves rows in both parts"):
+            split_data(numbered(rows), key=Key(entropy), share=share)
+        return
+    train, held_out = split_data(numbered(rows), key=Key(entropy), share=share)
+    assert len(held_out) == round(rows * share)
+    assert sorted([*train.targets.tolist(), *held_out.targets.tolist()]) == list(range(rows))
+    for part in (train, held_out):
+        assert part.inputs.tolist() == [[row, -row] for row in part.targets.tolist()]
+
+
+def test_the_key_alone_decides_a_split() -> None:
+    def held_out(key: Key) -> list[int]:
+        rows: list[int] = split_data(numbered(50), key=key, share=0.2)[1].targets.tolist()
+        return rows
+
+    assert held_out(Key(0)) == held_out(Key(0))
+    assert len({tuple(held_out(Key(entropy))) for entropy in range(5)}) == 5
+
+
+def test_a_split_leaves_the_data_as_they_are() -> None:
+    data = numbered(10)
+    split_data(data, key=KEY, share=0.5)
+    assert tree_equal(data, numbered(10))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 1.5, 200, float("nan"), None, "half"])
+def test_a_share_that_is_no_share_is_refused(share: Any) -> None:
+    with pytest.raises(OptionError, match=r"split_data\(share\)"):
+        split_data(numbered(5), key=KEY, share=share)
 
 
 PINNED = [2, 6, 5, 0, 1, 4, 3, 7]

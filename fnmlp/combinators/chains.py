@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, unshared
-from fnmlp.combinators.parts import Layers, check_layers, check_params
+from fnmlp.combinators.parts import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
@@ -104,7 +104,7 @@ def _itself(dy: Array) -> Array:
 
 
 def _where(place: int, name: str) -> str:
-    return f"in layer {place} of {name}"
+    return f"in layer {place} of {shown(name)}"
 
 
 def repeat(layer: Layer[Any], times: int) -> Layer[tuple[Any, ...]]:

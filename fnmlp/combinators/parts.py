@@ -10,6 +10,9 @@ from fnmlp.tree import Tree, tree_map, tree_paths
 
 Layers: TypeAlias = tuple[Layer[Any], ...]
 
+NAME_LIMIT = 400
+"""Characters of a name that an error shows; one that holds the means of many features has thousands."""
+
 
 def check_layers(where: str, layers: Layers, *, least: int = 0) -> None:
     """Refuse what is no layer, and fewer layers than there must be.
@@ -30,7 +33,7 @@ def check_params(where: str, layers: Layers, params: Tree) -> None:
     """Refuse parameters that are not one tree for each layer."""
     if not isinstance(params, tuple) or len(params) != len(layers):
         got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
-        raise StructureError(where, f"a tuple of {len(layers)} parameter trees", got, "pass what init returned")
+        raise StructureError(shown(where), f"a tuple of {len(layers)} parameter trees", got, "pass what init returned")
 
 
 def check_same_form(where: str, expected: Tree, got: Tree, remedy: str) -> None:
@@ -68,5 +71,14 @@ def place_noted(place: str, name: str) -> Iterator[None]:
     try:
         yield
     except FnmlpError as error:
-        error.add_note(f"in {place} of {name}")
+        error.add_note(f"in {place} of {shown(name)}")
         raise
+
+
+def shown(name: str) -> str:
+    """Return what an error shows of a name.
+
+    >>> len(shown("chain(" + "relu(), " * 1000 + "relu())"))
+    401
+    """
+    return name if len(name) <= NAME_LIMIT else f"{name[:NAME_LIMIT]}…"

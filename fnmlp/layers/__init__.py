@@ -9,6 +9,7 @@ from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm, rms_norm
 from fnmlp.layers.pointwise import elementwise
 from fnmlp.layers.rectifiers import hardswish, hardtanh, leaky_relu, relu
 from fnmlp.layers.shape import flatten, identity, scale
+from fnmlp.layers.standardization import standardize, unstandardize
 from fnmlp.layers.tables import Embedding, embedding
 
 __all__ = [
@@ -39,5 +40,7 @@ __all__ = [
     "silu",
     "softmax",
     "softplus",
+    "standardize",
     "tanh",
+    "unstandardize",
 ]

@@ -80,10 +80,11 @@ def _linear_apply(params: Linear, x: Array) -> Array:
 
 
 def _linear_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:  # noqa: ARG001 (no noise)
-    return _linear_apply(params, x), partial(_linear_pull, params, x)
+    return _linear_apply(params, x), partial(linear_pull, params, x)
 
 
-def _linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+def linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    """Be the pullback of `linear`."""
     bias = () if isinstance(params.bias, tuple) else sum_rows(dy)
     return Linear(x.T @ dy, bias), partial(_times_transposed, dy, params.weight)
 
@@ -141,15 +142,23 @@ def _maxout_vjp(
 ) -> tuple[Array, Pullback[Linear]]:
     candidates = _candidates(pieces, params, x)
     y: Array = namespace(candidates).max(candidates, axis=1)
-    return y, partial(_maxout_pull, params, x, candidates == y[:, None, :])
+    return y, partial(maxout_pull, params, x, candidates == y[:, None, :])
 
 
-def _maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+def maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    """Be the pullback of `maxout`: that of its linear map, once dy is shared out."""
+    return linear_pull(params, x, maxout_shares(largest, dy))
+
+
+def maxout_shares(largest: Array, dy: Array) -> Array:
+    """Give dy to the pieces that were largest: (batch, pieces, out) and (batch, out) -> (batch, pieces · out)."""
     xp = namespace(dy)
     shares = to_dtype(largest, dy.dtype)
     winners = xp.maximum(xp.sum(shares, axis=1), 1)  # of NaN none is largest
     shares *= (dy / winners)[:, None, :]
-    return _linear_pull(params, x, xp.reshape(shares, (dy.shape[0], params.weight.shape[1])))
+    rows, pieces, out = largest.shape
+    y: Array = xp.reshape(shares, (rows, pieces * out))
+    return y
 
 
 def _candidates(pieces: int, params: Linear, x: Array) -> Array:

@@ -67,12 +67,13 @@ def _layer_norm_vjp(
     key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[LayerNorm]]:
     normal, deviation = _centred_and_scaled(epsilon, params, x)
-    return normal * params.gain + params.offset, partial(_layer_norm_pull, params, normal, deviation)
+    return normal * params.gain + params.offset, partial(layer_norm_pull, params, normal, deviation)
 
 
-def _layer_norm_pull(
+def layer_norm_pull(
     params: LayerNorm, normal: Array, deviation: Array, dy: Array
 ) -> tuple[LayerNorm, Callable[[], Array]]:
+    """Be the pullback of `layer_norm`."""
     gradient = LayerNorm(sum_rows(dy * normal), sum_rows(dy))
     return gradient, partial(_layer_norm_dx, params, normal, deviation, dy)
 
@@ -124,10 +125,11 @@ def _rms_norm_vjp(
     key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[RmsNorm]]:
     normal, size = _checked_and_scaled(epsilon, params, x)
-    return normal * params.gain, partial(_rms_norm_pull, params, normal, size)
+    return normal * params.gain, partial(rms_norm_pull, params, normal, size)
 
 
-def _rms_norm_pull(params: RmsNorm, normal: Array, size: Array, dy: Array) -> tuple[RmsNorm, Callable[[], Array]]:
+def rms_norm_pull(params: RmsNorm, normal: Array, size: Array, dy: Array) -> tuple[RmsNorm, Callable[[], Array]]:
+    """Be the pullback of `rms_norm`."""
     return RmsNorm(sum_rows(dy * normal)), partial(_rms_norm_dx, params, normal, size, dy)
 
 

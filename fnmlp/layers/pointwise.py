@@ -31,20 +31,21 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
         if not callable(value) or isinstance(value, Layer):
             raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
     text = expression("elementwise", (f, df)) if name is None else name
-    return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(_elementwise_vjp, f, df))
+    return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(elementwise_vjp, f, df))
 
 
 def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     return f(x)
 
 
-def _elementwise_vjp(
+def elementwise_vjp(
     f: Function,
     df: Function,
     params: tuple[()],  # noqa: ARG001 (no parameters)
     x: Array,
     key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[tuple[()]]]:
+    """Be the `vjp` of `elementwise`."""
     return f(x), input_pullback(partial(_elementwise_pull, df, x))
 
 

@@ -21,7 +21,7 @@ def relu() -> Layer[tuple[()]]:
     >>> relu().apply((), np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    return Layer("relu()", no_parameters, _relu_apply, _relu_vjp)
+    return Layer("relu()", no_parameters, _relu_apply, relu_vjp)
 
 
 def _relu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
@@ -29,7 +29,8 @@ def _relu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no param
     return y
 
 
-def _relu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+def relu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+    """Be the `vjp` of `relu`."""
     y = read_only(_relu_apply(params, x))
     return y, input_pullback(partial(_relu_pull, y))
 

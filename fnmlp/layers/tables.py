@@ -86,7 +86,7 @@ def _embedding_pull(params: Embedding, x: Array, dy: Array) -> tuple[Embedding, 
 
 def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
     """Return for each id the sum of its rows: a scatter-add, which the array API does not have."""
-    if isinstance(rows, np.ndarray):
+    if isinstance(rows, np.ndarray) and rows.dtype.kind == "f":  # bincount takes no complex numbers
         width = rows.shape[1]
         places = (ids[:, None] * width + np.arange(width)).ravel()
         total = np.bincount(places, rows.ravel(), count * width)

@@ -1,0 +1,114 @@
+"""Warps: maps of coordinates in the compact form that images are resampled with.
+
+A map says for each pixel of the result where in the picture it looks. Places are rounded to 1/256 pixel, which changes
+one of 255 grey levels by less than 1, and makes quarter turns, shifts by whole pixels and no change at all exact.
+"""
+
+from operator import itemgetter
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array, read_only
+from fnmlp.augmentation.images import check_images
+from fnmlp.errors import DataError, ShapeError
+from fnmlp.key import Key, generator
+from fnmlp.tree import tree_map
+
+
+@frozen(eq=False)
+class Warps:
+    """Maps of coordinates, made by `as_warps` or `random_warps`: 4 bytes a pixel at 28 x 28.
+
+    A place lies between four pixels. Pictures are thought of with one row of zeros above and one column to the left.
+    `corners`  (n, height, width): the number of the upper left of the four, counted along the rows.
+    `down`     (n, height, width) of uint8: how far below that one the place lies, in 1/256 pixel.
+    `right`    (n, height, width) of uint8: how far to its right.
+    """
+
+    corners: Array
+    down: Array
+    right: Array
+
+
+def as_warps(points: Array) -> Warps:
+    """Make warps from the places where each pixel of each result looks; a place outside the picture reads 0.
+
+    Shapes:   points (n, 2, height, width): row and column in the picture.
+    Units:    pixels from the centre of the first one; rounded to 1/256.
+    Raises:   ShapeError for points of another shape.
+
+    >>> rows, columns = np.indices((2, 3))
+    >>> resample(np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8), as_warps(np.stack([[rows, columns + 0.5]])))
+    array([[[2, 2, 2],
+            [4, 6, 3]]], dtype=uint8)
+    """
+    if points.ndim != 4 or points.shape[1] != 2:
+        raise ShapeError("as_warps", "points (n, 2, height, width)", points.shape, "stack rows and columns on axis 1")
+    _, _, height, width = points.shape
+    places = np.rint(256.0 * points)
+    inside = (places > -256) & (places < 256 * np.array([[[height]], [[width]]]))
+    # Up to one pixel outside, a place lies between the edge and 0. All others, and NaN, read four zeros.
+    np.copyto(places, -256, where=~inside.all(axis=1, keepdims=True))
+    places = places.astype(np.int32)
+    row, column = places[:, 0], places[:, 1]
+    corners = ((row >> 8) + 1) * (width + 1) + (column >> 8) + 1
+    compact = np.min_scalar_type((height + 1) * (width + 1))
+    down, right = (row & 255).astype(np.uint8), (column & 255).astype(np.uint8)
+    return Warps(read_only(corners.astype(compact)), read_only(down), read_only(right))
+
+
+def resample(images: Array, warps: Warps) -> Array:
+    """Look at each image through its own map, with bilinear interpolation; uint8 is rounded.
+
+    Shapes:   (n, height, width) and as many maps of that size -> (n, height, width).
+    Raises:   ShapeError where images and maps differ; ShapeError and DtypeError for what is no stack of images.
+
+    >>> points = np.indices((2, 2))[None] + np.array([0, 1])[:, None, None]
+    >>> resample(np.array([[[1.0, 2.0], [3.0, 4.0]]]), as_warps(points))
+    array([[[2., 0.],
+            [4., 0.]]])
+    """
+    check_images("resample", images)
+    if warps.corners.shape != images.shape:
+        remedy = "make warps of the images' own height and width, one for each image"
+        raise ShapeError("resample", f"warps of shape {images.shape}", warps.corners.shape, remedy)
+    count, height, width = images.shape
+    below, size = width + 1, (height + 1) * (width + 1)
+    # Pixels in one line: the zeros before a row also end the row before it, those above an image the image before it.
+    line = np.zeros(count * size + below + 1, np.result_type(images.dtype, np.float32))
+    line[: count * size].reshape(count, height + 1, width + 1)[:, 1:, 1:] = images
+    corners = warps.corners + np.arange(0, count * size, size)[:, None, None]
+    down, right = warps.down * np.float32(1 / 256), warps.right * np.float32(1 / 256)
+    upper = _between(line.take(corners), line[1:].take(corners), right)
+    lower = _between(line[below:].take(corners), line[below + 1 :].take(corners), right)
+    values = _between(upper, lower, down)
+    if images.dtype == np.uint8:
+        values = np.rint(values)
+    return read_only(values.astype(images.dtype, copy=False))
+
+
+def _between(start: Array, end: Array, fraction: Array) -> Array:
+    """Interpolate: grey levels of 8 bits with two fractions of 8 bits are exact in float32."""
+    between: Array = start + (end - start) * fraction
+    return between
+
+
+def apply_warps(warps: Warps, key: Key, images: Array) -> Array:
+    """Look at each image through one of the maps, drawn at random: several times faster than drawing maps afresh.
+
+    Bind the first argument with functools.partial to have a function (key, images) -> images.
+    Shapes:   (n, height, width) -> (n, height, width); the map of image i depends on the key and i alone.
+    Raises:   DataError where there are no maps; ShapeError where images and maps differ in size; ShapeError and
+              DtypeError for what is no stack of images.
+
+    >>> from fnmlp.augmentation import random_warps
+    >>> warps = random_warps(Key(0), 100, (8, 8), degrees=10.0)
+    >>> apply_warps(warps, Key(1), np.zeros((5, 8, 8), np.uint8)).shape
+    (5, 8, 8)
+    """
+    check_images("apply_warps", images)
+    if not len(warps.corners):
+        raise DataError("apply_warps", "at least one map", "none", "make some with random_warps")
+    chosen = generator(key).integers(len(warps.corners), size=len(images))
+    return resample(images, tree_map(itemgetter(chosen), warps))

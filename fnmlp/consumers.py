@@ -1,0 +1,81 @@
+"""Consumers of the sequence of states that training is: what looks at states from outside, and picks or stops.
+
+`scored` pairs each state with a number, once, and the others take such pairs. All but `best_state` are lazy, so that
+they stand one inside the other, and nothing is trained that nobody asks for.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from math import inf, isnan
+from operator import itemgetter
+from typing import TypeVar
+
+from fnmlp.errors import DataError, OptionError, StructureError
+from fnmlp.options import count
+
+State = TypeVar("State")
+
+
+def scored(states: Iterable[State], score: Callable[[State], float]) -> Iterator[tuple[State, float]]:
+    """Pair each state with its score, a number that is the higher the better the state is; of a loss, take -loss.
+
+    Raises:   OptionError where the score is no number.
+
+    >>> list(scored([1, 2, 3], lambda state: -abs(state - 2)))
+    [(1, -1.0), (2, 0.0), (3, -1.0)]
+    """
+    return ((state, _number(score(state))) for state in states)
+
+
+def _number(score: float) -> float:
+    try:
+        return float(score)
+    except (TypeError, ValueError) as error:
+        remedy = "return one of them, such as evaluate(…)[1]" if isinstance(score, tuple) else "return a number"
+        raise OptionError("scored(score)", "a number for each state", repr(score), remedy) from error
+
+
+def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> Iterator[tuple[State, float]]:
+    """Pass pairs of state and score on, until the score was not above the best so far for `patience` states in a row.
+
+    The states that were waited for in vain are passed on too; `best_state` leaves them. A score of NaN is above
+    nothing.
+    Raises:   OptionError unless patience is an integer of at least 1; StructureError for what is no pair.
+    Source:   Goodfellow, Bengio & Courville 2016, "Deep Learning", algorithm 7.1.
+
+    >>> list(early_stopping(zip("abcdef", [1, 3, 2, 3, 9, 9]), patience=2))
+    [('a', 1), ('b', 3), ('c', 2), ('d', 3)]
+    """
+    return _until_in_vain(pairs, count("early_stopping(patience)", patience))
+
+
+def _until_in_vain(pairs: Iterable[tuple[State, float]], patience: int) -> Iterator[tuple[State, float]]:
+    best, waited = -inf, 0
+    for state, score in _checked("early_stopping", pairs):
+        yield state, score
+        best, waited = (score, 0) if score > best else (best, waited + 1)
+        if waited == patience:
+            return
+
+
+def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
+    """Return the state with the highest score, and the score; of equals the first.
+
+    Raises:   DataError where there is no state, or none whose score is a number; StructureError for what is no pair.
+
+    >>> best_state(zip("abcd", [1, 3, float("nan"), 3]))
+    ('b', 3)
+    """
+    numbers = (pair for pair in _checked("best_state", pairs) if not isnan(pair[1]))
+    best = max(numbers, key=itemgetter(1), default=None)
+    if best is None:
+        remedy = "pass pairs of state and score; where all scores are NaN, train with a smaller rate"
+        raise DataError("best_state", "a state whose score is a number", "none", remedy)
+    return best
+
+
+def _checked(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
+    """Refuse states that come without their scores."""
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise StructureError(where, "pairs of state and score", type(pair).__name__, "pass scored(states, score)")
+        yield pair

@@ -1,0 +1,209 @@
+"""The gradient of each example by itself, and how long it is.
+
+The gradient of a linear layer's weight is a sum over the batch of outer products, xᵀ dy of each row; that of any
+parameter is a sum over the rows of something. `Rows` holds what is summed, example by example and in factors.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, reduce
+from math import prod
+from operator import add
+from typing import Any
+
+from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.batches import Batch
+from fnmlp.derivatives.leaves import vjp_by_leaf
+from fnmlp.key import Key
+from fnmlp.layer import Layer, P, Pullback
+from fnmlp.layers.affine import Linear, linear_pull, maxout_pull, maxout_shares
+from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm_pull, rms_norm_pull
+from fnmlp.losses import Loss
+from fnmlp.special import widen
+from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
+
+
+def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> P:
+    """Return the gradient of each example: the i-th is that of the loss of a batch of example i alone.
+
+    All examples go through the model together, and share the noise of the key as the rows of a batch do. A loss that
+    gives a number for each row (`reduction="none"`) is asked once, any other once for each row.
+    An embedding, and a layer of your own with parameters, pulls back each row by itself; with a key, which may mean
+    noise that rows share, it does so through the whole batch, in a time that grows with n². A combinator of your own is
+    such a layer, with all that it holds.
+    The model must treat each row by itself: where rows mix, as in `softmax(axis=0)`, no gradient is one example's own.
+    Shapes:   the parameters' structure, with an axis of n examples in front of the shape of each.
+    Units:    those of the loss per unit of the parameters.
+    Raises:   what the model and the loss raise.
+    Source:   Goodfellow 2015, "Efficient per-example gradient computations", arXiv:1510.01799.
+
+    >>> import numpy as np
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> batch = Batch(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0], [1.0]]))
+    >>> params = Linear(np.zeros((2, 1)), np.zeros(1))
+    >>> per_example_gradients(linear(1), mse, params, batch).weight.tolist()
+    [[[0.0], [0.0]], [[-6.0], [-8.0]]]
+    """
+    _, rows = _rows(model, loss, params, batch, key)
+    gradients: P = tree_map(Rows.multiplied, rows)
+    return gradients
+
+
+def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> Array:
+    """Return the Euclidean norm of each example's gradient over all parameters, as `per_example_gradients` gives it.
+
+    The gradients of linear layers and of maxout are never made: that of a weight is as long as x, times as long as dy.
+    So with these, and a loss that is asked once, this takes no longer than the gradient of the batch, and no memory for
+    n of them. Where layers share a parameter, and their gradients cancel, half of the digits of what is left are lost.
+    Shapes:   (n,).
+    Units:    those of the loss per unit of the parameters.
+    Raises:   what the model and the loss raise.
+    Source:   Goodfellow 2015, arXiv:1510.01799.
+
+    >>> import numpy as np
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> batch = Batch(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0], [1.0]]))
+    >>> params = Linear(np.zeros((2, 1)), ())
+    >>> per_example_norms(linear(1, bias=False), mse, params, batch)
+    array([ 0., 10.])
+    """
+    y, rows = _rows(model, loss, params, batch, key)
+    xp = namespace(y)
+    nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)
+    squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
+    return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)  # what cancels may leave less than 0
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The gradients of one parameter, example by example: each a sum of outer products, laid out in `shape`.
+
+    `left` is (n, terms, p) and `right` (n, terms, q), where p · q numbers make up the shape. Where layers share a
+    parameter their terms stand side by side. It is a dataclass, because a tree takes it for a leaf; a record of attrs
+    would be a node.
+    """
+
+    left: Array
+    right: Array
+    shape: Shape
+
+    def __add__(self, other: "Rows") -> "Rows":
+        """Put the terms of two uses of a parameter side by side; those of other factors are multiplied first."""
+        if self.left.shape[2] != other.left.shape[2]:
+            return _stacked(self.multiplied() + other.multiplied(), self.shape)
+        xp = namespace(self.left)
+        left, right = (xp.concat(pair, axis=1) for pair in ((self.left, other.left), (self.right, other.right)))
+        return Rows(left, right, self.shape)
+
+    def multiplied(self) -> Array:
+        """Return the gradients: (n, …)."""
+        left, right = self.left[:, :, :, None], self.right[:, :, None, :]
+        total = reduce(add, (left[:, term, ...] * right[:, term, ...] for term in range(left.shape[1])))
+        gradients: Array = namespace(total).reshape(total, (total.shape[0], *self.shape))
+        return gradients
+
+    def squares(self) -> Array:
+        """Return the squared norms of the gradients, (n,), in float64: ⟨Σ lᵀr, Σ lᵀr⟩ = Σⱼₖ (lⱼ·lₖ)(rⱼ·rₖ)."""
+        left, right = widen(self.left), widen(self.right)
+        products = (left @ left.mT) * (right @ right.mT)
+        squares: Array = namespace(products).sum(products, axis=(1, 2))
+        return squares
+
+
+def _stacked(gradients: Array, shape: Shape) -> Rows:
+    """Hold gradients, (n, …), as products with 1."""
+    xp, rows = namespace(gradients), gradients.shape[0]
+    ones = xp.ones((rows, 1, 1), dtype=gradients.dtype, device=gradients.device)
+    return Rows(ones, xp.reshape(gradients, (rows, 1, prod(shape))), shape)
+
+
+def _rows(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None) -> tuple[Array, Any]:
+    """Return the outputs, and the gradients of all examples as `Rows`."""
+    y, pullback = vjp_by_leaf(_leaf_vjp, model, params, batch.inputs, key)
+    rows, _ = pullback(_own_dy(loss, y, batch.targets))
+    return y, rows
+
+
+def _own_dy(loss: Loss, y: Array, targets: Array) -> Array:
+    """Return for each row the gradient of the loss of a batch of that row alone."""
+    value, dy = loss(y, targets)
+    if getattr(value, "shape", ()) == (y.shape[0],):
+        return dy
+    alone = (loss(y[row : row + 1, ...], targets[row : row + 1, ...])[1] for row in range(y.shape[0]))
+    own: Array = namespace(dy).concat([dy[:0, ...], *alone])
+    return own
+
+
+def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
+    """Be the `vjp` of a layer, except that the gradients of its parameters are `Rows`."""
+    y, pullback = layer.vjp(params, x, key)
+    if not has_leaves(params):
+        return y, pullback
+    rows = partial(_one_by_one, layer, params, x, key, pullback)
+    if isinstance(pullback, partial) and pullback.func in RULES:
+        rows = partial(RULES[pullback.func], *pullback.args)
+    return y, partial(_pull, rows, pullback)
+
+
+def _pull(rows: Callable[[Array], Tree], pullback: Pullback[Any], dy: Array) -> tuple[Tree, Callable[[], Array]]:
+    return rows(dy), partial(_input_gradient, pullback, dy)
+
+
+def _input_gradient(pullback: Pullback[Any], dy: Array) -> Array:
+    return pullback(dy)[1]()
+
+
+def _linear_rows(params: Linear, x: Array, dy: Array) -> Linear:
+    weight: Any = Rows(x[:, None, :], dy[:, None, :], params.weight.shape)
+    bias: Any = () if isinstance(params.bias, tuple) else _stacked(dy, params.bias.shape)
+    return Linear(weight, bias)
+
+
+def _maxout_rows(params: Linear, x: Array, largest: Array, dy: Array) -> Linear:
+    return _linear_rows(params, x, maxout_shares(largest, dy))
+
+
+def _layer_norm_rows(params: LayerNorm, normal: Array, deviation: Array, dy: Array) -> LayerNorm:  # noqa: ARG001
+    gain: Any = _stacked(dy * normal, params.gain.shape)
+    offset: Any = _stacked(dy, params.offset.shape)
+    return LayerNorm(gain, offset)
+
+
+def _rms_norm_rows(params: RmsNorm, normal: Array, size: Array, dy: Array) -> RmsNorm:  # noqa: ARG001
+    gain: Any = _stacked(dy * normal, params.gain.shape)
+    return RmsNorm(gain)
+
+
+RULES: dict[Any, Callable[..., Tree]] = {
+    linear_pull: _linear_rows,
+    maxout_pull: _maxout_rows,
+    layer_norm_pull: _layer_norm_rows,
+    rms_norm_pull: _rms_norm_rows,
+}
+"""What a pullback sums over the rows, from the same arguments; through any other they are pulled back one by one."""
+
+
+def _one_by_one(layer: Layer[Any], params: Tree, x: Array, key: Key | None, pullback: Pullback[Any], dy: Array) -> Tree:
+    """Pull back each row of dy: through a batch of that row alone, or with a key through the whole batch's noise."""
+    if key is None:
+        alone = [slice(row, row + 1) for row in range(dy.shape[0])]
+        pulled = [layer.vjp(params, x[row, ...], None)[1](dy[row, ...])[0] for row in alone]
+    else:
+        pulled = [pullback(_only(row, dy))[0] for row in range(dy.shape[0])]
+    return tree_map(_joined, params, *pulled)
+
+
+def _only(row: int, dy: Array) -> Array:
+    """Return dy with 0 in all other rows."""
+    xp = namespace(dy)
+    rows = xp.reshape(xp.arange(dy.shape[0], device=dy.device), (-1, *(1,) * (dy.ndim - 1)))
+    alone: Array = xp.where(rows == row, dy, xp.zeros_like(dy))
+    return alone
+
+
+def _joined(param: Array, *gradients: Array) -> Rows:
+    xp, shape = namespace(param), tuple(param.shape)
+    none = xp.zeros((0, *shape), dtype=param.dtype, device=param.device)
+    return _stacked(xp.concat([none, *(gradient[None, ...] for gradient in gradients)]), shape)
