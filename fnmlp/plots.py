@@ -1,9 +1,9 @@
-"""Pictures of training: curves, a confusion matrix, a grid of images. Each returns a matplotlib figure.
+"""Pictures: curves of training, a confusion matrix, images, a decision boundary. Each returns a matplotlib figure.
 
 Figures are made without pyplot, so that nothing global remembers them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 import os
 from pathlib import Path
@@ -14,28 +14,33 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.errors import DataError, MissingDependencyError, OptionError, ShapeError
 from fnmlp.files import write_whole
+from fnmlp.labels import check_labels
 from fnmlp.options import one_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+GRID = 300
+"""How many points to a side a decision boundary is drawn from."""
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw the losses and the accuracy of each epoch, side by side.
 
     `history` has one mapping an epoch with `epoch`, `train_loss`, and, where it was evaluated, `test_loss` and
-    `test_accuracy`.
+    `test_accuracy`, or `validation_loss` and `validation_accuracy`.
     Raises:   DataError for an empty history; MissingDependencyError without matplotlib.
     """
     if not history:
         raise DataError("curves", "at least one epoch", "an empty history", "train first")
     figure = _figure(9.0, 3.6)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
-    for name, style in (("train_loss", "o-"), ("test_loss", "s--")):
+    for name, style in (("train_loss", "o-"), ("validation_loss", "s--"), ("test_loss", "s--")):
         _line(loss_axes, history, name, style)
-    _line(accuracy_axes, history, "test_accuracy", "s--")
+    for name in ("validation_accuracy", "test_accuracy"):
+        _line(accuracy_axes, history, name, "s--")
     loss_axes.set(xlabel="epoch", ylabel="loss", title="Loss")
-    accuracy_axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy on the test set")
+    accuracy_axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy on held-out images")
     for axes in (loss_axes, accuracy_axes):
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
@@ -97,6 +102,55 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
         axes.imshow(image, cmap="gray")
         axes.set_title(title, fontsize=8, parse_math=False)
     return figure
+
+
+def decision_boundary(
+    shares: Callable[[Array], Array], points: Array, labels: Array, *, title: str = "Decision boundary"
+) -> "Figure":
+    """Draw how probable the second of two classes is everywhere in the plane, and labelled points on top.
+
+    `shares` gives the probabilities of both classes, as `partial(fnmlp.predict, model, params)` does of a model that
+    ends with softmax. The line is where the classes are equally probable.
+    Shapes:   points (n, 2), labels (n,); `shares` maps (m, 2) -> (m, 2).
+    Raises:   ShapeError where these differ; DataError for no points, for what is no share, and naming the row of a
+              label other than 0 and 1; MissingDependencyError without matplotlib.
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
+        got = f"{points.shape} and {labels.shape}"
+        raise ShapeError("decision_boundary", "points (n, 2) and labels (n,)", got, "pass one label for each point")
+    if not len(points):
+        raise DataError("decision_boundary", "at least one point", "none", "pass the points to draw")
+    check_labels(labels, 2)
+    across, down, second = _plane(shares, points)
+    figure = _figure(6.4, 5.4)
+    axes = figure.subplots()
+    filled = axes.contourf(across, down, second, levels=np.linspace(0, 1, 21), cmap="RdBu_r", vmin=-0.6, vmax=1.6)
+    if second.min() < 0.5 < second.max():
+        axes.contour(across, down, second, levels=[0.5], colors="black", linewidths=1.2)
+    for label, (marker, colour) in enumerate((("o", "#053061"), ("s", "#67001f"))):
+        mark: Any = {"marker": marker, "c": colour, "s": 22, "edgecolors": "white", "linewidths": 0.7}
+        axes.scatter(*points[labels == label].T, label=f"class {label}", **mark)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    axes.set_title(title, parse_math=False)
+    axes.legend(loc="upper right", framealpha=0.9)
+    figure.colorbar(filled, ax=axes, label="probability of class 1", ticks=np.linspace(0, 1, 6))
+    return figure
+
+
+def _plane(shares: Callable[[Array], Array], points: Array) -> tuple[Array, Array, Array]:
+    """Return the coordinates of a square grid that holds all points, and the share of the second class at each."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = 0.54 * (float((high - low).max()) or 1.0)
+    sides = [np.linspace(middle - reach, middle + reach, GRID) for middle in (low + high) / 2]
+    across, down = np.meshgrid(*sides)
+    outputs = shares(np.stack([across.ravel(), down.ravel()], axis=1).astype(points.dtype))
+    if outputs.shape != (GRID * GRID, 2):
+        remedy = "end the model with linear(2), softmax()"
+        raise ShapeError("decision_boundary", f"shares of shape {(GRID * GRID, 2)}", outputs.shape, remedy)
+    if not ((outputs >= 0) & (outputs <= 1 + 1e-3)).all():
+        remedy = "end the model with softmax()"
+        raise DataError("decision_boundary", "shares between 0 and 1", "other numbers, or NaN", remedy)
+    return across, down, np.clip(outputs[:, 1], 0, 1).reshape(GRID, GRID)
 
 
 def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:

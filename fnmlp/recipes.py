@@ -1,12 +1,14 @@
 """Recipes: named sets of choices that train an MLP on images, and what they come to as model, loss and optimiser."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from fnmlp.combinators import chain
+from fnmlp.arrays import Array, Shape
+from fnmlp.combinators import add, chain
+from fnmlp.key import Key
 from fnmlp.layer import Layer
 from fnmlp.layers import dropout, flatten, linear, relu, scale, softmax
 from fnmlp.losses import Loss, cross_entropy, mse, on_labels
@@ -14,6 +16,7 @@ from fnmlp.optimizers import (
     Optimizer,
     Schedule,
     adamw,
+    averaged,
     constant_rate,
     cosine_decay,
     linear_decay,
@@ -21,11 +24,18 @@ from fnmlp.optimizers import (
     sgd,
     warm_up,
 )
-from fnmlp.options import fraction, one_of
+from fnmlp.options import at_least_0, fraction, one_of
+from fnmlp.tree import Tree
 
 LOSSES = ("mse", "mse-sum", "cross-entropy")
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
+PIXELS = ("unit", "raw")
+MAPS = 4000
+"""So many warps are drawn before training; each image of a batch goes through one of them."""
+
+Augment: TypeAlias = Callable[[Key, Array], Array]
+"""(key, images) -> images."""
 
 
 @frozen
@@ -36,6 +46,9 @@ class Recipe:
     `rate`, `schedule` the learning rate at its highest, and how it falls to 0 after `warm_up`, a share of all steps.
     `mean`             of the pixels in [0, 1], subtracted from them.
     `dropout`          shares dropped of the input and of each hidden layer.
+    `warp`             how strongly the images of a batch are warped, each anew; 0 for not at all, 1 for handwriting.
+    `average`          decay of a mean of the parameters over the steps, which is used in their place; 0 for none.
+    `members`          networks that differ in their keys alone; their probabilities are averaged.
     """
 
     hidden: tuple[int, ...] = (512,)
@@ -51,6 +64,9 @@ class Recipe:
     schedule: str = "constant"
     warm_up: float = 0.0
     dropout: tuple[float, float] = (0.0, 0.0)
+    warp: float = 0.0
+    average: float = 0.0
+    members: int = 1
     pixels: str = "unit"
     mean: float = 0.0
     dtype: str = "float32"
@@ -83,11 +99,25 @@ _PLAIN = Recipe(
 _DROPOUT = evolve(_PLAIN, hidden=(1024, 1024), epochs=50, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.25))
 _FASHION = evolve(_DROPOUT, hidden=(512, 512), epochs=30, dropout=(0.1, 0.25), mean=0.286)
 
+_AUGMENTED = Recipe(
+    hidden=(1024, 1024),
+    epochs=160,
+    batch_size=256,
+    rate=0.002,
+    loss="cross-entropy",
+    optimizer="adamw",
+    betas=(0.9, 0.999),
+    schedule="cosine",
+    warm_up=0.03,
+    warp=1.0,
+)
+
 RECIPES: Mapping[str, Recipe] = {
     "lab": Recipe(),
     "fast": _FAST,
     "plain": _PLAIN,
     "dropout": _DROPOUT,
+    "augmented": _AUGMENTED,
     "fashion": _FASHION,
 }
 """`lab` is the university lab's loop; the others are named after what they are for."""
@@ -101,6 +131,7 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
     >>> build_model(Recipe(hidden=(4,)), white=255, classes=2)
     chain(flatten(), scale(0.00392156862745098), linear(4), relu(), linear(2), softmax())
     """
+    one_of("recipe: pixels", recipe.pixels, PIXELS)
     factor = 1 / white if recipe.pixels == "unit" else 1.0
     layers: list[Layer[Any]] = [flatten(), scale(factor, offset=-recipe.mean, dtype=recipe.dtype)]
     before, between = recipe.dropout
@@ -134,9 +165,9 @@ def build_optimizer(recipe: Recipe, *, steps: int) -> Optimizer:
         make = partial(adamw, betas=recipe.betas, weight_decay=recipe.weight_decay)
     else:
         make = partial(sgd, momentum=recipe.momentum, nesterov=recipe.optimizer == "nesterov")
-    if recipe.schedule == "constant" and not recipe.warm_up:
-        return make(recipe.rate)
-    return scheduled(make, build_schedule(recipe, steps=steps))
+    constant = recipe.schedule == "constant" and not recipe.warm_up
+    optimizer = make(recipe.rate) if constant else scheduled(make, build_schedule(recipe, steps=steps))
+    return averaged(optimizer, decay=recipe.average) if recipe.average else optimizer
 
 
 def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
@@ -153,3 +184,47 @@ def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
         falling = linear_decay if recipe.schedule == "linear" else cosine_decay
         rest = falling(recipe.rate, steps=max(steps - climbing, 1))
     return warm_up(rest, steps=climbing) if climbing else rest
+
+
+def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | None:
+    """Return how the images of a batch are warped, or None; the maps are drawn here, once for all batches.
+
+    `shape` is that of an image, (height, width).
+
+    >>> build_augmentation(Recipe(), key=Key(0), shape=(28, 28)) is None
+    True
+    """
+    strength = at_least_0("recipe: warp", recipe.warp)
+    if not strength:
+        return None
+    # Here, because no other recipe needs it: importing it would take time.
+    from fnmlp.augmentation import apply_warps, random_warps
+
+    size = min(shape) / 28  # beside the images that these numbers were found with
+    warps = random_warps(
+        key,
+        MAPS,
+        shape,
+        degrees=12.0 * strength,
+        factor=1.15**strength,
+        slope=0.14 * strength,
+        pixels=1.5 * strength * size,
+        displacement=1.1 * strength * size,
+        smoothing=4.5 * size,
+    )
+    return partial(apply_warps, warps)
+
+
+def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree]) -> tuple[Layer[Any], Tree]:
+    """Return the network as it is used, and its parameters: it gives probabilities, the mean of those of all members.
+
+    `learned` holds the parameters of each member.
+
+    >>> classifier(Recipe(loss="cross-entropy"), linear(2), [(), ()])[0]
+    chain(add(chain(linear(2), softmax()), chain(linear(2), softmax())), scale(0.5))
+    """
+    if recipe.loss == "cross-entropy":
+        model, learned = chain(model, softmax()), [(params, ()) for params in learned]
+    if len(learned) == 1:
+        return model, learned[0]
+    return chain(add(*[model] * len(learned)), scale(1 / len(learned))), (tuple(learned), ())

@@ -1,6 +1,6 @@
 """The example's own layer keeps every law: the kit as a user uses it."""
 
-from examples.custom_layer import power
+from custom_layer import power
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key
 from fnmlp.testing import layer_test

@@ -1,23 +1,49 @@
-"""Claims about the two short scripts: they run, they are short, and they print what they say."""
+"""Claims about the scripts: they run, the two shortest are short, and they print what they say."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 import re
 import subprocess
 import sys
+from typing import Any
 
+from attrs import evolve
+import numpy as np
+from PIL import Image
 import pytest
+from sklearn.linear_model import LinearRegression
+
+from command_line import run
+from diabetes import diabetes, least_squares
+from diabetes import main as diabetes_main
+import fnmlp as fn
+from fnmlp.data import Dataset, digits
+from spirals import main as spirals_main
+from spirals import spirals
+import sweep
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 EACH_SCRIPT = pytest.mark.parametrize("name", ["compose.py", "custom_layer.py"])
 
 
-def printed_by(name: str, folder: Path) -> str:
+def printed_by(name: str, folder: Path, *arguments: object) -> str:
     """Run a script from elsewhere, with warnings as errors, and return what it printed."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert list(folder.iterdir()) == []
     return done.stdout
+
+
+def said(capsys: pytest.CaptureFixture[str], command: Any, *arguments: str) -> tuple[str, str]:
+    """Run a command in this process, and return what it said on stdout and on stderr."""
+    with pytest.MonkeyPatch.context() as patch, suppress(SystemExit):
+        for name in sweep.THREADS:  # so that what the sweep sets does not outlast it
+            patch.setenv(name, "1")
+        patch.setattr(sys, "argv", ["program", *arguments])
+        run(command)
+    return capsys.readouterr()
 
 
 @EACH_SCRIPT
@@ -61,3 +87,171 @@ def test_the_custom_layer_finds_keplers_third_law(tmp_path: Path) -> None:
     exponent = re.fullmatch(r"the exponent, learned from eight planets: (\d\.\d+)\n", text)
     assert exponent is not None
     assert abs(float(exponent[1]) - 1.5) < 0.002
+
+
+# Spirals.
+
+
+def test_spirals_are_a_function_of_their_key_and_without_noise_lie_on_their_arms() -> None:
+    data = spirals(fn.Key(1), 301, noise=0.0)
+    assert fn.tree_equal(data, spirals(fn.Key(1), 301, noise=0.0))
+    assert not np.array_equal(data.inputs, spirals(fn.Key(2), 301, noise=0.0).inputs)
+    assert np.bincount(data.targets).tolist() == [151, 150]
+    x, y = data.inputs.T.astype(np.float64)
+    radius = np.hypot(x, y)
+    assert 0.5 <= radius.min() < 1
+    assert 6 < radius.max() <= 6.5
+    turns = np.arctan2(y, x) / (2 * np.pi) + data.targets / 2
+    off_its_arm = (3 * (radius - 0.5) / 6 - turns + 0.5) % 1 - 0.5
+    assert np.abs(off_its_arm).max() < 1e-6
+
+
+def test_two_spirals_are_told_apart_the_same_way_at_every_run(tmp_path: Path) -> None:
+    text = printed_by("spirals.py", tmp_path)
+    learned, fresh = (float(line.rsplit(" ", 1)[1]) for line in text.splitlines())
+    assert learned == 1
+    assert fresh > 0.98
+    assert text == printed_by("spirals.py", tmp_path)
+
+
+def test_the_plane_of_the_spirals_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    picture = str(tmp_path / "spirals.png")
+    out, _ = said(capsys, spirals_main, "--points", "50", "--epochs", "2", "--plot", picture)
+    assert out.endswith(f"probabilities drawn to {picture}\n")
+    with Image.open(picture) as image:
+        image.verify()
+
+
+# The sweep.
+
+SMALL = "--vary", "hidden=16,8x4", "--vary", "rate=2.0,4.0", "--vary", "epochs=3", "--seeds", "2"
+
+
+def test_a_sweep_prints_the_same_whatever_the_number_of_processes(tmp_path: Path) -> None:
+    one, three = (printed_by("sweep.py", tmp_path, *SMALL, "--jobs", jobs) for jobs in (1, 3))
+    assert one == three
+    first, *table, best, last = one.splitlines()
+    assert first == "digits: 1150 images to train on, 288 to validate on"
+    row = re.compile(r"(hidden=(?:16|8x4) rate=[24]\.0 epochs=3) +validation accuracy (0\.\d{4}) ± 0\.\d{4}")
+    found = {match[1]: float(match[2]) for match in map(row.fullmatch, table) if match}
+    assert len(found) == len(table) == 4
+    assert best == f"best: {max(found, key=lambda name: found[name])}"
+    assert re.fullmatch(r"trained on all 1438 training images with seed 0: test accuracy 0\.\d{4}", last)
+
+
+def test_the_last_line_of_a_sweep_is_what_the_trainer_says_of_the_best_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in sweep.THREADS:
+        monkeypatch.setenv(name, "1")
+    swept = printed_by("sweep.py", tmp_path, "--seeds", 1, "--vary", "rate=4.0", "--vary", "hidden=16")
+    trained = printed_by("mnist.py", tmp_path, "train", "--dataset", "digits", "--rate", 4.0, "--hidden", 16)
+    assert re.findall(r"test accuracy (\S+)", swept) == re.findall(r"test accuracy (\S+)", trained)[-1:]
+
+
+def always(data: Dataset) -> Callable[[Path | None], Dataset]:
+    return lambda _: data
+
+
+def test_a_sweep_looks_at_the_test_set_for_its_last_line_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = digits()
+    turned = evolve(data, test=fn.Batch(data.test.inputs, (data.test.targets + 1) % 10))
+    options = "--seeds", "1", "--jobs", "1", "--vary", "hidden=16", "--vary", "rate=1.0,4.0"
+    printed = []
+    for one in (data, turned):
+        monkeypatch.setattr(sweep, "DATASETS", {"digits": always(one)})
+        out, err = said(capsys, sweep.sweep, *options)
+        assert err == ""
+        printed.append(out.splitlines())
+    assert printed[0][:-1] == printed[1][:-1]
+    assert printed[0][-1] != printed[1][-1]
+
+
+@pytest.mark.parametrize("rates", ["1e30", "1e30,2.0"])
+def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
+    capsys: pytest.CaptureFixture[str], rates: str
+) -> None:
+    out, err = said(capsys, sweep.sweep, "--seeds", "1", "--jobs", "1", "--vary", f"rate={rates}", "--recipe", "fast")
+    assert "rate=1e+30  validation accuracy diverged\n" in out
+    if rates == "1e30":
+        assert err == "error: sweep: expected a setting that can be trained, got none; vary other values\n"
+    else:
+        assert "best: rate=2.0\n" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "words"),
+    [
+        (diabetes_main, "--hidden 0", "--hidden"),
+        (diabetes_main, "--seed -1", "--seed"),
+        (diabetes_main, "--plot diabetes.txt", ".png, .pdf or .svg"),
+        (diabetes_main, "--output nowhere/model", "nowhere does not exist; create it first"),
+        (diabetes_main, "--rate 1", "No such option '--rate'"),
+        (spirals_main, "--rate 0", "--rate"),
+        (spirals_main, "--points 1", "--points"),
+        (spirals_main, "--noise -1", "--noise"),
+        (spirals_main, "--plot spirals.gif", ".png, .pdf or .svg"),
+        (spirals_main, "--rate 1e38 --epochs 2", "choose a smaller --rate"),
+        (sweep.sweep, "--vary rat=1", "'rat' is no field of a recipe; choose from hidden, epochs"),
+        (sweep.sweep, "--vary rate", "'' is no value of rate; write such as rate=0.5"),
+        (sweep.sweep, "--vary rate=0.5,fast", "'fast' is no value of rate"),
+        (sweep.sweep, "--vary rate=1 --vary rate=2", "rate is given twice; join its values, as in rate=A,B"),
+        (sweep.sweep, "--vary rate=1,-1", "sgd(rate): expected a finite number above 0, got -1.0"),
+        (sweep.sweep, "--vary epochs=0", "--vary epochs: expected an integer of at least 1, got 0"),
+        (sweep.sweep, "--vary hidden=64x", "'64x' is no value of hidden; write such as hidden=512"),
+        (sweep.sweep, "--vary dropout=0.5", "'0.5' is no value of dropout; write such as dropout=0.0x0.0"),
+        (sweep.sweep, "--vary loss=l7", "recipe: loss: expected 'mse' or"),
+        (sweep.sweep, "--vary pixels=grey", "recipe: pixels: expected 'unit' or 'raw'"),
+        (sweep.sweep, "--validation 1", "split_data(share)"),
+        (sweep.sweep, "--jobs 0", "--jobs"),
+    ],
+)
+def test_a_bad_option_is_one_line(capsys: pytest.CaptureFixture[str], command: Any, options: str, words: str) -> None:
+    out, err = said(capsys, command, *options.split())
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+# Diabetes.
+
+
+def test_diabetes_compares_the_network_with_least_squares_and_the_mean(tmp_path: Path) -> None:
+    text = printed_by("diabetes.py", tmp_path)
+    assert text == printed_by("diabetes.py", tmp_path)
+    parts, network, *table = text.splitlines()
+    assert parts == "266 patients to train on, 88 to validate on, 88 to test on"
+    assert re.fullmatch(r"network 10-32-1: rate \S+, best after \d+ steps", network)
+    row = re.compile(r"(.+?) +validation R² +(\S+), error (\S+)  test R² +(\S+), error (\S+)")
+    found = {match[1]: [float(number) for number in match.groups()[1:]] for match in map(row.fullmatch, table) if match}
+    assert list(found) == ["mean of targets", "linear least squares", "network"]
+    assert all(-0.1 < score <= 0 for score in found["mean of targets"][::2])
+    for name in ("linear least squares", "network"):
+        assert all(0.4 < score < 0.7 for score in found[name][::2])
+        assert all(40 < error < 50 for error in found[name][1::2])
+
+
+def test_the_linear_baseline_is_that_of_scikit_learn() -> None:
+    data = diabetes()
+    theirs = LinearRegression().fit(data.inputs.astype(np.float64), data.targets)
+    np.testing.assert_allclose(least_squares(data)(data.inputs), theirs.predict(data.inputs), rtol=1e-9)
+
+
+def test_the_saved_model_of_diabetes_takes_and_gives_the_original_units(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    picture, model = tmp_path / "diabetes.png", tmp_path / "diabetes.safetensors"
+    text = printed_by("diabetes.py", tmp_path / "empty", "--hidden", 4, "--plot", picture, "--output", model)
+    assert text.endswith(f"model saved to {model}\npredictions drawn to {picture}\n")
+    with Image.open(picture) as image:
+        image.verify()
+    saved, data = fn.load_model(model), diabetes()
+    y = fn.predict(saved.model, saved.params, data.inputs)
+    assert y.dtype == np.float32
+    assert abs(float(y.mean()) - float(data.targets.mean())) < 10
+    assert fn.r2()(y, data.targets) > 0.4

@@ -123,6 +123,71 @@ def test_samples_show_each_image_under_its_title(columns: int, places: int) -> N
     assert not any(axes.axison for axes in grid)
 
 
+# The decision boundary.
+
+POINTS, LABELS = np.array([[-1.0, 0.0], [1.0, 1.0], [3.0, 0.5]], np.float32), np.array([0, 1, 1])
+
+
+def rising(points: Any) -> Any:
+    """Give class 1 a probability that rises from 0 at x₁ = -1 to 1 at x₁ = 3, in the dtype of the points."""
+    second = np.clip((points[:, 0] + 1) / 4, 0, 1)
+    return np.stack([1 - second, second], axis=1)
+
+
+def constant(share: float) -> Callable[[Any], Any]:
+    return lambda points: np.full((len(points), 2), [1 - share, share])
+
+
+def markers_of(axes: Any) -> dict[str, list[tuple[float, float]]]:
+    marks = [mark for mark in axes.collections if mark.get_label().startswith("class ")]
+    return {mark.get_label(): list(map(tuple, mark.get_offsets().tolist())) for mark in marks}
+
+
+def lines_at(axes: Any, levels: list[float]) -> list[Any]:
+    """Return the lines that contours of just these levels consist of."""
+    contours = [found for found in axes.collections if getattr(found, "levels", None) is not None]
+    return [path.vertices for found in contours if list(found.levels) == levels for path in found.get_paths()]
+
+
+def test_points_lie_on_the_probabilities_of_their_plane_each_class_with_its_own_mark() -> None:
+    axes, bar = axes_of(plots.decision_boundary(rising, POINTS, LABELS, title="$x$"))
+    assert markers_of(axes) == {"class 0": [(-1.0, 0.0)], "class 1": [(1.0, 1.0), (3.0, 0.5)]}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["class 0", "class 1"]
+    assert (axes.get_title(), axes.title.get_parse_math(), axes.get_aspect()) == ("$x$", False, 1)
+    assert (axes.get_xlabel(), axes.get_ylabel(), bar.get_ylabel()) == ("$x_1$", "$x_2$", "probability of class 1")
+    (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert low < -1 < 3 < high
+    assert abs((high - low) - (top - bottom)) < 1e-6
+
+
+def test_the_line_is_where_both_classes_are_equally_probable() -> None:
+    axes, _ = axes_of(plots.decision_boundary(rising, POINTS, LABELS))
+    (line,) = lines_at(axes, [0.5])
+    assert np.abs(line[:, 0] - 1).max() < 1e-5
+    (filled,) = [
+        found for found in axes.collections if list(getattr(found, "levels", ())) == list(np.linspace(0, 1, 21))
+    ]
+    assert filled.filled
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_where_one_class_is_always_more_probable_there_is_no_line(share: float, tmp_path: Path) -> None:
+    figure = plots.decision_boundary(constant(share), POINTS[:1], LABELS[:1])
+    assert lines_at(figure.axes[0], [0.5]) == []
+    plots.save_figure(tmp_path / "a.png", figure)
+
+
+def test_a_model_is_asked_in_the_dtype_of_the_points() -> None:
+    asked = []
+
+    def shares(points: Any) -> Any:
+        asked.append(points.dtype)
+        return rising(points)
+
+    plots.decision_boundary(shares, POINTS, LABELS)
+    assert asked == [np.float32]
+
+
 # What does not fit is refused.
 
 
@@ -139,6 +204,31 @@ def test_samples_show_each_image_under_its_title(columns: int, places: int) -> N
         pytest.param(lambda: plots.samples(IMAGES[:0], ""), ShapeError, "and 0 titles", id="no-images"),
         pytest.param(lambda: plots.samples(IMAGES[0], "abcd"), ShapeError, r"\(4, 3\) and 4", id="one-image"),
         pytest.param(lambda: plots.samples(IMAGES, "abcde", columns=0), OptionError, "got 0", id="no-columns"),
+        pytest.param(
+            lambda: plots.decision_boundary(rising, POINTS[0], LABELS[:1]), ShapeError, r"got \(2,\)", id="a-point"
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(rising, IMAGES[:, :, 0], LABELS), ShapeError, r"got \(5, 4\)", id="in-4d"
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(rising, POINTS, LABELS[:2]), ShapeError, r"and \(2,\)", id="few-labels"
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(rising, POINTS[:0], LABELS[:0]), DataError, "at least one", id="no-points"
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(rising, POINTS, LABELS + 1), DataError, r"labels\[1\]", id="three-classes"
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(lambda x: rising(x)[:, 1], POINTS, LABELS),
+            ShapeError,
+            r"end the model with linear\(2\)",
+            id="one-share",
+        ),
+        pytest.param(
+            lambda: plots.decision_boundary(lambda x: 9 * rising(x), POINTS, LABELS), DataError, "softmax", id="logits"
+        ),
+        pytest.param(lambda: plots.decision_boundary(constant(np.nan), POINTS, LABELS), DataError, "or NaN", id="nan"),
     ],
 )
 def test_what_does_not_fit_together_is_not_drawn(

@@ -5,12 +5,22 @@ import math
 from typing import Any
 
 from attrs import evolve
+import numpy as np
 import pytest
 
 import fnmlp as fn
 from fnmlp.data import digits
 from fnmlp.errors import OptionError
-from fnmlp.recipes import RECIPES, Recipe, build_loss, build_model, build_optimizer, build_schedule
+from fnmlp.recipes import (
+    RECIPES,
+    Recipe,
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_optimizer,
+    build_schedule,
+    classifier,
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -53,11 +63,13 @@ def test_the_rate_climbs_over_the_warm_up_and_then_never_rises(schedule: str, wa
     assert (rates[-1] < 0.05) == (schedule != "constant")
 
 
-@pytest.mark.parametrize("wrong", [{"loss": "l7"}, {"optimizer": "sdg"}, {"schedule": "square", "warm_up": 0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"loss": "l7"}, {"optimizer": "sdg"}, {"schedule": "square", "warm_up": 0.1}, {"pixels": "row"}]
+)
 def test_an_unknown_choice_is_refused(wrong: dict[str, Any]) -> None:
     recipe = evolve(Recipe(), **wrong)
     with pytest.raises(OptionError, match=str(next(iter(wrong.values())))):
-        (build_loss(recipe), build_optimizer(recipe, steps=10))
+        (build_loss(recipe), build_optimizer(recipe, steps=10), build_model(recipe, white=1, classes=2))
 
 
 def test_the_sum_is_a_loss_too() -> None:
@@ -67,3 +79,41 @@ def test_the_sum_is_a_loss_too() -> None:
         fn.one_hot(fn.generator(fn.Key(0)).integers(0, 3, 4), 3) * 0, fn.generator(fn.Key(0)).integers(0, 3, 4)
     )
     assert float(value) == 4.0
+
+
+def test_warped_images_are_like_the_images_but_not_the_same() -> None:
+    augment = build_augmentation(Recipe(warp=0.5), key=fn.Key(0), shape=(8, 8))
+    assert augment is not None
+    images = digits().train.inputs[:50]
+    warped = augment(fn.Key(1), images)
+    assert (warped.shape, warped.dtype) == (images.shape, images.dtype)
+    assert all((one != other).any() for one, other in zip(images, warped, strict=True))
+    near = np.corrcoef(images.ravel(), warped.ravel())[0, 1]
+    assert near > 0.8
+
+
+def test_a_negative_warp_is_refused() -> None:
+    with pytest.raises(OptionError, match="recipe: warp"):
+        build_augmentation(Recipe(warp=-1.0), key=fn.Key(0), shape=(8, 8))
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+def test_a_classifier_gives_the_mean_of_the_probabilities_of_its_members(loss: str) -> None:
+    recipe = Recipe(hidden=(4,), loss=loss)
+    model = build_model(recipe, white=1, classes=3)
+    learned = [model.init(fn.Key(seed), (2,))[0] for seed in range(3)]
+    x = fn.generator(fn.Key(3)).normal(size=(5, 2)).astype("float32")
+    whole, params = classifier(recipe, model, learned)
+    singly = []
+    for own in learned:
+        y = model.apply(own, x)
+        singly.append(fn.softmax().apply((), y) if loss == "cross-entropy" else y)
+    np.testing.assert_allclose(whole.apply(params, x), sum(singly) / 3, rtol=1e-6)
+    alone, own = classifier(recipe, model, learned[:1])
+    np.testing.assert_array_equal(alone.apply(own, x), singly[0])
+
+
+def test_a_mean_over_the_steps_is_kept_where_the_recipe_asks_for_one() -> None:
+    optimizer = build_optimizer(Recipe(rate=1.0, average=0.75), steps=10)
+    params, state = optimizer.update((np.array([4.0]),), (np.array([4.0]),), optimizer.init((np.array([4.0]),)))
+    assert (params[0].tolist(), fn.averaged_params(state)[0].tolist()) == ([0.0], [3.0])

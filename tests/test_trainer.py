@@ -59,7 +59,7 @@ def run(home: Path, *arguments: object) -> Done:
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["mnist.py", *map(str, arguments)])
         try:
-            program.main()
+            program.run(program.cli)
         except SystemExit as stop:
             status = int(stop.code or 0)
     return Done(status, out.getvalue(), err.getvalue())
@@ -184,6 +184,45 @@ def test_options_change_the_model_and_its_training(options: tuple[object, ...], 
     assert f"model: chain(flatten(), {model}" in succeed(tmp_path, *plain, files[1], *options)
     digests = {json.loads(file.read_text())["parameters_sha256"] for file in files}
     assert len(digests) == 2
+
+
+def test_validation_takes_a_share_of_the_training_images_and_leaves_the_test_set_alone(tmp_path: Path) -> None:
+    options = (*SMALL, "--recipe", "fast", "--validation", 0.25, "--plot", tmp_path / "a.svg")
+    out = succeed(tmp_path, "train", *options)
+    assert out.startswith("digits: 1078 images to train on, 360 to validate on\n")
+    assert out.count("validation accuracy") == 2
+    assert "test accuracy" not in out
+    assert [list(entry)[2:4] for entry in history_of(tmp_path, *options)] == [
+        ["validation_loss", "validation_accuracy"],
+    ] * 2
+    assert "validation accuracy" in (tmp_path / "a.svg").read_text()
+
+
+def test_members_are_trained_one_after_another_and_saved_as_one_model(tmp_path: Path) -> None:
+    options = (*SMALL, "--recipe", "fast", "--members", 2, "--output", tmp_path / "model")
+    history = history_of(tmp_path, *options)
+    assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]
+    assert [entry["steps"] for entry in history] == [8, 16, 8, 16]
+    # The test set is looked at once, by the members together.
+    assert [entry["test_loss"] is None for entry in history] == [True, True, True, False]
+    saved = fn.load_model(tmp_path / "model")
+    assert saved.model.name.startswith("chain(add(chain(chain(flatten()")
+    assert saved.model.name.endswith("scale(0.5))")
+    test = digits().test
+    assert fn.accuracy(fn.predict(saved.model, saved.params, test.inputs), test.targets) == history[-1]["test_accuracy"]
+    assert not fn.tree_equal(saved.params[0][0], saved.params[0][1])
+
+
+@pytest.mark.parametrize("options", [("--warp", 0.5), ("--average", 0.9)])
+def test_warps_and_means_change_what_is_learned_in_the_same_way_at_every_run(
+    options: tuple[object, ...], tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("plain", "changed", "again")]
+    for file, more in zip(files, ((), options, options), strict=True):
+        succeed(tmp_path, "train", *SMALL, "--no-eval", "--output", file, *more)
+    plain, changed, again = (fn.load_model(file).params for file in files)
+    assert fn.tree_equal(changed, again)
+    assert not fn.tree_equal(changed, plain)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -51,6 +51,7 @@ def test_an_interrupted_run_says_so_and_leaves_a_whole_history(tmp_path: Path) -
     _, variables = command(tmp_path)
     # A shell that starts programs in the background may have told them to ignore the signal.
     code = "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv[:1] = []; "
+    code += f"sys.path.insert(0, {str(PROGRAM.parent)!r}); "
     start = [sys.executable, "-c", code + "runpy.run_path(sys.argv[0], run_name='__main__')", str(PROGRAM), *ENDLESS]
     with subprocess.Popen([*start, *files], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None

@@ -1,0 +1,73 @@
+"""What the command-line examples share: options that name files, and errors that take one line."""
+
+from functools import partial
+from io import TextIOWrapper
+import os
+from pathlib import Path
+import sys
+from typing import NoReturn
+
+import click
+import numpy as np
+
+import fnmlp as fn
+
+
+def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:  # noqa: ARG001
+    """Refuse a file that can't be written before the time is spent on what should go into it."""
+    if path is None:
+        return None
+    folder = path.absolute().parent
+    try:
+        if not folder.is_dir():
+            raise click.BadParameter(f"the folder {folder} does not exist; create it first")
+        if not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"the folder {folder} can't be written to; choose another")
+        if path.exists() and not path.is_file():
+            raise click.BadParameter(f"{path} is not a regular file; choose another name")
+    except OSError as error:  # such as a name that is too long
+        raise click.BadParameter(f"{path}: {error.strerror}; choose another name") from error
+    return path
+
+
+def new_picture(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a picture whose ending names no format, as well."""
+    if path is not None and path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise click.BadParameter(f"{path} must end in .png, .pdf or .svg")
+    return new_file(context, option, path)
+
+
+FILE = click.Path(path_type=Path)
+option = partial(click.option, show_default=True)
+plot_option = click.option(
+    "--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg."
+)
+data_dir_option = click.option("--data-dir", type=FILE, help="A folder with mnist/ or fashion-mnist/, looked in first.")
+
+
+def run(command: click.Command) -> None:
+    """Run a command; every failure is one line on stderr and an exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text that the terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is found where the loss is read
+            command.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        fail(" ".join(error.format_message().split()), error.exit_code)
+    except fn.FnmlpError as error:
+        fail(fn.one_line(error), 1)
+    except MemoryError as error:
+        fail(f"not enough memory ({error}); use smaller --hidden or --batch-size", 1)
+    except (KeyboardInterrupt, click.Abort):
+        fail("interrupted", 130)
+    except OSError as error:  # of the output alone; click itself ends where its reader has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"the output can't be written: {error.strerror or error}", 1)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what went wrong and leave."""
+    click.echo(f"error: {message}", err=True)
+    sys.exit(status)

@@ -1,0 +1,120 @@
+"""Predict the course of diabetes from real data: `python examples/diabetes.py --plot diabetes.png`."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, count, islice
+from pathlib import Path
+import sys
+from typing import Any, TypeAlias
+
+try:
+    import click
+    from matplotlib.figure import Figure
+    import numpy as np
+    from sklearn.datasets import load_diabetes
+
+    from command_line import FILE, new_file, option, plot_option, run
+    import fnmlp as fn
+    from fnmlp.plots import save_figure
+except ImportError as missing:
+    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
+
+Predict: TypeAlias = Callable[[fn.Array], fn.Array]
+BATCH, PATIENCE, EPOCHS = 32, 10, 1000
+
+
+def diabetes() -> fn.Batch:
+    """Return ten measures of 442 patients, from age to blood values, and the progression a year later: 25 to 346.
+
+    Source:   Efron, Hastie, Johnstone & Tibshirani 2004, "Least angle regression", Annals of Statistics 32.
+    """
+    bundle: Any = load_diabetes(scaled=False)
+    return fn.Batch(bundle.data.astype(np.float32), bundle.target[:, None].astype(np.float32))
+
+
+def learn(train: fn.Batch, validation: fn.Batch, key: fn.Key, *, hidden: int) -> tuple[fn.Layer[Any], Any, str]:
+    """Train until the validation score no longer rises; return the best model, its parameters, and how it was found.
+
+    The network sees inputs and targets of mean 0 and deviation 1, as they are among the rows that it is trained on. The
+    model that is returned takes and gives the original units.
+    """
+    of_inputs, of_targets = fn.fit_standardize(train.inputs), fn.fit_standardize(train.targets)
+    network = fn.chain(fn.standardize(*of_inputs), fn.linear(hidden), fn.tanh(), fn.linear(1))
+    model = fn.chain(network, fn.unstandardize(*of_targets))
+    data = fn.Batch(train.inputs, fn.standardize(*of_targets).apply((), train.targets))
+    start_key, order_key = fn.split(key, 2)
+    start = fn.train_state(network, fn.sgd(1.0), key=start_key, example=train.inputs.shape[1:])
+
+    def batches(epoch: int) -> Iterator[fn.Batch]:
+        return fn.batches(data, size=BATCH, key=order_key, epoch=epoch)
+
+    def score(state: fn.TrainState) -> float:
+        return fn.evaluate(model, fn.mse, (state.params, ()), validation, metrics=(fn.r2(),))[1]
+
+    rate = fn.suggested_rate(fn.rate_range(network, fn.mse, fn.sgd, start, chain.from_iterable(map(batches, count()))))
+    states = fn.epochs(partial(fn.train_step, network, fn.mse, fn.sgd(rate)), start, batches)
+    best, _ = fn.best_state(fn.early_stopping(fn.scored(islice(states, EPOCHS), score), patience=PATIENCE))
+    return model, (best.params, ()), f"rate {rate:.2g}, best after {best.step} steps"
+
+
+def least_squares(train: fn.Batch) -> Predict:
+    """Fit the linear model, in float64."""
+    columns = np.hstack([train.inputs, np.ones((len(train), 1))])
+    weights = np.linalg.lstsq(columns, train.targets, rcond=None)[0]
+    return lambda inputs: inputs @ weights[:-1] + weights[-1]
+
+
+def quality(predict: Predict, data: fn.Batch) -> str:
+    """Say how well targets are predicted."""
+    y = predict(data.inputs)
+    return f"R² {fn.r2()(y, data.targets):6.3f}, error {fn.mean_absolute_error()(y, data.targets):.1f}"
+
+
+def scatter(data: fn.Batch, predictions: dict[str, Predict]) -> Figure:
+    """Draw predictions against what came true."""
+    figure = Figure(figsize=(5.6, 5.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 360], [0, 360], color="grey", linewidth=1)
+    for name, predict in predictions.items():
+        axes.scatter(data.targets, predict(data.inputs), s=18, alpha=0.7, label=name)
+    axes.set(xlabel="true progression", ylabel="predicted progression", title="Diabetes: patients held out for testing")
+    axes.set(xlim=(0, 360), ylim=(0, 360), aspect="equal")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@option("--hidden", type=click.IntRange(1, 2**31 - 1), default=32, help="Units of the hidden layer.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides the split, initial weights and order.")
+@click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
+@plot_option
+def main(hidden: int, seed: int, output: Path | None, plot: Path | None) -> None:
+    """Train a small network on scikit-learn's diabetes data, and compare it with linear least squares.
+
+    Three fifths of the patients are trained on, one says when to stop, and one tests. R² is the share of the variance
+    that is explained; the error is the mean absolute one, in the targets' units. Expect no victory: over the seeds 0
+    to 19 the network's test R² was 0.47 ± 0.08, that of least squares 0.48 ± 0.08.
+    """
+    data, (test_key, validation_key, train_key) = diabetes(), fn.split(fn.Key(seed), 3)
+    rest, test = fn.split_data(data, key=test_key, share=0.2)
+    train, validation = fn.split_data(rest, key=validation_key, share=0.25)
+    click.echo(f"{len(train)} patients to train on, {len(validation)} to validate on, {len(test)} to test on")
+    model, params, how = learn(train, validation, train_key, hidden=hidden)
+    click.echo(f"network 10-{hidden}-1: {how}")
+    predictions: dict[str, Predict] = {
+        "mean of targets": lambda inputs: np.full((len(inputs), 1), train.targets.mean()),
+        "linear least squares": least_squares(train),
+        "network": partial(fn.predict, model, params),
+    }
+    for name, predict in predictions.items():
+        click.echo(f"{name:20}  validation {quality(predict, validation)}  test {quality(predict, test)}")
+    if output:
+        fn.save_model(output, model, params, example=data.inputs.shape[1:])
+        click.echo(f"model saved to {output}")
+    if plot:
+        save_figure(plot, scatter(test, predictions))
+        click.echo(f"predictions drawn to {plot}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,86 @@
+"""Files of models that read images: what a model's pixels and classes are travels with it as notes."""
+
+from collections.abc import Callable, Mapping
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+import numpy as np
+
+import fnmlp as fn
+from fnmlp.data import Dataset, digits, fashion_mnist, mnist
+from fnmlp.recipes import LOSSES, Recipe, build_loss
+
+DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
+    "mnist": mnist,
+    "fashion-mnist": fashion_mnist,
+    "digits": lambda _: digits(),
+}
+
+
+def pick_dataset(name: str, data_dir: Path | None, say: Callable[[str], None]) -> Dataset:
+    """Load the data set of a name; `auto` goes on with the embedded digits where MNIST can't be had."""
+    if name != "auto":
+        return DATASETS[name](data_dir)
+    try:
+        return mnist(data_dir)
+    except fn.DataNotFoundError:
+        say("MNIST can't be had here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead")
+        return digits()
+
+
+def with_validation(data: Dataset, share: float) -> Dataset:
+    """Put a share of the training images in the place of the test images; which, no seed of a run decides."""
+    train, validation = fn.split_data(data.train, key=fn.Key(0), share=share)
+    return evolve(data, train=train, test=validation)
+
+
+def save(path: Path, model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> None:
+    """Save a model that gives probabilities, with notes on what its images and classes are."""
+    notes = {"dataset": data.name, "loss": recipe.loss, "classes": json.dumps(data.classes), "white": str(data.white)}
+    fn.save_model(path, model, params, example=data.train.inputs.shape[1:], notes=notes)
+
+
+def loss_of_probabilities(name: str) -> fn.Loss:
+    """Return the loss that a model was trained with, as it is of its probabilities."""
+    if name == "cross-entropy":
+        return lambda shares, labels: fn.nll(np.log(np.maximum(shares, np.finfo(shares.dtype).tiny)), labels)
+    return build_loss(Recipe(loss=name))
+
+
+@frozen
+class ImageModel:
+    """A model that reads images, as `train --output` saved it."""
+
+    path: Path
+    saved: fn.SavedModel
+    classes: tuple[str, ...]
+    white: int
+
+    def test_set(self, dataset: str | None, data_dir: Path | None) -> fn.Batch:
+        """Load the test images of a data set, by default the one that the model was trained on."""
+        name = dataset or self.saved.notes["dataset"]
+        data = DATASETS[name](data_dir)
+        if data.test.inputs.shape[1:] != self.saved.example or data.white != self.white:
+            got = f"{name}'s {data.test.inputs.shape[1:]} with pixels up to {data.white}"
+            remedy = f"choose the --dataset that it was trained on ({self.saved.notes['dataset']})"
+            expected = f"images of shape {self.saved.example} with pixels up to {self.white}"
+            raise fn.DataError(str(self.path), expected, got, remedy)
+        return data.test
+
+
+def load(path: Path) -> ImageModel:
+    """Load a model file, and refuse one that says nothing of images."""
+    saved = fn.load_model(path)
+    try:
+        classes, white = tuple(json.loads(saved.notes["classes"])), int(saved.notes["white"])
+        known = saved.notes["loss"] in LOSSES and saved.notes["dataset"] in DATASETS
+        named = all(isinstance(name, str) for name in classes)
+        outputs = fn.predict(saved.model, saved.params, np.zeros((1, *saved.example), np.uint8))
+        if known and named and 1 <= white <= 255 and outputs.shape == (1, len(classes)):
+            return ImageModel(path, saved, classes, white)
+    except (KeyError, TypeError, ValueError):
+        pass
+    remedy = "give a file that this program's `train --output` wrote"
+    raise fn.CheckpointError(str(path), "notes on classes, pixels, loss and data set", "none that fit", remedy)

@@ -1,0 +1,81 @@
+"""Learn to tell two spirals apart, and draw what was learned: `python examples/spirals.py --plot spirals.png`."""
+
+from functools import partial, reduce
+from itertools import chain
+from math import ceil, isfinite, pi
+from pathlib import Path
+import sys
+from typing import Any
+
+try:
+    import click
+    import numpy as np
+
+    from command_line import option, plot_option, run
+    import fnmlp as fn
+    from fnmlp import plots
+except ImportError as missing:
+    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
+
+TURNS, INNERMOST, OUTERMOST = 3, 0.5, 6.5
+BATCH = 32
+FRESH = 2000
+
+
+def spirals(key: fn.Key, points: int, *, noise: float) -> fn.Batch:
+    """Draw points on two spirals that wind three times round the origin, half a turn apart; labels tell which.
+
+    `noise` is the standard deviation of each coordinate; the arms are 1 apart.
+    Source:   Lang & Witbrock 1988, "Learning to tell two spirals apart"; theirs are regular, these are drawn at random.
+    """
+    random = fn.generator(key)
+    labels = np.arange(points) % 2
+    along = np.sqrt(random.uniform(size=points))  # the root makes points as dense outside as inside
+    angle = 2 * pi * TURNS * along + pi * labels
+    radius = INNERMOST + (OUTERMOST - INNERMOST) * along
+    on_arm = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return fn.Batch((on_arm + noise * random.normal(size=(points, 2))).astype(np.float32), labels)
+
+
+def train(data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float) -> tuple[fn.Layer[Any], Any]:
+    """Train 2-hidden-hidden-2 by Adam, its rate falling to 0; return a model that gives probabilities."""
+    model = fn.chain(fn.linear(hidden), fn.gelu(), fn.linear(hidden), fn.gelu(), fn.linear(2))
+    schedule = fn.cosine_decay(rate, steps=epochs * ceil(len(data) / BATCH))
+    optimizer = fn.scheduled(fn.adam, schedule)
+    start_key, order_key = fn.split(key, 2)
+    start = fn.train_state(model, optimizer, key=start_key, example=(2,))
+    step = partial(fn.train_step, model, fn.cross_entropy, optimizer)
+    batches = (fn.batches(data, size=BATCH, key=order_key, epoch=epoch) for epoch in range(epochs))
+    state = reduce(step, chain.from_iterable(batches), start)
+    if not isfinite(state.loss):
+        raise fn.DivergenceError("train", "a finite loss", state.loss, "choose a smaller --rate")
+    return fn.chain(model, fn.softmax()), (state.params, ())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@option("--points", type=click.IntRange(2), default=500, help="Points to learn from, half of them on each spiral.")
+@option("--noise", type=click.FloatRange(0, 10), default=0.1, help="How far points stray from arms that are 1 apart.")
+@option("--hidden", type=click.IntRange(1), default=64, help="Units of each of the two hidden layers.")
+@option("--epochs", type=click.IntRange(1), default=200, help="Passes over the points.")
+@option("--rate", type=click.FloatRange(0, min_open=True), default=0.01, help="Learning rate of Adam at its highest.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides points, initial weights and order.")
+@plot_option
+def main(points: int, noise: float, hidden: int, epochs: int, rate: float, seed: int, plot: Path | None) -> None:
+    """Train a small network to tell two spirals apart, and test it on points that it has not seen.
+
+    --plot draws the probabilities that it gives to the plane.
+    """
+    data_key, fresh_key, train_key = fn.split(fn.Key(seed), 3)
+    data, fresh = spirals(data_key, points, noise=noise), spirals(fresh_key, FRESH, noise=noise)
+    model, params = train(data, train_key, hidden=hidden, epochs=epochs, rate=rate)
+    shares = partial(fn.predict, model, params)
+    click.echo(f"{points} points learned: accuracy {fn.accuracy(shares(data.inputs), data.targets):.4f}")
+    click.echo(f"{FRESH} fresh points:  accuracy {fn.accuracy(shares(fresh.inputs), fresh.targets):.4f}")
+    if plot:
+        title = f"Two spirals, learned from {points} points"
+        plots.save_figure(plot, plots.decision_boundary(shares, data.inputs, data.targets, title=title))
+        click.echo(f"probabilities drawn to {plot}")
+
+
+if __name__ == "__main__":
+    run(main)
