@@ -1,69 +1,104 @@
-"""Checkpoints: a parameter tree and the description of its model in one safetensors file.
+"""Checkpoints: a tree of arrays and numbers, and a description, in one safetensors file.
 
-The file holds each leaf under its path, such as `[2].weight`, and a text-to-text description in its header.
-It appears under its name only when it is whole: written beside it, synced, and renamed over it.
+The file holds each array under its path, such as `[2].weight`, and all else as one text in its header. It appears
+under its name only when it is whole: written beside it, synced, and renamed over it.
 """
 
 from collections.abc import Mapping
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, read_only
+from fnmlp.arrays import read_only
+from fnmlp.environment import environment
 from fnmlp.errors import CheckpointError
 from fnmlp.files import write_whole
-from fnmlp.tree import Tree, tree_flatten, tree_paths, tree_sha256
+from fnmlp.tree import Tree, tree_flatten, tree_paths
 
 FORMAT = "fnmlp 1"
-"""The value of the header's `format`; another number is another format."""
+"""The name of the header's one entry; another number is another format."""
 
 DTYPES = ("float32", "float64")
+
+START = b'{"__metadata__":{"' + FORMAT.encode() + b'":"'
+"""How the header begins, after its length in 8 bytes; the digest comes next."""
+
+DIGEST = slice(8 + len(START), 8 + len(START) + 64)
+"""Where the SHA-256 of the whole file stands, in hexadecimal; for the reckoning, 64 zeros stand there."""
+
+BLANK = "0" * 64
 
 
 @frozen(eq=False)
 class Checkpoint:
-    """What a file holds: where it came from, the description, and the leaves by path."""
+    """What a file holds.
+
+    `path`         where it came from.
+    `description`  texts that the saver gave.
+    `written_by`   what it was computed with, as `fnmlp.environment` tells it.
+    `leaves`       arrays and numbers, by their paths in the tree.
+    """
 
     path: str
     description: Mapping[str, str]
-    arrays: Mapping[str, Array]
+    written_by: Mapping[str, str]
+    leaves: Mapping[str, Any]
 
 
-def save(path: str | os.PathLike[str], params: Tree, description: Mapping[str, str]) -> None:
-    """Write parameters and a description of their model to one file, whole or not at all.
+def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str]) -> None:
+    """Write a tree of arrays and numbers, and a description of it, to one file, whole or not at all.
 
-    Raises:   CheckpointError where the file can't be written; what stood there before is then intact.
-    Source:   https://huggingface.co/docs/safetensors, with the description as its `__metadata__`.
+    The tree may be a model's parameters or a whole TrainState.
+    Raises:   CheckpointError where the file can't be written, what stood there before is then intact; and for leaves
+              other than float32 and float64 arrays, and Python's integers and floats.
+    Source:   https://huggingface.co/docs/safetensors, with all that is no array as its `__metadata__`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(f"{folder}/m.safetensors", (np.ones(2, np.float32),), {"model": "m()"})
-    ...     load(f"{folder}/m.safetensors").description["model"]
-    'm()'
+    ...     save(f"{folder}/m.safetensors", (np.ones(2, np.float32), 3), {"model": "m()"})
+    ...     load(f"{folder}/m.safetensors").leaves
+    {'[1]': 3, '[0]': array([1., 1.], dtype=float32)}
     """
+    place = os.fspath(path)
+    try:
+        write_whole(path, _to_bytes(place, tree, description))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = "choose a file in a folder that exists, may be written to and has room"
+        raise CheckpointError(place, "a place to save to", reason, remedy) from error
+
+
+def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     import json
 
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: np.asarray(leaf, order="C") for name, leaf in tree_paths(params)}
-    for name, array in arrays.items():
-        _check_dtype(os.fspath(path), name, array)
-    if reserved := {FORMAT, "parameters_sha256"} & set(description):
-        raise CheckpointError(os.fspath(path), "other keys in the description", min(reserved), "rename it")
     for key, text in description.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise CheckpointError(os.fspath(path), "a description of texts", f"{key!r}: {text!r}", "use str()")
+            raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
+    leaves = tree_paths(tree)
+    numbers = {name: leaf for name, leaf in leaves if type(leaf) in (int, float)}
+    # safetensors writes the memory of an array as it lies there.
+    arrays = {name: np.asarray(leaf, order="C") for name, leaf in leaves if name not in numbers}
+    for name, array in arrays.items():
+        _check_dtype(place, name, array)
+    told = {"description": dict(description), "numbers": numbers, "written_by": environment()}
     # One entry, because safetensors writes several in an order that changes from call to call.
-    told = json.dumps({**description, "parameters_sha256": tree_sha256(params)}, sort_keys=True, ensure_ascii=False)
-    header = {FORMAT: _digest(told, arrays) + told}
-    try:
-        write_whole(path, to_bytes(arrays, metadata=header))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = "choose a file in a folder that exists, may be written to and has room"
-        raise CheckpointError(os.fspath(path), "a place to save to", reason, remedy) from error
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+    content = to_bytes(arrays, metadata={FORMAT: BLANK + text})
+    return content[: DIGEST.start] + _digest(content) + content[DIGEST.stop :]
+
+
+def _digest(content: bytes) -> bytes:
+    """Return the SHA-256 of a file in which zeros stand for it: safetensors has no checksum of its own."""
+    from hashlib import sha256
+
+    digest = sha256(memoryview(content)[: DIGEST.start])
+    digest.update(BLANK.encode())
+    digest.update(memoryview(content)[DIGEST.stop :])
+    return digest.hexdigest().encode()
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -71,73 +106,84 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
     """
-    import json
-
-    from safetensors import SafetensorError, safe_open
-
     place = os.fspath(path)
-    if os.path.exists(place) and not os.path.isfile(place):  # a pipe would wait for its writer
-        raise CheckpointError(place, "a model file", "a directory, pipe or device", "check the path")
     try:
-        with open(place, "rb"):
-            pass
-        with safe_open(place, framework="numpy") as file:
-            header = dict(file.metadata() or {})
-            arrays = {name: read_only(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        content = _read(place)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(
-            os.fspath(path), "a model file", reason, "check the path; `train --output` writes one"
-        ) from error
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-        remedy = "give a file that was saved by fnmlp"
-        raise CheckpointError(
-            os.fspath(path), "a safetensors file", f"one that can't be read ({error})", remedy
-        ) from error
-    if set(header) != {FORMAT}:
-        got = f"entries {sorted(header)}"
-        raise CheckpointError(
-            os.fspath(path), f"a header of {FORMAT!r}", got, "give a file that was saved by this fnmlp"
-        )
+        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+    if content[DIGEST] != _digest(content):
+        raise CheckpointError(place, "the bytes that were saved", "others", "restore the file from a copy")
+    return _parse(place, content)
+
+
+def _read(place: str) -> bytes:
+    """Read a file that begins as ours do; of another one, no more than its beginning."""
+    if os.path.exists(place) and not os.path.isfile(place):  # a pipe would wait for its writer
+        raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
+    with open(place, "rb") as file:
+        beginning = file.read(DIGEST.stop)
+        if beginning[8 : DIGEST.start] != START or len(beginning) < DIGEST.stop:
+            got = "an empty file" if not beginning else "another kind of file"
+            raise CheckpointError(place, f"a file that fnmlp saved (format {FORMAT!r})", got, "check the path")
+        return beginning + file.read()
+
+
+def _parse(place: str, content: bytes) -> Checkpoint:
+    """Take a file apart whose digest is right; someone may have reckoned that of a file of their own making."""
+    import json
+
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        told = json.loads(header["__metadata__"][FORMAT][len(BLANK) :])
+        parts = {name: told[name] for name in ("description", "numbers", "written_by")}
+        arrays = from_bytes(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _refuse(place, f"one that can't be read ({type(error).__name__})")
+    kinds: dict[str, tuple[type, ...]] = {"description": (str,), "numbers": (int, float), "written_by": (str,)}
+    for name, part in parts.items():
+        if not isinstance(part, dict) or not all(type(value) in kinds[name] for value in part.values()):
+            _refuse(place, f"one whose {name} can't be read")
     for name, array in arrays.items():
         _check_dtype(place, name, array)
-    digest, told = header[FORMAT][:64], header[FORMAT][64:]
-    if digest != _digest(told, arrays):
-        raise CheckpointError(place, "the bytes that were saved", "others", "restore the file from a copy")
-    return Checkpoint(place, json.loads(told), arrays)
+    leaves = parts["numbers"] | {name: read_only(array) for name, array in arrays.items()}
+    return Checkpoint(place, parts["description"], parts["written_by"], leaves)
 
 
-def _digest(told: str, arrays: Mapping[str, Array]) -> str:
-    """Return the SHA-256 of all that a file says: safetensors has no checksum of its own."""
-    from hashlib import sha256
-
-    outline = [(name, str(array.dtype), array.shape) for name, array in sorted(arrays.items())]
-    leaves = tree_sha256(tuple(array for _, array in sorted(arrays.items())))
-    return sha256(f"{told}{outline}{leaves}".encode()).hexdigest()
+def _refuse(place: str, got: str) -> NoReturn:
+    raise CheckpointError(place, "a file that fnmlp saved", got, "give another file")
 
 
 def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
-    """Build a tree with the structure and shapes of `like` from the leaves of a checkpoint.
+    """Build a tree with the structure, shapes and kinds of numbers of `like` from the leaves of a checkpoint.
 
-    Raises:   CheckpointError where a leaf is missing, left over or of another shape.
+    Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
     """
     wanted = tree_paths(like)
     where = checkpoint.path
     remedy = "load it with the model that it was saved with"
     names = [name for name, _ in wanted]
-    missing = sorted(set(names) - set(checkpoint.arrays))
-    extra = sorted(set(checkpoint.arrays) - set(names))
+    missing = sorted(set(names) - set(checkpoint.leaves))
+    extra = sorted(set(checkpoint.leaves) - set(names))
     if missing or extra:
         got = f"{missing[0]} missing" if missing else f"also {extra[0]}"
         raise CheckpointError(where, f"the {len(names)} parameters of the model", got, remedy)
     for name, leaf in wanted:
-        found = checkpoint.arrays[name].shape
-        if found != leaf.shape:
-            raise CheckpointError(f"{where}: {name}", f"shape {leaf.shape}", found, remedy)
-    return tree_flatten(like)[1]([checkpoint.arrays[name] for name in names])
+        expected, got = _form(leaf), _form(checkpoint.leaves[name])
+        if got != expected:
+            raise CheckpointError(f"{where}: {name}", expected, got, remedy)
+    return tree_flatten(like)[1]([checkpoint.leaves[name] for name in names])
 
 
-def _check_dtype(path: str, name: str, array: Any) -> None:
+def _form(leaf: Any) -> str:
+    """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
+    return type(leaf).__name__ if type(leaf) in (int, float) else f"shape {np.shape(leaf)}"
+
+
+def _check_dtype(place: str, name: str, array: Any) -> None:
     if str(array.dtype) not in DTYPES:
         remedy = "convert the parameters with .astype('float32')"
-        raise CheckpointError(f"{path}: {name}", " or ".join(DTYPES), array.dtype, remedy)
+        raise CheckpointError(f"{place}: {name}", " or ".join(DTYPES), array.dtype, remedy)

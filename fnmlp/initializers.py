@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
-from fnmlp.key import Key, generator
+from fnmlp.key import Key, OutlineKey, generator
 from fnmlp.options import finite, positive
 
 Fans: TypeAlias = tuple[int, int]
@@ -92,7 +92,7 @@ def uniform(bound: float) -> Initializer:
 
 
 def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
-    return read_only(generator(key).uniform(-bound, bound, shape).astype(np.float32))
+    return _made(key, shape, lambda: generator(key).uniform(-bound, bound, shape))
 
 
 def normal(deviation: float) -> Initializer:
@@ -107,7 +107,7 @@ def normal(deviation: float) -> Initializer:
 
 
 def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
-    return read_only(generator(key).normal(0.0, deviation, shape).astype(np.float32))
+    return _made(key, shape, lambda: generator(key).normal(0.0, deviation, shape))
 
 
 def zeros() -> Initializer:
@@ -130,5 +130,12 @@ def constant(value: float) -> Initializer:
     return partial(_constant, value=finite("constant(value)", value))
 
 
-def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:  # noqa: ARG001 (nothing is drawn)
-    return read_only(np.full(shape, value, np.float32))
+def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
+    return _made(key, shape, lambda: np.full(shape, value, np.float32))
+
+
+def _made(key: Key, shape: Shape, fill: Callable[[], Array]) -> Array:
+    """Make an array, or only its outline where the key asks for no more."""
+    if isinstance(key, OutlineKey):
+        return np.broadcast_to(np.float32(0), shape)
+    return read_only(fill().astype(np.float32, copy=False))

@@ -41,6 +41,18 @@ class Key:
             _check_integer("Key(path)", index, INDEX_LIMIT, "2**32")
 
 
+@frozen
+class OutlineKey(Key):
+    """A key that nothing is drawn from: initializers give arrays of the right form whose numbers take no memory.
+
+    With it, an `init` tells the form of the parameters of any model, however large.
+
+    >>> from fnmlp.initializers import normal
+    >>> normal(1.0)(OutlineKey(0), (10**6, 10**6), (1, 1)).shape
+    (1000000, 1000000)
+    """
+
+
 def fold_in(key: Key, index: int) -> Key:
     """Derive the key that a number (a step, an epoch, the position of a layer) selects.
 
@@ -49,7 +61,7 @@ def fold_in(key: Key, index: int) -> Key:
     >>> fold_in(fold_in(Key(7), 3), 1)
     Key(entropy=7, path=(3, 1))
     """
-    return Key(key.entropy, (*key.path, index))
+    return type(key)(key.entropy, (*key.path, index))
 
 
 def split(key: Key, count: int) -> tuple[Key, ...]:

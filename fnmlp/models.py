@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Mapping
 from inspect import getmembers, isfunction
+from math import prod
 import os
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from attrs import frozen
 from fnmlp import checkpoint, combinators, initializers, layers
 from fnmlp.arrays import Shape
 from fnmlp.errors import CheckpointError, FnmlpError, StructureError, one_line
-from fnmlp.key import Key
+from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
 from fnmlp.tree import Tree
 
@@ -20,6 +21,12 @@ Constructors = Mapping[str, Callable[..., Any]]
 
 TEXT_LIMIT = 65_536
 """No model that a person wrote is described by more characters; a longer text is an attack or an accident."""
+
+LAYER_LIMIT = 10_000
+"""More layers than a network has; a text of one line could ask for billions."""
+
+EXAMPLE_LIMIT = 2**24
+"""More numbers than an example has: a picture of 4096 x 4096."""
 
 
 def constructors() -> dict[str, Callable[..., Any]]:
@@ -53,6 +60,8 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
         raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)
     try:
         expression = ast.parse(text, mode="eval").body
+        if (extent := _extent(expression)) > LAYER_LIMIT:
+            raise StructureError("build", f"at most {LAYER_LIMIT} layers", extent, "repeat fewer of them")
         model = _construct(expression, constructors() if known is None else known)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
         if isinstance(error, FnmlpError):
@@ -62,6 +71,18 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
     if not isinstance(model, Layer):
         raise StructureError(f"build({_short(text)})", "a layer", repr(model), "describe a model, such as 'linear(2)'")
     return model
+
+
+def _extent(node: ast.expr) -> int:
+    """Count the calls of an expression, those of a repeated layer as often as it is repeated."""
+    if not isinstance(node, ast.Call):
+        return 0
+    arguments = [*node.args, *(option.value for option in node.keywords)]
+    inside = 1 + sum(map(_extent, arguments))
+    if isinstance(node.func, ast.Name) and node.func.id == "repeat":
+        numbers = [part.value for part in arguments if isinstance(part, ast.Constant) and isinstance(part.value, int)]
+        return inside * max([1, *numbers])
+    return inside
 
 
 def _construct(node: ast.expr, known: Constructors) -> Any:
@@ -106,6 +127,7 @@ def save_model(
     Raises:   StructureError for a model whose name is longer than `build` reads; as `fnmlp.checkpoint.save`.
 
     >>> import tempfile
+    >>> from fnmlp.key import Key
     >>> model = layers.linear(2)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(f"{folder}/m.safetensors", model, model.init(Key(0), (3,))[0], example=(3,))
@@ -128,7 +150,7 @@ def load_model(path: str | os.PathLike[str], *, known: Constructors | None = Non
     try:
         model = build(saved.description["model"], known=known)
         example = _shape(saved.description["example"])
-        like, _ = model.init(Key(0), example)
+        like, _ = model.init(OutlineKey(0), example)
     except (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         remedy = "load it with the fnmlp that saved it; layers of your own go into `known`"
         raise CheckpointError(os.fspath(path), "the description of a model", one_line(error), remedy) from error
@@ -139,4 +161,6 @@ def _shape(text: str) -> Shape:
     shape = ast.literal_eval(text)
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
         raise StructureError("example", "a shape such as (784,)", _short(text), "save the model anew")
+    if prod(shape) > EXAMPLE_LIMIT:
+        raise StructureError("example", f"at most {EXAMPLE_LIMIT} numbers", _short(text), "save the model anew")
     return shape

@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0.0,
     "arrays": 0.1,
     "files": 0.2,
+    "environment": 0.2,
     "tree": 1.0,
     "key": 1.0,
     "labels": 1.0,

@@ -199,7 +199,7 @@ def _other_program(path: Path) -> None:
 
 def _other_architecture(path: Path) -> None:
     saved = checkpoint.load("good")
-    params = tuple(saved.arrays[name] for name in sorted(saved.arrays))
+    params = tuple(saved.leaves[name] for name in sorted(saved.leaves))
     checkpoint.save(path, params, {"model": "chain(linear(3))", "example": "(8, 8)"})
 
 
@@ -214,13 +214,16 @@ def _save(notes: dict[str, str], model: fn.Layer[Any] | None = None) -> Callable
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: path.parent, "No such file"),
     "folder": (lambda path: path.mkdir(), "directory"),
-    "empty": (lambda path: path.write_bytes(b""), "a safetensors file"),
-    "text": (lambda path: path.write_text("not a model at all\n" * 99), "a safetensors file"),
-    "picture": (lambda path: path.write_bytes(Path("8x8.png").read_bytes()), "a safetensors file"),
+    "empty": (lambda path: path.write_bytes(b""), "a file that fnmlp saved (format 'fnmlp 1')"),
+    "text": (lambda path: path.write_text("not a model at all\n" * 99), "a file that fnmlp saved (format 'fnmlp 1')"),
+    "picture": (
+        lambda path: path.write_bytes(Path("8x8.png").read_bytes()),
+        "a file that fnmlp saved (format 'fnmlp 1')",
+    ),
     "link to itself": (lambda path: path.symlink_to(path), "symbolic links"),
-    "cut in the length": (lambda path: path.write_bytes(Path("good").read_bytes()[:5]), "a safetensors file"),
-    "cut in the header": (lambda path: path.write_bytes(Path("good").read_bytes()[:100]), "a safetensors file"),
-    "cut in the data": (lambda path: path.write_bytes(Path("good").read_bytes()[:-1]), "a safetensors file"),
+    "cut in the length": (lambda path: path.write_bytes(Path("good").read_bytes()[:5]), "a file that fnmlp saved"),
+    "cut in the header": (lambda path: path.write_bytes(Path("good").read_bytes()[:100]), "that were saved, got other"),
+    "cut in the data": (lambda path: path.write_bytes(Path("good").read_bytes()[:-1]), "that were saved, got other"),
     "one byte changed": (
         lambda path: path.write_bytes(Path("good").read_bytes()[:-1] + b"\x55"),
         "that were saved, got other",

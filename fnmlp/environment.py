@@ -1,0 +1,54 @@
+"""What a result was computed with: versions, processor, BLAS. Where these differ, the last bits may."""
+
+from collections.abc import Mapping
+import os
+import platform
+import sys
+
+import numpy as np
+
+UNKNOWN = "unknown"
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of Python and NumPy, the machine, and the BLAS with its kernel and its threads.
+
+    The kernel and the threads are known where threadpoolctl is installed, and else "unknown".
+
+    >>> sorted(environment())
+    ['blas', 'blas kernel', 'blas threads', 'machine', 'numpy', 'python', 'system']
+    """
+    built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": sys.platform,
+        "machine": platform.machine(),
+        "blas": f"{built_with['name']} {built_with['version']}",
+        **_of_blas(),
+    }
+
+
+def _of_blas() -> dict[str, str]:
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return {"blas kernel": UNKNOWN, "blas threads": UNKNOWN}
+    # Of all libraries in the process, NumPy's own: its file lies beside NumPy.
+    home = os.path.dirname(os.path.dirname(np.__file__))
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    ours: dict[str, object] = max(pools, key=lambda pool: str(pool["filepath"]).startswith(home), default={})
+    return {
+        "blas kernel": str(ours.get("architecture", UNKNOWN)),
+        "blas threads": str(ours.get("num_threads", UNKNOWN)),
+    }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Say in what two environments differ; what is unknown in either counts as the same.
+
+    >>> differences({"numpy": "2.3.0", "blas threads": "2"}, {"numpy": "2.4.0", "blas threads": "unknown"})
+    ('numpy 2.3.0, now 2.4.0',)
+    """
+    known = {name: value for name, value in before.items() if UNKNOWN not in (value, now.get(name, UNKNOWN))}
+    return tuple(f"{name} {value}, now {now[name]}" for name, value in known.items() if now[name] != value)
