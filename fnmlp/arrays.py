@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fnmlp import numpy_namespace
 from fnmlp.errors import DtypeError, MissingDependencyError
 
 Array: TypeAlias = NDArray[Any]
@@ -21,10 +22,12 @@ def namespace(x: Array) -> Any:
     Raises:   DtypeError where `x` is no array; MissingDependencyError without array-api-compat.
     Source:   Python array API standard 2024.12, https://data-apis.org/array-api.
 
-    >>> namespace(np.zeros(3)).__name__
-    'numpy'
+    >>> namespace(np.zeros(3)).add is np.add
+    True
     """
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, np.ndarray):
+        return numpy_namespace
+    if isinstance(x, np.generic):
         return np
     return _foreign_namespace(x)
 
@@ -49,6 +52,8 @@ def to_dtype(x: Array, dtype: object) -> Array:
     >>> to_dtype(np.array([1, 2], dtype=np.uint8), "float32")
     array([1., 2.], dtype=float32)
     """
+    if isinstance(x, np.ndarray):
+        return x.astype(dtype, copy=False)  # type: ignore[call-overload, no-any-return]
     xp = namespace(x)
     wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
     result: Array = xp.astype(x, wanted, copy=False)

@@ -128,21 +128,26 @@ class _MismatchError(Exception):
     """Two nodes differ; the outermost call finds out where."""
 
 
-def _map(function: Callable[..., Any], tree: Tree, rest: Sequence[Tree]) -> Tree:
+def _map(function: Callable[..., Any], tree: Tree, rest: tuple[Tree, ...]) -> Tree:
     kind = type(tree)
     children_of = _children_of(kind)
     if children_of is None:
-        if any(_children_of(type(other)) is not None for other in rest):
-            raise _MismatchError
+        for other in rest:
+            if _children_of(type(other)) is not None:
+                raise _MismatchError
         return function(tree, *rest)
-    columns = [children_of(tree)]
+    children = children_of(tree)
     for other in rest:
-        if type(other) is not kind:
+        if type(other) is not kind or (kind is tuple and len(other) != len(children)):
             raise _MismatchError
-        columns.append(children_of(other))
-        if len(columns[-1]) != len(columns[0]):
-            raise _MismatchError
-    mapped = [_map(function, child, others) for child, *others in zip(*columns, strict=True)]
+    if not children:
+        return tree
+    if rest:
+        mapped = [
+            _map(function, *pair) for pair in zip(children, zip(*map(children_of, rest), strict=True), strict=True)
+        ]
+    else:
+        mapped = [_map(function, child, ()) for child in children]
     return tuple(mapped) if kind is tuple else kind(*mapped)
 
 

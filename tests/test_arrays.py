@@ -16,7 +16,7 @@ from fnmlp.errors import DtypeError, MissingDependencyError
 
 @pytest.mark.parametrize("x", [np.zeros(3), np.float32(1), np.zeros(())], ids=repr)
 def test_numpy_acts_on_its_own_arrays_and_scalars(x: NDArray[Any]) -> None:
-    assert namespace(x) is np
+    assert namespace(x).add is np.add
 
 
 def tensor(*numbers: float, dtype: Any = torch.float64) -> Any:
@@ -52,7 +52,7 @@ def test_a_missing_array_api_compat_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(builtins, "__import__", without_it)
     with pytest.raises(MissingDependencyError, match="pip install array-api-compat"):
         namespace(tensor(1.0))
-    assert namespace(np.zeros(1)) is np
+    assert namespace(np.zeros(1)).add is np.add
 
 
 @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype(np.float32)], ids=repr)

@@ -16,6 +16,7 @@ PACKAGE = Path(fnmlp.__file__).parent
 # its own beside them, and the package's own face is above all that it shows and below the outward rooms.
 FLOORS = {
     "errors": 0.0,
+    "numpy_namespace": 0.0,
     "arrays": 0.1,
     "files": 0.2,
     "environment": 0.2,

@@ -56,7 +56,7 @@ def test_entropy_outside_its_range_is_refused(entropy: Any) -> None:
 @pytest.mark.parametrize("index", [-1, 2**32, 0.5, "1", None, False], ids=repr)
 def test_an_index_outside_its_range_is_refused(index: Any) -> None:
     for key in (Key(0), Key(0, (1, 2))):
-        with pytest.raises(OptionError, match=r"Key\(path\)"):
+        with pytest.raises(OptionError, match=r"fold_in\(index\)"):
             fold_in(key, index)
     with pytest.raises(OptionError, match=r"Key\(path\)"):
         Key(0, (index,))

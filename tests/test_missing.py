@@ -42,4 +42,4 @@ def test_without_pooch_there_is_no_cache_and_no_download(monkeypatch: pytest.Mon
 
 def test_numpy_alone_needs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "array_api_compat", None)
-    assert arrays.namespace(np.zeros(1)) is np
+    assert arrays.namespace(np.zeros(1)).add is np.add

@@ -1,0 +1,51 @@
+"""NumPy's functions of the array-API standard, without the Python around those that every step calls.
+
+`numpy.sum` and its like first find out what they were given, which takes longer than summing a small batch does. What
+is not defined here is NumPy's own.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+KINDS = {
+    "bool": "b",
+    "signed integer": "i",
+    "unsigned integer": "u",
+    "integral": "iu",
+    "real floating": "f",
+    "complex floating": "c",
+    "numeric": "iufc",
+}
+"""The standard's kinds of dtypes, in NumPy's letters."""
+
+sum: Callable[..., Any] = partial(np.add.reduce, axis=None)  # noqa: A001 (the standard's names)
+max: Callable[..., Any] = partial(np.maximum.reduce, axis=None)  # noqa: A001
+min: Callable[..., Any] = partial(np.minimum.reduce, axis=None)  # noqa: A001
+all: Callable[..., Any] = partial(np.logical_and.reduce, axis=None)  # noqa: A001
+astype: Callable[..., Any] = np.ndarray.astype
+take: Callable[..., Any] = np.ndarray.take
+
+
+def isdtype(dtype: Any, kind: Any) -> bool:
+    """Tell whether a dtype is of a kind, or of one of several kinds; a dtype is a kind too.
+
+    >>> isdtype(np.dtype(np.uint8), ("integral", "bool")), isdtype(np.dtype(np.float32), np.float64)
+    (True, False)
+    """
+    if isinstance(kind, (str, tuple)):
+        return dtype.kind in _letters(kind)
+    return bool(dtype.type is np.dtype(kind).type)  # in whatever byte order
+
+
+@cache
+def _letters(kind: str | tuple[str, ...]) -> str:
+    return KINDS[kind] if isinstance(kind, str) else "".join(map(_letters, kind))
+
+
+def __getattr__(name: str) -> Any:
+    """Find NumPy's own function, and keep it for the next time."""
+    globals()[name] = getattr(np, name)
+    return globals()[name]
