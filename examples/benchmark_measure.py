@@ -1,0 +1,221 @@
+"""What benchmark.py measures: each function yields its results one by one, as a table and as a record."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count, product
+from pathlib import Path
+import subprocess
+import sys
+from time import sleep
+from typing import Any, TypeAlias
+
+from attrs import asdict, evolve, frozen
+from tqdm import tqdm
+
+from benchmark_peers import LIBRARIES
+from benchmark_process import REMEDY, Ask, Message, environment, process
+from benchmark_report import Samples, grid_table, installed_megabytes, profile_table, samples_table, table
+from benchmark_work import Work, described
+import fnmlp as fn
+from fnmlp.data import Dataset
+
+Measured: TypeAlias = tuple[str, dict[str, Any]]
+"""A table for people, and the same for programs."""
+
+GRID = tuple(product((32, 128, 512, 2048), (16, 64, 256, 1024)))
+IMPORTS = {"NumPy": "import numpy", "fnmlp": "import fnmlp", "fnmlp, all names": "from fnmlp import *"}
+PAUSE = 0.1
+"""Seconds after each measurement, in which the threads that have just worked give up waiting for more, and sleep."""
+
+
+@frozen
+class Plan:
+    """What all measurements of a run have in common."""
+
+    libraries: tuple[str, ...]
+    works: Mapping[str, Work]
+    threads: tuple[int, ...]
+    rounds: int
+    batches: int | None
+    steps: int
+    data: Dataset
+    file: Path
+
+    def able(self, work: str) -> tuple[str, ...]:
+        """Return the libraries that can do a work."""
+        return tuple(name for name in self.libraries if work in LIBRARIES[name].works)
+
+    @property
+    def medians(self) -> str:
+        """Say what a time in a table is."""
+        return f"median of {self.rounds}"
+
+    def heading(self, name: str, work: Work, threads: int) -> str:
+        """Say what is measured."""
+        return f"{name} ({described(work, self.data)}), {counted(threads)}"
+
+
+def counted(threads: int) -> str:
+    """Say how many threads."""
+    return f"{threads} thread{'s' if threads > 1 else ''}"
+
+
+@contextmanager
+def together(plan: Plan, libraries: Sequence[str], work: Work, threads: int) -> Iterator[Mapping[str, Ask]]:
+    """Start a process for each library, all at once, and wait until they are ready; they end with the context."""
+    with ExitStack() as stack:
+        asks = {name: stack.enter_context(process(name, work, threads, plan.file)) for name in libraries}
+        for ask in asks.values():
+            ask({"ask": "pools"})
+        yield asks
+
+
+def interleaved(plan: Plan, asks: Mapping[str, Ask], request: Callable[[int], Message]) -> dict[str, list[float]]:
+    """Ask each in turn, round after round; return the µs that each took, but for the first round, which warms up."""
+    samples: dict[str, list[float]] = {name: [] for name in asks}
+    for turn in range(plan.rounds + 1):
+        for name, ask in asks.items():
+            answer = ask(request(turn))
+            samples[name].append(answer["seconds"] / answer["of"] * 1e6)
+            sleep(PAUSE)
+    return {name: times[1:] for name, times in samples.items()}
+
+
+def an_epoch(batches: int | None, number: int) -> Message:
+    """Ask for the epoch of a round."""
+    return {"ask": "epoch", "number": number, "batches": batches}
+
+
+def predictions(rows: int, calls: int, _: int) -> Message:
+    """Ask for so many predictions, the same in each round."""
+    return {"ask": "predict", "rows": rows, "calls": calls}
+
+
+def titled(samples: Samples) -> Samples:
+    """Call libraries what readers call them."""
+    return {LIBRARIES[name].title: times for name, times in samples.items()}
+
+
+def time_steps(plan: Plan) -> Iterator[Measured]:
+    """Time the step of each work."""
+    for (name, work), threads in product(plan.works.items(), plan.threads):
+        with together(plan, plan.able(name), work, threads) as asks:
+            pools = {library: ask({"ask": "pools"})["pools"] for library, ask in asks.items()}
+            samples = interleaved(plan, asks, partial(an_epoch, plan.batches))
+        heading = plan.heading(name, work, threads)
+        blas = f"BLAS of NumPy: {'; '.join(pools['fnmlp'])}" if pools["fnmlp"] else ""
+        text = samples_table(plan.medians, "µs a step", titled(samples), base="fnmlp")
+        record = {
+            "what": "step",
+            "work": name,
+            **asdict(work),
+            "threads": threads,
+            "pools": pools,
+            "µs a step": samples,
+        }
+        yield "\n".join(filter(None, (heading, blas, text))), record
+
+
+def time_grid(plan: Plan) -> Iterator[Measured]:
+    """Time the step of each work for networks of several widths and batches of several sizes."""
+    for (name, work), threads in product(plan.works.items(), plan.threads):
+        cells = []
+        for hidden, batch_size in tqdm(GRID, unit="cell", leave=False, disable=None):
+            cell = evolve(work, hidden=hidden, batch_size=batch_size)
+            with together(plan, plan.able(name), cell, threads) as asks:
+                samples = interleaved(plan, asks, partial(an_epoch, plan.batches))
+            cells.append((f"{hidden} / {batch_size}", samples))
+        text = grid_table("hidden / batch", [(cell, titled(samples)) for cell, samples in cells])
+        heading = f"{name}, {counted(threads)}: median µs a step, whatever --hidden and --batch-size say"
+        yield f"{heading}\n{text}", {"what": "grid", "work": name, "threads": threads, "µs a step": dict(cells)}
+
+
+def time_inference(plan: Plan) -> Iterator[Measured]:
+    """Time the prediction of one row, and of 10,000."""
+    for (name, work), threads in product(plan.works.items(), plan.threads):
+        with together(plan, plan.able(name), work, threads) as asks:
+            for rows, calls in ((1, 1000), (10_000, 1)):
+                samples = interleaved(plan, asks, partial(predictions, rows, calls))
+                text = samples_table(plan.medians, "µs a call", titled(samples), base="fnmlp")
+                heading = f"{plan.heading(name, work, threads)}: prediction of {rows:,} row{'s' if rows > 1 else ''}"
+                record = {"what": "inference", "work": name, **asdict(work), "threads": threads, "rows": rows}
+                yield f"{heading}\n{text}", record | {"µs a call": samples}
+
+
+def measure_memory(plan: Plan) -> Iterator[Measured]:
+    """Measure the resident memory of processes that train, one after the other, each from its start."""
+    for (name, work), threads in product(plan.works.items(), plan.threads):
+        found = {library: train(plan, library, work, threads) for library in plan.able(name) if library != "products"}
+        base = found["fnmlp"]["peak"]
+        rows = [
+            [LIBRARIES[library].title, f"{own['peak']:.1f}", f"{own['peak'] / base:.2f}", f"{own['growth']:+.1f}"]
+            for library, own in found.items()
+        ]
+        grown = f"MB more after {found['fnmlp']['steps']:,} steps"
+        text = table([["", "MB at the peak", "ratio to fnmlp", grown], *rows])
+        record = {"what": "memory", "work": name, **asdict(work), "threads": threads, "MB": found}
+        yield f"{plan.heading(name, work, threads)}: resident memory\n{text}", record
+
+
+def train(plan: Plan, library: str, work: Work, threads: int) -> dict[str, float]:
+    """Train for an epoch and then for at least so many steps more; return what memory that took."""
+    with process(library, work, threads, plan.file) as ask:
+        ask(an_epoch(plan.batches, 0))
+        before = ask({"ask": "memory"})
+        steps, numbers = 0, count(1)
+        while steps < plan.steps:
+            steps += ask(an_epoch(plan.batches, next(numbers)))["of"]
+        after = ask({"ask": "memory"})
+    return {"peak": after["peak"], "growth": after["now"] - before["now"], "steps": steps}
+
+
+def measure_startup(plan: Plan) -> Iterator[Measured]:
+    """Time imports, each in a process of its own, and add up the sizes of what is installed for them."""
+    others = {LIBRARIES[name].package: LIBRARIES[name].module for name in plan.libraries}
+    imports = IMPORTS | {name: f"import {module}" for name, module in others.items() if name not in ("numpy", "fnmlp")}
+    samples: dict[str, list[float]] = {name: [] for name in imports}
+    for _ in range(plan.rounds + 1):
+        for name, statement in imports.items():
+            samples[name].append(import_milliseconds(statement))
+    samples = {name: times[1:] for name, times in samples.items()}
+    sizes = {package: installed_megabytes(package) for package in ("numpy", *others)}
+    text = samples_table(f"import, {plan.medians}", "ms", samples, base="NumPy")
+    rows = [["installed, with all that is required", "MB"], *([name, f"{size:.1f}"] for name, size in sizes.items())]
+    yield f"{text}\n\n{table(rows)}", {"what": "startup", "ms": samples, "MB": sizes}
+
+
+def import_milliseconds(statement: str) -> float:
+    """Time a statement at the start of a process."""
+    code = f"from time import perf_counter as clock; began = clock(); {statement}\nprint(clock() - began)"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(1))  # noqa: S603 (ours)
+    if done.returncode:
+        said = done.stderr.strip().rsplit("\n", 1)[-1]
+        raise fn.FnmlpError(statement, "an import without error", said, REMEDY)
+    return float(done.stdout) * 1e3
+
+
+def profile_steps(plan: Plan) -> Iterator[Measured]:
+    """Time the pieces of fnmlp's step, and whole steps in between."""
+    request = {"ask": "profile", "number": 0, "batches": plan.batches}
+    for (name, work), threads in product(plan.works.items(), plan.threads):
+        whole: list[float] = []
+        pieces: dict[str, list[float]] = {}
+        with process("fnmlp", work, threads, plan.file) as ask:
+            for turn in range(plan.rounds + 1):
+                taken, apart = ask(an_epoch(plan.batches, turn)), ask(request)
+                whole.append(taken["seconds"] / taken["of"] * 1e6)
+                for piece, seconds in apart["pieces"].items():
+                    pieces.setdefault(piece, []).append(seconds / apart["of"] * 1e6)
+        pieces = {piece: times[1:] for piece, times in pieces.items()}
+        text = profile_table(plan.medians, whole[1:], pieces)
+        record = {"what": "profile", "work": name, **asdict(work), "threads": threads}
+        yield (
+            f"{plan.heading(name, work, threads)}: the pieces of a step\n{text}",
+            record
+            | {
+                "µs a step": whole[1:],
+                "µs a piece": pieces,
+            },
+        )

@@ -1,0 +1,386 @@
+"""Claims about `examples/benchmark.py`: all libraries do the same work, and what is printed is what was measured."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from functools import reduce
+from io import StringIO
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+from attrs import evolve
+import numpy as np
+import pytest
+
+from benchmark import benchmark
+import benchmark_measure
+from benchmark_measure import import_milliseconds
+from benchmark_peers import LIBRARIES
+from benchmark_process import KERNEL_VARIABLES, STATUS, cores, environment, load_data, on_cores, process, save_data
+from benchmark_profile import pieces
+from benchmark_report import (
+    grid_table,
+    installed_megabytes,
+    number,
+    profile_table,
+    required,
+    samples_table,
+    table,
+    version,
+)
+from benchmark_work import WORKS, Peer, Weights, Work, described, layers_of, start_of, start_weights
+from command_line import run
+import fnmlp as fn
+from fnmlp.data import Dataset, digits
+from tests.steps import same_bits
+
+PROGRAM = Path(benchmark_measure.__file__).with_name("benchmark.py")
+DATA = digits()
+SMALL = ("--dataset", "digits", "--hidden", "8", "--threads", "1", "--rounds", "1", "--batches", "3")
+OURS = ("--library", "fnmlp", "--library", "numpy", "--library", "products")
+PEERS = [name for name in LIBRARIES if name not in ("fnmlp", "products")]
+SAME = [(name, work) for name in PEERS for work in LIBRARIES[name].works if name != "sklearn" and work != "dropout"]
+
+
+def built(name: str, work: Work, data: Dataset = DATA) -> Peer:
+    """Build a work in a library, or skip the test where that is not installed."""
+    if not version(LIBRARIES[name].package):
+        pytest.skip(f"{LIBRARIES[name].package} is not installed")
+    return LIBRARIES[name].build(work, data)
+
+
+def after(peer: Peer, epochs: int, batches: int | None = None) -> Weights:
+    """Train for some epochs, and return copies of the weights."""
+    state = reduce(lambda state, number: peer.epoch(state, number, batches), range(epochs), peer.start)
+    return tuple(np.array(leaf) for leaf in peer.weights(state))
+
+
+def distance(left: Weights, right: Weights) -> float:
+    """Return the largest difference between two sets of weights."""
+    return max(float(np.abs(a - b).max()) for a, b in zip(left, right, strict=True))
+
+
+def printed(*arguments: object) -> str:
+    """Run the program in this process, and return what it printed; its own processes are real."""
+    status, out, err = called(*arguments)
+    assert (status, err) == (0, "")
+    return out
+
+
+def called(*arguments: object) -> tuple[int, str, str]:
+    out, err, status = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+        try:
+            run(benchmark)
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+    return status, out.getvalue(), err.getvalue()
+
+
+# The same work.
+
+
+@pytest.mark.parametrize(("name", "work"), SAME)
+@pytest.mark.parametrize("batches", [None, 4])
+def test_a_peer_ends_with_the_parameters_that_fnmlp_ends_with(name: str, work: str, batches: int | None) -> None:
+    small = evolve(WORKS[work], hidden=8, batch_size=100)  # 14 batches and one of 38
+    ours = after(built("fnmlp", small), 2, batches)
+    theirs = after(built(name, small), 2, batches)
+    assert distance(theirs, ours) < distance(start_weights(small, DATA), ours) / 1000
+
+
+@pytest.mark.parametrize("name", ["fnmlp", "torch", "jax", "jax-scan"])
+def test_dropping_almost_all_leaves_only_the_last_bias_to_learn(name: str) -> None:
+    work = Work(hidden=8, batch_size=50, dropout=1 - 1e-5)
+    start = start_weights(work, DATA)
+    moved = [not np.array_equal(old, new) for old, new in zip(start, after(built(name, work), 1, 3), strict=True)]
+    assert moved == [False, False, False, True]
+
+
+@pytest.mark.parametrize("name", ["fnmlp", "torch", "jax", "jax-scan"])
+def test_dropout_changes_what_is_learned_but_not_what_is_predicted(name: str) -> None:
+    work = Work(hidden=8, batch_size=50, dropout=0.5)
+    peer, images = built(name, work), DATA.test.inputs[:20]
+    plain = evolve(work, dropout=1e-9)
+    assert distance(after(peer, 1, 3), after(built(name, plain), 1, 3)) > 1e-4
+    peer = built(name, work)
+    first, second = (np.asarray(peer.predict(peer.start, peer.hold(images))) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_scikit_learn_takes_the_step_of_cross_entropy_in_place_of_squared_error() -> None:
+    rows = slice(64)
+    data = evolve(DATA, train=DATA.train[rows])
+    work = Work(hidden=8, batch_size=64)  # one batch, whose order does not matter
+    model, start = fn.chain(*layers_of(work, data)[:-1]), start_of(work, data)
+    params = (*start.params[:-1],)
+    _, grads = fn.value_and_grad(model, fn.cross_entropy, params, data.train)
+    ours = fn.tree_leaves(fn.sgd_update(params, grads, rate=work.rate))
+    theirs = after(built("sklearn", work, data), 1)
+    assert distance(theirs, ours) < distance(start_weights(work, data), ours) / 1000
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_predicts_what_fnmlp_predicts(name: str) -> None:
+    work, images = Work(hidden=8), DATA.test.inputs[:20]
+    ours, theirs = built("fnmlp", work), built(name, work)
+    expected = ours.predict(ours.start, ours.hold(images))
+    np.testing.assert_allclose(theirs.predict(theirs.start, theirs.hold(images)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "batches", "products"), [(100, None, [64, 36]), (100, 1, [64]), (10, None, [10])])
+def test_the_floor_takes_five_products_for_each_batch(
+    rows: int, batches: int | None, products: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = []
+
+    def noted(left: fn.Array, right: fn.Array, *, out: fn.Array) -> fn.Array:
+        shapes.append((*left.shape, right.shape[1]))
+        return np.dot(left, right, out=out)
+
+    peer = built("products", Work(hidden=8), evolve(DATA, train=DATA.train[:rows]))
+    monkeypatch.setattr(np, "matmul", noted)
+    peer.epoch(peer.start, 0, batches)
+    assert shapes == [shape for n in products for shape in ((n, 64, 8), (n, 8, 10), (8, n, 10), (n, 10, 8), (64, n, 8))]
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_the_pieces_of_a_profile_come_to_the_step_that_is_timed_bit_for_bit(work: str) -> None:
+    small = evolve(WORKS[work], hidden=8)
+    state, seconds = pieces(small, DATA, start_of(small, DATA), 0, 5)
+    whole = built("fnmlp", small)
+    assert state.step == 5
+    assert same_bits(state, whole.epoch(whole.start, 0, 5))
+    assert {"gather the batch", "keys", "forward linear(8)", "loss", "backward linear(8)", "update"} <= seconds.keys()
+    assert "backward scale(0.0625)" not in seconds
+    assert all(time > 0 for time in seconds.values())
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_what_a_library_can_do_is_a_list_of_works(name: str) -> None:
+    assert set(LIBRARIES[name].works) <= set(WORKS)
+
+
+# The processes.
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with the digits in it."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    save_data(path, DATA)
+    return path
+
+
+def test_data_are_read_as_they_were_saved(file: Path) -> None:
+    found = load_data(file)
+    assert (found.name, found.classes, found.white) == (DATA.name, DATA.classes, DATA.white)
+    assert same_bits((found.train, found.test), (DATA.train, DATA.test))
+    assert not found.train.inputs.flags.writeable
+
+
+def test_a_process_trains_predicts_and_says_what_it_uses(file: Path) -> None:
+    with process("fnmlp", Work(hidden=8), 1, file) as ask:
+        assert all("threads: 1" in pool for pool in ask({"ask": "pools"})["pools"])
+        for batches, steps in ((None, 23), (2, 2), (100, 23)):
+            taken = ask({"ask": "epoch", "number": 0, "batches": batches})
+            assert taken["of"] == steps
+            assert taken["seconds"] > 0
+        predicted = ask({"ask": "predict", "rows": 400, "calls": 2})  # more than there are images to test on
+        assert predicted["of"] == 2
+        assert predicted["seconds"] > 0
+
+
+def test_a_process_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(
+            fn.FnmlpError, match=r"^fnmlp: expected an answer to 'pools', got FileNotFoundError: .*--library$"
+        ),
+        process("fnmlp", Work(), 1, tmp_path / "nothing.npz") as ask,
+    ):
+        ask({"ask": "pools"})
+
+
+def test_a_process_that_dies_is_told_from_one_that_answers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(fn.FnmlpError, match="got exit status 1"), process("fnmlp", Work(), 1, file) as ask:
+        ask({"ask": "pools"})
+
+
+def test_a_process_has_its_threads_and_no_pinned_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KERNEL_VARIABLES:
+        monkeypatch.setenv(name, "512")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    found = environment(3)
+    assert found["OMP_NUM_THREADS"] == found["OPENBLAS_NUM_THREADS"] == "3"
+    assert not found.keys() & set(KERNEL_VARIABLES)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not say which cores are whose")
+def test_a_process_has_as_many_cores_as_threads_and_this_one_keeps_its_own() -> None:
+    every = cores()
+    with on_cores(1):
+        assert cores() == every[:1]
+    assert cores() == every
+
+
+# What is printed.
+
+
+def test_a_table_has_its_names_on_the_left_and_its_numbers_on_the_right() -> None:
+    assert table([["", "µs"], ["torch", "1,234"], ["numpy", "5"]]) == "          µs\ntorch  1,234\nnumpy      5"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12345.6, "12,346"), (100, "100"), (99.94, "99.9"), (9.994, "9.99"), (0.001, "0.00")]
+)
+def test_a_number_is_written_to_three_figures(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_ratios_are_of_medians() -> None:
+    text = samples_table("a", "µs", {"fnmlp": [2.0, 1.0, 9.0], "torch": [3.0, 4.0, 50.0]}, base="fnmlp")
+    header, ours, theirs = (line.split() for line in text.splitlines())
+    assert header == ["a", "µs", "lowest", "highest", "ratio", "to", "fnmlp"]
+    assert ours == ["fnmlp", "2.00", "1.00", "9.00", "1.00"]
+    assert theirs == ["torch", "4.00", "3.00", "50.0", "2.00"]
+
+
+def test_a_grid_ends_with_the_geometric_means_of_the_ratios() -> None:
+    text = grid_table("", [("1", {"fnmlp": [1.0], "torch": [2.0]}), ("2", {"fnmlp": [1.0], "torch": [8.0]})])
+    assert text.splitlines()[-1].split()[-2:] == ["1.00", "4.00"]
+
+
+def test_what_no_piece_of_a_profile_took_is_the_rest() -> None:
+    lines = profile_table("", [10.0], {"loss": [4.0], "update": [5.0]}).splitlines()
+    assert lines[1].split() == ["loss", "4.0", "40.0%"]
+    assert lines[3].split()[-2:] == ["1.0", "10.0%"]
+    assert lines[4].split()[-2:] == ["10.0", "100.0%"]
+
+
+def test_a_work_is_described_in_words() -> None:
+    assert described(WORKS["momentum"], DATA) == (
+        "64-512-10, ReLU, softmax, mean squared error, float32, SGD, rate 0.05, momentum 0.9, batch 64"
+    )
+    assert "Adam, rate 0.001, batch 64" in described(WORKS["adam"], DATA)
+    assert "SGD, rate 0.5, dropout 0.5, batch 64" in described(WORKS["dropout"], DATA)
+
+
+def test_the_size_of_a_package_includes_what_it_requires_once() -> None:
+    assert required("fnmlp", frozenset()) >= {"fnmlp", "numpy", "attrs", "safetensors"}
+    assert "torch" not in required("fnmlp", frozenset())
+    assert required("no-such-package", frozenset({"numpy"})) == {"numpy"}
+    assert installed_megabytes("fnmlp") > installed_megabytes("numpy") > 10
+
+
+# The program.
+
+
+def test_steps_are_printed_as_they_are_written(tmp_path: Path) -> None:
+    out = printed(*SMALL, *OURS, "--work", "reference", "--work", "adam", "--json", tmp_path / "a.json")
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert result["data"] == "digits"
+    assert result["machine"]["numpy"] == np.__version__
+    reference, adam = result["measured"]
+    assert (reference["work"], reference["hidden"], reference["threads"]) == ("reference", 8, 1)
+    assert {*reference["µs a step"]} == {"fnmlp", "numpy", "products"}
+    assert {*adam["µs a step"]} == {"fnmlp", "products"}
+    for name, times in reference["µs a step"].items():
+        assert len(times) == 1
+        assert f"{LIBRARIES[name].title} {number(times[0])} {number(times[0])}" in " ".join(out.split())
+    assert "64-8-10, ReLU, softmax, mean squared error, float32, SGD, rate 0.5, batch 64), 1 thread" in out
+    assert "these times say nothing of it" in out
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="--memory needs Linux")
+def test_every_section_has_its_tables_and_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark_measure, "GRID", ((4, 16), (8, 32)))
+    flags = ("--grid", "--inference", "--startup", "--memory", "--profile")
+    out = printed(*SMALL, *OURS, *flags, "--steps", 4, "--json", tmp_path / "a.json")
+    found = {record["what"]: record for record in json.loads((tmp_path / "a.json").read_text())["measured"]}
+    assert [*found] == ["grid", "inference", "startup", "memory", "profile"]
+    assert {*found["grid"]["µs a step"]} == {"4 / 16", "8 / 32"}
+    assert found["inference"]["rows"] == 10_000
+    assert {*found["startup"]["ms"]} == {"NumPy", "fnmlp", "fnmlp, all names"}
+    assert found["memory"]["MB"]["fnmlp"]["steps"] == 6  # whole epochs of three batches
+    assert found["memory"]["MB"]["numpy"]["peak"] > 20
+    assert "products" not in found["memory"]["MB"]
+    for words in ("geometric mean", "prediction of 1 row\n", "10,000 rows", "import, median of 1", "MB at the peak"):
+        assert words in out
+    assert out.splitlines()[-3].startswith("the whole step")
+
+
+def test_what_is_not_installed_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.version", lambda package: "" if package in ("torch", "jax", "scikit-learn") else "1")
+    out = printed(*SMALL, "--batches", 1)
+    assert "PyTorch eager: left out, because torch is not installed; run: pip install -e '.[benchmark]'" in out
+    status, _, err = called(*SMALL, "--library", "torch")
+    assert status == 2
+    assert "torch is not installed; run: pip install -e '.[benchmark]'" in err
+
+
+def test_a_library_that_is_not_named_is_not_timed_but_fnmlp_always_is(tmp_path: Path) -> None:
+    printed(*SMALL, "--library", "products", "--json", tmp_path / "a.json")
+    (record,) = json.loads((tmp_path / "a.json").read_text())["measured"]
+    assert {*record["µs a step"]} == {"fnmlp", "products"}
+
+
+def test_a_pinned_kernel_is_said_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
+    out = printed(*SMALL, "--library", "fnmlp")
+    assert "OPENBLAS_CORETYPE=Haswell is set here, and was taken from the processes that are timed" in out
+    assert "OPENBLAS_L2_SIZE" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--work", "transformer"), 2, "'reference', 'momentum', 'adam', 'dropout'"),
+        (("--library", "cupy"), 2, "'fnmlp', 'numpy', 'torch'"),
+        (("--hidden", "0"), 2, "not in the range"),
+        (("--batch-size", "-1"), 2, "x>=1"),
+        (("--threads", "0"), 2, "not in the range"),
+        (("--threads", len(cores()) + 1), 2, "not in the range"),
+        (("--rounds", "0"), 2, "x>=1"),
+        (("--batches", "many"), 2, "not a valid integer"),
+        (("--steps", "0"), 2, "x>=1"),
+        (("--no-such-option",), 2, "No such option"),
+        (("stray",), 2, "unexpected extra argument"),
+        (("--json", "nowhere/a.json"), 2, "does not exist; create it first"),
+        (("--dataset", "mnist", "--data-dir", "nowhere"), 1, "nothing of this name"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(
+    arguments: tuple[object, ...], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, _, err = called(*arguments)
+    assert found == status
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert words in err
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_memory_is_refused_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.STATUS", Path("/nowhere"))
+    status, _, err = called("--memory")
+    assert status == 2
+    assert "only Linux has" in err
+
+
+def test_the_help_names_every_measurement_and_the_program_runs_as_a_script(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(PROGRAM), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    for option in ("--grid", "--inference", "--startup", "--memory", "--profile", "--json", "--threads", "--work"):
+        assert option in done.stdout
+
+
+def test_an_import_that_fails_is_one_line() -> None:
+    with pytest.raises(fn.FnmlpError, match="got ModuleNotFoundError: No module named 'no_such_module'"):
+        import_milliseconds("import no_such_module")
