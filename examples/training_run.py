@@ -68,9 +68,9 @@ class Member:
 
 
 def members_of(recipe: Recipe, data: Dataset, seed: int) -> list[Member]:
-    """Build the networks of a recipe, which differ in their keys alone."""
-    key = fn.Key(seed)
-    return [member_of(recipe, data, key) for key in ([key] if recipe.members == 1 else fn.split(key, recipe.members))]
+    """Build the networks of a recipe: member m is what the seed `seed * members + m` trains alone."""
+    first = seed * recipe.members
+    return [member_of(recipe, data, fn.Key(first + place)) for place in range(recipe.members)]
 
 
 def member_of(recipe: Recipe, data: Dataset, key: fn.Key) -> Member:

@@ -101,9 +101,9 @@ _FASHION = evolve(_DROPOUT, hidden=(512, 512), epochs=30, dropout=(0.1, 0.25), m
 
 _AUGMENTED = Recipe(
     hidden=(1024, 1024),
-    epochs=160,
-    batch_size=256,
-    rate=0.002,
+    epochs=100,
+    batch_size=128,
+    rate=0.0015,
     loss="cross-entropy",
     optimizer="adamw",
     betas=(0.9, 0.999),
@@ -118,6 +118,7 @@ RECIPES: Mapping[str, Recipe] = {
     "plain": _PLAIN,
     "dropout": _DROPOUT,
     "augmented": _AUGMENTED,
+    "record": evolve(_AUGMENTED, members=5),
     "fashion": _FASHION,
 }
 """`lab` is the university lab's loop; the others are named after what they are for."""

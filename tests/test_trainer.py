@@ -210,7 +210,9 @@ def test_members_are_trained_one_after_another_and_saved_as_one_model(tmp_path: 
     assert saved.model.name.endswith("scale(0.5))")
     test = digits().test
     assert fn.accuracy(fn.predict(saved.model, saved.params, test.inputs), test.targets) == history[-1]["test_accuracy"]
-    assert not fn.tree_equal(saved.params[0][0], saved.params[0][1])
+    for member in range(2):
+        succeed(tmp_path, "train", *SMALL, "--recipe", "fast", "--seed", member, "--output", tmp_path / "alone")
+        assert fn.tree_equal(fn.load_model(tmp_path / "alone").params, saved.params[0][member])
 
 
 @pytest.mark.parametrize("options", [("--warp", 0.5), ("--average", 0.9)])
