@@ -59,7 +59,7 @@ def run(command: click.Command) -> None:
     except fn.FnmlpError as error:
         fail(fn.one_line(error), 1)
     except MemoryError as error:
-        fail(f"not enough memory ({error}); use smaller --hidden or --batch-size", 1)
+        fail(f"not enough memory ({error}); use a smaller model or smaller batches", 1)
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted", 130)
     except OSError as error:  # of the output alone; click itself ends where its reader has gone, as in `| head`

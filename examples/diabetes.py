@@ -84,7 +84,7 @@ def scatter(data: fn.Batch, predictions: dict[str, Predict]) -> Figure:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@option("--hidden", type=click.IntRange(1, 2**31 - 1), default=32, help="Units of the hidden layer.")
+@option("--hidden", type=click.IntRange(1, 100_000), default=32, help="Units of the hidden layer.")
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides the split, initial weights and order.")
 @click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
 @plot_option

@@ -144,6 +144,7 @@ if TYPE_CHECKING:
         weight_decay,
     )
     from fnmlp.rates import rate_range, suggested_rate
+    from fnmlp.saving import checkpoints, resume
     from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
     from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
 
@@ -199,6 +200,7 @@ __all__ = [
     "binary_cross_entropy",
     "build",
     "chain",
+    "checkpoints",
     "clip_by_global_norm",
     "clip_by_value",
     "compose",
@@ -278,6 +280,7 @@ __all__ = [
     "repeat",
     "residual",
     "restore",
+    "resume",
     "rms_norm",
     "rmsprop",
     "saliency",
@@ -341,6 +344,7 @@ _ROOMS = (
     "diagnostics",
     "rates",
     "checkpoint",
+    "saving",
     "models",
 )
 """Where the names above live, the lighter rooms first; combinators before all that import attrs' own `frozen`."""

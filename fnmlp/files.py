@@ -1,13 +1,20 @@
 """Files that are whole or not there: written beside their place, synced, renamed over it."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 import errno
 import os
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows has no such locks, and what a killed process left stays there)
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that its name shows the old content or the new, never a part, whatever happens between.
 
+    What a process that was killed while it wrote this file left behind is deleted.
     Raises:   OSError; what stood under the name before is then intact.
 
     >>> import tempfile
@@ -20,20 +27,69 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         # Renaming would put a file in the place of a device too.
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-    temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}.tmp")
-    try:
-        # Inside the try, because Ctrl-C may come between any two lines.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(handle, "wb") as file:
+    from hashlib import sha256
+
+    # Not the name itself, which may be as long as a name can be.
+    beginning = f".{sha256(os.fsencode(name)).hexdigest()[:16]}."
+    _delete_strays(folder, beginning)
+    with _temporary(folder, beginning) as (temporary, handle):
+        with os.fdopen(handle, "wb", closefd=False) as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
         os.replace(temporary, path)
+    _sync_folder(folder)
+
+
+@contextmanager
+def _temporary(folder: str, beginning: str) -> Iterator[tuple[str, int]]:
+    """Make a file that is locked as long as it is written to; it is deleted unless it was renamed."""
+    temporary, handle = "", -1
+    try:
+        # Inside the try, because Ctrl-C may come between any two lines.
+        while handle < 0:
+            temporary = os.path.join(folder, f"{beginning}{os.urandom(8).hex()}.tmp")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            if not _locked(handle, temporary):
+                os.close(handle)
+                handle = -1
+        yield temporary, handle
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_folder(folder)
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _locked(handle: int, path: str) -> bool:
+    """Lock a file, and tell whether it still stands under its name: before the lock it looked like a stray one."""
+    if fcntl is None:  # pragma: no cover (Windows)
+        return True
+    with suppress(OSError):  # some file systems have no locks: no process can take one to delete the file either
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return os.path.exists(path)
+
+
+def _delete_strays(folder: str, beginning: str) -> None:
+    """Delete temporary files of this name that no living process holds a lock on."""
+    if fcntl is None:  # pragma: no cover (Windows)
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
+                with suppress(OSError):
+                    _delete_stray(entry.path)
+
+
+def _delete_stray(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: str) -> None:

@@ -1,9 +1,14 @@
 """Files appear whole or not at all, and nothing else is left behind."""
 
 from collections.abc import Callable
+import fcntl
+from hashlib import sha256
 import os
 from pathlib import Path
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -70,3 +75,78 @@ def test_a_fault_at_any_call_leaves_the_earlier_file_and_no_other(
             write_whole(path, b"later")
     assert os.listdir(tmp_path) == ["a"]
     assert path.read_bytes() == b"earlier"
+
+
+def strays(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.endswith(".tmp")]
+
+
+KILLED = """
+import os, signal, sys
+from fnmlp.files import write_whole
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+write_whole(sys.argv[1], b"later")
+"""
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next_save_of_that_name(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a", b"earlier")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "a").read_bytes() == b"earlier"
+    assert len(strays(tmp_path)) == 1
+    write_whole(tmp_path / "b", b"another name")
+    assert len(strays(tmp_path)) == 1
+    write_whole(tmp_path / "a", b"later")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_the_file_of_a_process_that_lives_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sync = tmp_path / "a", os.fsync
+    seen: list[list[str]] = []
+
+    def save_meanwhile(handle: int) -> None:
+        if not seen:
+            seen.append(strays(tmp_path))
+            write_whole(path, b"another")
+            assert strays(tmp_path) == seen[0]
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", save_meanwhile)
+    write_whole(path, b"the first")
+    assert len(seen[0]) == 1
+    assert path.read_bytes() == b"the first"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_that_was_taken_for_a_stray_one_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+    taken: list[str] = []
+
+    def take(handle: int, operation: int) -> None:
+        if not taken:
+            taken.extend(strays(tmp_path))
+            (tmp_path / taken[0]).unlink()
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", take)
+    write_whole(tmp_path / "a", b"content")
+    assert len(taken) == 1
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"content"
+
+
+def test_a_file_system_without_locks_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    (tmp_path / f".{sha256(b'a').hexdigest()[:16]}.0.tmp").touch()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write_whole(tmp_path / "a", b"content")
+    assert (tmp_path / "a").read_bytes() == b"content"
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    write_whole(tmp_path / ("x" * 255), b"content")
+    assert os.listdir(tmp_path) == ["x" * 255]

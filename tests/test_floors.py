@@ -36,6 +36,7 @@ FLOORS = {
     "combinators": 3.0,
     "checkpoint": 3.0,
     "training": 4.0,
+    "saving": 4.0,
     "derivatives": 4.0,
     "consumers": 4.2,
     "diagnostics": 4.2,

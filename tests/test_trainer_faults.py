@@ -147,7 +147,7 @@ def test_a_model_beyond_all_memory_is_refused_with_a_remedy(home: Path) -> None:
     hidden = ("--hidden", 10_000, "--hidden", 2**31 - 1)
     text = refusal(home, 1, "train", "--dataset", "digits", *hidden, *FILES)
     assert "not enough memory" in text
-    assert "use smaller --hidden" in text
+    assert "use a smaller model" in text
 
 
 # Data.

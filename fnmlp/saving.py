@@ -1,0 +1,137 @@
+"""Saving on the way: a consumer of the states that writes some of them to a file, and the way back.
+
+A state that was saved is all that training needs to go on, so that a run which was killed and started again ends with
+the bits of one that never was.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import pairwise
+from math import isfinite
+import os
+from time import monotonic
+from typing import Any, TypeAlias, TypeVar
+
+from fnmlp import checkpoint
+from fnmlp.arrays import namespace
+from fnmlp.errors import DivergenceError
+from fnmlp.options import at_least_0, count, not_negative
+from fnmlp.tree import Tree, tree_paths
+
+State = TypeVar("State")
+Parts: TypeAlias = Callable[[State], tuple[Tree, Mapping[str, str]]]
+"""state -> what of it is saved: a tree of arrays and numbers, and texts."""
+
+
+def checkpoints(
+    states: Iterable[State],
+    path: str | os.PathLike[str],
+    *,
+    steps: int = 0,
+    seconds: float = 0.0,
+    keep: int = 1,
+    parts: Parts[State] | None = None,
+) -> Generator[State, None, None]:
+    """Pass states on, and save every so many steps or seconds, and the last when the sequence ends or is left.
+
+    The first state is where the sequence begins, and is not saved. A state with numbers that are not finite never is:
+    the file keeps the last good one. With `keep`, earlier ones stay beside it under the names `path.1`, `path.2` and
+    so on, the older the higher. `parts` says what of a state is saved; without it, the state itself, which must be a
+    tree of arrays and numbers. Where a loop may be left early, close the iterator, for instance with
+    contextlib.closing, to have the last state saved at once.
+    Units:    `seconds` of the clock between saves; 0 steps or seconds for none.
+    Raises:   OptionError for negative steps or seconds, and unless keep is at least 1; CheckpointError where a file
+              can't be written; DivergenceError where a state that is due is not finite, naming what is not.
+
+    >>> import tempfile
+    >>> from itertools import accumulate
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     states = accumulate([1, 2, 3, 4], initial=10)
+    ...     passed = list(checkpoints(states, f"{folder}/sums", steps=3))
+    ...     passed, resume(f"{folder}/sums", like=0)
+    ([10, 11, 13, 16, 20], 20)
+    """
+    every = not_negative("checkpoints(steps)", steps), at_least_0("checkpoints(seconds)", seconds)
+    return _saving(iter(states), path, *every, count("checkpoints(keep)", keep), parts or _whole)
+
+
+def _saving(
+    states: Iterator[State],
+    path: str | os.PathLike[str],
+    steps: int,
+    seconds: float,
+    keep: int,
+    parts: Parts[State],
+) -> Generator[State, None, None]:
+    def save(state: State, number: int) -> None:
+        tree, texts = parts(state)
+        check_finite(tree, number)
+        rotate(path, keep)
+        checkpoint.save(path, tree, texts)
+
+    number = saved = 0
+    last = monotonic()
+    try:
+        for number, state in enumerate(states):
+            if number and ((steps and number % steps == 0) or (seconds and monotonic() - last >= seconds)):
+                save(state, number)
+                saved, last = number, monotonic()
+            yield state
+    finally:
+        if number > saved:
+            with suppress(DivergenceError):
+                save(state, number)
+
+
+def _whole(state: Tree) -> tuple[Tree, Mapping[str, str]]:
+    return state, {}
+
+
+def check_finite(state: Tree, number: int) -> None:
+    """Refuse a state that holds infinities or NaN, naming the first leaf that does.
+
+    >>> check_finite((1.0, float("nan")), 7)
+    Traceback (most recent call last):
+    fnmlp.errors.DivergenceError: state 7: [1]: expected finite numbers, got infinities or NaN; train with a smaller...
+    """
+    for name, leaf in tree_paths(state):
+        if not _is_finite(leaf):
+            where = f"state {number}: {name}"
+            raise DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
+
+
+def _is_finite(leaf: Any) -> bool:
+    if isinstance(leaf, (int, float)):
+        return isfinite(leaf)
+    xp = namespace(leaf)
+    return bool(xp.all(xp.isfinite(leaf)))
+
+
+def rotate(path: str | os.PathLike[str], keep: int) -> None:
+    """Give the file that stands under a name, and its forerunners, names of higher numbers; `keep` with the next one.
+
+    The file itself stays under its own name too, until the next one takes it: there is always one.
+    """
+    place = os.fspath(path)
+    names = [place, *(f"{place}.{number}" for number in range(1, keep))]
+    for newer, older in reversed([*pairwise(names)]):
+        if newer != place:
+            with suppress(FileNotFoundError):
+                os.replace(newer, older)
+        elif os.path.isfile(place):
+            os.link(place, older)
+
+
+def resume(path: str | os.PathLike[str], like: State) -> State:
+    """Return the state that a file holds, or `like` itself where there is no such file: where training goes on.
+
+    `like` is the state that training begins with, whose structure, shapes and kinds of numbers the file's must have.
+    Raises:   CheckpointError where there is a file and it can't be used.
+
+    >>> resume("no-such-file", like=(1, 2.0))
+    (1, 2.0)
+    """
+    if not os.path.lexists(path):
+        return like
+    state: State = checkpoint.restore(checkpoint.load(path), like)
+    return state

@@ -1,0 +1,134 @@
+"""What a consumer of states saves, and when; what is killed and started again ends with the same bits."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import accumulate, chain, islice
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+import fnmlp as fn
+from fnmlp import saving
+from fnmlp.data import digits
+from fnmlp.errors import CheckpointError, DivergenceError, OptionError
+from fnmlp.saving import checkpoints, resume
+
+MODEL = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.dropout(0.1), fn.linear(8), fn.relu(), fn.linear(10))
+OPTIMIZER = fn.averaged(fn.scheduled(fn.adam, fn.cosine_decay(0.01, steps=100)))
+STEP = partial(fn.train_step, MODEL, fn.cross_entropy, OPTIMIZER)
+START = fn.train_state(MODEL, OPTIMIZER, key=fn.Key(0), example=(8, 8))
+DATA = digits().train[:200]
+STEPS_AN_EPOCH = 7
+
+
+def states_from(state: fn.TrainState) -> Iterator[fn.TrainState]:
+    """Go on with training wherever a state stands: in the middle of an epoch as at its beginning."""
+    epoch, begun = divmod(state.step, STEPS_AN_EPOCH)
+    of_epoch = partial(fn.batches, DATA, size=32, key=fn.Key(1))
+    rest = (of_epoch(epoch=later) for later in range(epoch + 1, 100))
+    return accumulate(chain(of_epoch(epoch=epoch, start=begun), chain.from_iterable(rest)), STEP, initial=state)
+
+
+def after(steps: int) -> fn.TrainState:
+    return next(islice(states_from(START), steps, None))
+
+
+@given(kills=st.lists(st.integers(1, 12), max_size=4), every=st.integers(1, 5))
+def test_a_run_that_is_killed_and_resumed_ends_with_the_bits_of_one_that_is_not(kills: list[int], every: int) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "state")
+        for lived in kills:
+            states = checkpoints(states_from(resume(path, START)), path, steps=every)
+            deque(islice(states, lived + 1), maxlen=0)
+            left = path.read_bytes() if path.exists() else None
+            states.close()  # which saves once more, as a kill would not
+            path.unlink()
+            if left is not None:
+                path.write_bytes(left)
+        state = resume(path, START)
+        assert state.step == sum(lived // every * every for lived in kills)
+        assert fn.tree_equal(next(islice(states_from(state), 3, None)), after(state.step + 3))
+
+
+def test_the_last_state_is_saved_when_the_sequence_ends(tmp_path: Path) -> None:
+    passed = list(islice(states_from(START), 6))
+    assert list(checkpoints(passed, tmp_path / "state", steps=4)) == passed
+    assert fn.tree_equal(resume(tmp_path / "state", START), passed[-1])
+
+
+def test_a_sequence_that_is_left_saves_the_state_that_it_was_left_at(tmp_path: Path) -> None:
+    with closing(checkpoints(states_from(START), tmp_path / "state")) as states:
+        for state in states:
+            if state.step == 5:
+                break
+    assert fn.tree_equal(resume(tmp_path / "state", START), after(5))
+
+
+def test_an_interruption_between_two_steps_saves_the_last_state(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[fn.TrainState]:
+        yield from islice(states_from(START), 4)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(checkpoints(interrupted(), tmp_path / "state", steps=100))
+    assert fn.tree_equal(resume(tmp_path / "state", START), after(3))
+
+
+def test_nothing_is_saved_where_no_step_was_taken(tmp_path: Path) -> None:
+    assert list(checkpoints([START], tmp_path / "state", steps=1)) == [START]
+    assert list(checkpoints([], tmp_path / "state", steps=1)) == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_seconds_are_those_of_the_clock_since_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 2.5, 2.5, 3.0, 4.0, 5.0, 5.0])
+    monkeypatch.setattr(saving, "monotonic", lambda: next(now))
+    states = checkpoints(range(6), tmp_path / "number", seconds=2.0)
+    seen = [(state, resume(tmp_path / "number", -1)) for state in states]
+    assert seen == [(0, -1), (1, -1), (2, 2), (3, 2), (4, 2), (5, 5)]
+
+
+def test_a_state_that_is_not_finite_is_named_and_never_saved(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    bad = fn.tree_map(lambda leaf: np.full_like(leaf, np.inf) if isinstance(leaf, np.ndarray) else leaf, after(3))
+    with pytest.raises(DivergenceError, match=r"state 2: \.params\[3\]\.weight"):
+        list(checkpoints([START, after(1), bad], path, steps=1))
+    assert fn.tree_equal(resume(path, START), after(1))
+    assert len(list(checkpoints([START, after(1), bad], path))) == 3
+    assert fn.tree_equal(resume(path, START), after(1))
+
+
+def test_the_last_few_are_kept(tmp_path: Path) -> None:
+    list(checkpoints(range(6), tmp_path / "number", steps=1, keep=3))
+    assert sorted(os.listdir(tmp_path)) == ["number", "number.1", "number.2"]
+    assert [resume(tmp_path / name, -1) for name in sorted(os.listdir(tmp_path))] == [5, 4, 3]
+
+
+def test_what_is_saved_of_a_state_can_be_chosen(tmp_path: Path) -> None:
+    list(checkpoints(["one", "two"], tmp_path / "word", parts=lambda word: ((len(word),), {"word": word})))
+    assert fn.load(tmp_path / "word").description == {"word": "two"}
+    assert resume(tmp_path / "word", (0,)) == (3,)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": -1}, {"steps": 1.5}, {"seconds": -1.0}, {"keep": 0}])
+def test_wrong_options_are_refused_before_the_first_state(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        checkpoints([], tmp_path / "state", **wrong)
+
+
+def test_resuming_begins_afresh_without_a_file_and_refuses_a_bad_one(tmp_path: Path) -> None:
+    assert resume(tmp_path / "state", START) is START
+    (tmp_path / "state").symlink_to("nowhere")
+    with pytest.raises(CheckpointError, match="state"):
+        resume(tmp_path / "state", START)
+    fn.save(tmp_path / "other", (1,), {})
+    with pytest.raises(CheckpointError, match="other"):
+        resume(tmp_path / "other", START)
