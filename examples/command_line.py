@@ -1,9 +1,12 @@
 """What the command-line examples share: options that name files, and errors that take one line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
 import os
 from pathlib import Path
+import signal
 import sys
 from typing import NoReturn
 
@@ -43,6 +46,28 @@ plot_option = click.option(
     "--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg."
 )
 data_dir_option = click.option("--data-dir", type=FILE, help="A folder with mnist/ or fashion-mnist/, looked in first.")
+
+
+@contextmanager
+def signals_noted() -> Iterator[list[int]]:
+    """Note the first Ctrl-C or SIGTERM in the list that is given, so that a loop can end itself; a second one ends it.
+
+    What is told to ignore them goes on ignoring them.
+    """
+    received: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heeded}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(command: click.Command) -> None:

@@ -1,7 +1,9 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
-from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 import sys
 from typing import Any
@@ -12,13 +14,20 @@ try:
     from click.core import ParameterSource
     import numpy as np
 
-    from command_line import FILE, data_dir_option, new_file, option, plot_option, run
+    from command_line import FILE, data_dir_option, fail, new_file, option, plot_option, run, signals_noted
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import read_image
-    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe
+    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, classifier
     from image_models import DATASETS, load, loss_of_probabilities, pick_dataset, save, with_validation
-    from training_run import Settings, Trained, epoch_line, members_of, training, write_history
+    from run_checkpoints import identity_of, resumed, saved_parts
+    from training_run import (
+        Settings,
+        beginning,
+        follow,
+        members_of,
+        training,
+    )
 except ImportError as missing:
     sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
 
@@ -67,6 +76,9 @@ def cli() -> None:
     default=0.0,
     help="Share of the training images to judge on in place of the test set.",
 )
+@click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file as it goes.")
+@option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between two saves of --checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there.")
 @click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
 @click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file.")
 @plot_option
@@ -88,22 +100,30 @@ def train(context: click.Context, /, **options: Any) -> None:
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     members = members_of(recipe, data, settings.seed)
     say(f"model: {members[0].model}" + (f", {len(members)} times" if len(members) > 1 else ""))
-    epochs = (told(trained, settings, say) for trained in training(members, data.test, settings))
-    trained = deque(epochs, maxlen=1).pop()
+    progress = beginning(members)
+    identity = identity_of(recipe, data, settings) if settings.checkpoint else {}
+    if settings.checkpoint and settings.resume and settings.checkpoint.exists():
+        progress, changes = resumed(settings.checkpoint, members, identity)
+        say(f"resumed from {settings.checkpoint}: epoch {len(progress.history) + 1}, step {progress.state.step}")
+        if changes:
+            say(f"the last bits may differ from those of an uninterrupted run: {'; '.join(changes)}")
+    progresses = training(members, data.test, settings, progress)
+    if settings.checkpoint:
+        parts = partial(saved_parts, identity)
+        progresses = fn.checkpoints(progresses, settings.checkpoint, steps=settings.checkpoint_every, parts=parts)
+    with signals_noted() as received, closing(progresses):
+        watched = takewhile(lambda _: not received, progresses)
+        progress = follow(watched, members, settings, say)
+    if received:
+        saved = f"; go on from {settings.checkpoint} with --resume" if settings.checkpoint else ""
+        fail(f"interrupted at step {progress.state.step}{saved}", 128 + received[0])
+    model, params = classifier(recipe, members[0].model, progress.finished)
     if settings.output:
-        save(settings.output, trained.model, trained.params, data, recipe)
+        save(settings.output, model, params, data, recipe)
         say(f"model saved to {settings.output}")
     if settings.plot:
-        plots.save_figure(settings.plot, plots.curves(trained.history))
+        plots.save_figure(settings.plot, plots.curves(progress.history))
         say(f"curves drawn to {settings.plot}")
-
-
-def told(trained: Trained, settings: Settings, say: Callable[[str], None]) -> Trained:
-    """Say what an epoch came to, and write the history so far."""
-    say(epoch_line(trained.history[-1]))
-    if settings.history:
-        write_history(settings.history, trained.history)
-    return trained
 
 
 def chosen(context: click.Context, options: Mapping[str, Any]) -> Recipe:

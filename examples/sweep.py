@@ -27,12 +27,12 @@ try:
     from fnmlp.options import count
     from fnmlp.recipes import RECIPES, Recipe
     from image_models import DATASETS, with_validation
-    from training_run import Member, Settings, members_of, training
+    from training_run import Member, Settings, beginning, members_of, training
 except ImportError as missing:
     sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
 
 KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
-QUIETLY = Settings("", 0, "", None, validation=0.0, no_eval=False, output=None, history=None, plot=None, quiet=True)
+QUIETLY = Settings("", 0, "", None, validation=0.0, no_eval=False, quiet=True)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -75,7 +75,7 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
     """Train the networks of a recipe; return their accuracy on images that they have not seen, NaN if they diverge."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            trained = deque(training(members, judge, QUIETLY), maxlen=1).pop()
+            trained = deque(training(members, judge, QUIETLY, beginning(members)), maxlen=1).pop()
     except fn.DivergenceError:
         return nan
     return float(trained.history[-1]["test_accuracy"])

@@ -1,22 +1,29 @@
-"""One run of the trainer: a fold over the batches of every epoch, watched from outside."""
+"""One run of the trainer: a fold over the batches of every epoch, and what looks at it from outside."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import accumulate
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import chain, groupby
 import json
 import math
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 import numpy as np
 from tqdm import tqdm
 
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.files import write_whole
-from fnmlp.recipes import Augment, Recipe, build_augmentation, build_loss, build_model, build_optimizer, classifier
+from fnmlp.recipes import (
+    Augment,
+    Recipe,
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_optimizer,
+    classifier,
+)
 from image_models import loss_of_probabilities
 
 Entry: TypeAlias = dict[str, Any]
@@ -32,10 +39,13 @@ class Settings:
     data_dir: Path | None
     validation: float
     no_eval: bool
-    output: Path | None
-    history: Path | None
-    plot: Path | None
-    quiet: bool
+    checkpoint: Path | None = None
+    checkpoint_every: int = 1000
+    resume: bool = False
+    output: Path | None = None
+    history: Path | None = None
+    plot: Path | None = None
+    quiet: bool = False
 
     @property
     def judge(self) -> str:
@@ -105,16 +115,15 @@ def augmentation_of(member: Member) -> Augment | None:
     return build_augmentation(member.recipe, key=key, shape=shape)
 
 
-def states_of_epoch(
-    member: Member, augment: Augment | None, state: fn.TrainState, epoch: int
-) -> Iterator[fn.TrainState]:
-    """Yield the state that an epoch begins with, and the one after each of its steps."""
-    batches = fn.batches(member.train, size=member.recipe.batch_size, key=member.order_key, epoch=epoch)
-    if augment is not None:
-        from fnmlp.augmentation import augmented
+def batches_of(member: Member, augment: Augment | None, epoch: int, start: int) -> Iterator[fn.Batch]:
+    """Serve the batches of an epoch, from any of them on."""
+    size = member.recipe.batch_size
+    batches = fn.batches(member.train, size=size, key=member.order_key, epoch=epoch, start=start)
+    if augment is None:
+        return batches
+    from fnmlp.augmentation import augmented
 
-        batches = augmented(batches, augment, key=fn.fold_in(member.augment_key, epoch + 1))
-    return accumulate(batches, partial(fn.train_step, member.model, member.loss, member.optimizer), initial=state)
+    return augmented(batches, augment, key=fn.fold_in(member.augment_key, epoch + 1), start=start)
 
 
 def learned(member: Member, state: fn.TrainState) -> Any:
@@ -123,68 +132,123 @@ def learned(member: Member, state: fn.TrainState) -> Any:
 
 
 @frozen(eq=False)
-class Trained:
-    """What training came to so far: a model that gives probabilities, its parameters, and what each epoch showed."""
+class Progress:
+    """How far a run has come: all that it needs to go on.
 
-    model: fn.Layer[Any]
-    params: Any
+    `state`     of the network that is being trained.
+    `total`     the sum of the losses of its epoch so far.
+    `finished`  the parameters of the networks that are trained.
+    `history`   what each epoch showed.
+    """
+
+    state: fn.TrainState
+    total: float
+    finished: tuple[Any, ...]
     history: tuple[Entry, ...]
 
 
-def training(members: Sequence[Member], held_out: fn.Batch, settings: Settings) -> Iterator[Trained]:
-    """Train one network after another, and yield after each epoch what they are together."""
-    finished: tuple[Any, ...] = ()
-    history: tuple[Entry, ...] = ()
-    for member in members:
-        recipe, augment = member.recipe, augmentation_of(member)
-        state = first_state(member)
-        for epoch in range(recipe.epochs):
+def _epochs(progress: Progress) -> int:
+    return len(progress.history)
+
+
+def beginning(members: Sequence[Member]) -> Progress:
+    """Return where a run begins."""
+    return Progress(first_state(members[0]), 0.0, (), ())
+
+
+def training(
+    members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress
+) -> Generator[Progress, None, None]:
+    """Go on to the end of a run, and yield how far it has come: at first as given, and then after each step."""
+    yield progress
+    for member in members[len(progress.finished) :]:
+        recipe, steps, augment = member.recipe, steps_of(member.recipe, member.train), augmentation_of(member)
+        for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
-            states, steps = states_of_epoch(member, augment, state, epoch), steps_of(recipe, member.train)
-            state, train_loss = consume(states, steps, epoch=len(history) + 1, quiet=settings.quiet)
-            seconds = perf_counter() - began
-            model, params = classifier(recipe, member.model, (*finished, learned(member, state)))
-            last = member is members[-1] and epoch + 1 == recipe.epochs
-            scores: tuple[float | None, ...] = None, None
-            if not settings.no_eval and (last or settings.each_epoch):
-                scores = fn.evaluate(model, loss_of_probabilities(recipe.loss), params, held_out)
-            if scores[0] is not None and not math.isfinite(scores[0]):
-                raise diverged(state.step, f"a finite {settings.judge} loss", scores[0])
-            entry = {
-                "epoch": len(history) + 1,
-                "train_loss": train_loss,
-                f"{settings.judge}_loss": scores[0],
-                f"{settings.judge}_accuracy": scores[1],
-                "seconds": round(seconds, 3),
-                "steps": state.step,
-                "parameters_sha256": fn.tree_sha256(state.params),
-            }
-            history = (*history, entry)
-            yield Trained(model, params, history)
-        finished = (*finished, learned(member, state))
+            for batch in batches_of(member, augment, epoch, progress.state.step - epoch * steps):
+                state = fn.train_step(member.model, member.loss, member.optimizer, progress.state, batch)
+                if not math.isfinite(state.loss):
+                    raise diverged(state.step, "a finite loss", state.loss)
+                progress = evolve(progress, state=state, total=progress.total + state.loss)
+                if state.step < (epoch + 1) * steps:
+                    yield progress
+            check_params(progress.state)
+            progress = after_epoch(members, held_out, settings, progress, perf_counter() - began)
+            yield progress
 
 
-def consume(states: Iterator[fn.TrainState], steps: int, *, epoch: int, quiet: bool) -> tuple[fn.TrainState, float]:
-    """Watch the states of an epoch go by, showing the running loss; return the last state and the mean loss."""
-    state, total = next(states), 0.0
-    with tqdm(total=steps, desc=f"epoch {epoch}", unit="step", leave=False, disable=quiet or None) as bar:
-        for done, state in enumerate(states, start=1):
-            if not math.isfinite(state.loss):
-                raise diverged(state.step, "a finite loss", state.loss)
-            total += state.loss
-            if done % 50 == 0 or done == steps:
-                bar.set_postfix_str(f"loss {total / done:.5f}", refresh=False)
-                bar.update(done - bar.n)
-    # The loss of a step is that before it: what the last one did shows in the parameters.
+def after_epoch(
+    members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress, seconds: float
+) -> Progress:
+    """Note what an epoch showed, and go on to the next network if it was the last one of its own."""
+    member, state = members[len(progress.finished)], progress.state
+    recipe, steps = member.recipe, steps_of(member.recipe, member.train)
+    so_far = (*progress.finished, learned(member, state))
+    ends = state.step == recipe.epochs * steps
+    scores: tuple[float | None, ...] = None, None
+    if not settings.no_eval and (settings.each_epoch or (ends and len(so_far) == len(members))):
+        model, params = classifier(recipe, member.model, so_far)
+        scores = fn.evaluate(model, loss_of_probabilities(recipe.loss), params, held_out)
+        if not math.isfinite(scores[0]):
+            raise diverged(state.step, f"a finite {settings.judge} loss", scores[0])
+    entry = {
+        "epoch": len(progress.history) + 1,
+        "train_loss": progress.total / steps,
+        f"{settings.judge}_loss": scores[0],
+        f"{settings.judge}_accuracy": scores[1],
+        "seconds": round(seconds, 3),
+        "steps": state.step,
+        "parameters_sha256": fn.tree_sha256(state.params),
+    }
+    history = (*progress.history, entry)
+    if not ends:
+        return Progress(state, 0.0, progress.finished, history)
+    rest = members[len(so_far) :]
+    return Progress(first_state(rest[0]) if rest else state, 0.0, so_far, history)
+
+
+def check_params(state: fn.TrainState) -> None:
+    """Refuse parameters that are not finite: the loss of a step is that before it, and does not show what it did."""
     for name, leaf in fn.tree_paths(state.params):
         if not np.isfinite(leaf).all():
             raise diverged(state.step, f"finite parameters {name}", "infinities or NaN")
-    return state, total / steps
 
 
 def diverged(step: int, expected: str, got: object) -> fn.DivergenceError:
     """Name the step at which numbers stopped being finite."""
     return fn.DivergenceError(f"step {step}", expected, got, "train with a smaller --rate")
+
+
+def follow(
+    progresses: Iterator[Progress], members: Sequence[Member], settings: Settings, say: Callable[[str], None]
+) -> Progress:
+    """Watch a run go by, with a bar and a line an epoch, and the history in its file; return the last progress."""
+    steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
+    progress = next(progresses)
+    known = len(progress.history)
+    for epoch, group in groupby(chain([progress], progresses), key=_epochs):
+        progress = next(group)
+        if epoch > known:
+            say(epoch_line(progress.history[-1]))
+            if settings.history:
+                write_history(settings.history, progress.history)
+        hidden = settings.quiet or epoch == epochs or None
+        with tqdm(total=steps, desc=f"epoch {epoch + 1}", unit="step", leave=False, disable=hidden) as bar:
+            for progress in group:  # noqa: B031 (the rest of it)
+                if progress.state.step % 50 == 0:
+                    show(bar, progress, steps)
+            show(bar, progress, steps)
+            bar.update(steps - bar.n)
+            bar.refresh()
+    return progress
+
+
+def show(bar: "tqdm[NoReturn]", progress: Progress, steps: int) -> None:
+    """Bring a bar up to date in the middle of an epoch."""
+    done = progress.state.step % steps
+    if done:
+        bar.set_postfix_str(f"loss {progress.total / done:.5f}", refresh=False)
+        bar.update(done - bar.n)
 
 
 def epoch_line(entry: Entry) -> str:

@@ -78,18 +78,10 @@ def _delete_strays(folder: str, beginning: str) -> None:
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):
-                with suppress(OSError):
-                    _delete_stray(entry.path)
-
-
-def _delete_stray(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
-    finally:
-        os.close(handle)
+            if entry.name.startswith(beginning) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError), open(entry.path, "rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
 
 
 def _sync_folder(folder: str) -> None:

@@ -63,24 +63,25 @@ def _saving(
     keep: int,
     parts: Parts[State],
 ) -> Generator[State, None, None]:
-    def save(state: State, number: int) -> None:
+    def save(number: int, state: State) -> None:
         tree, texts = parts(state)
         check_finite(tree, number)
         rotate(path, keep)
         checkpoint.save(path, tree, texts)
 
-    number = saved = 0
-    last = monotonic()
+    latest: tuple[int, State] | None = None
+    saved, last = 0, monotonic()
     try:
-        for number, state in enumerate(states):
+        for latest in enumerate(states):
+            number, state = latest
             if number and ((steps and number % steps == 0) or (seconds and monotonic() - last >= seconds)):
-                save(state, number)
+                save(number, state)
                 saved, last = number, monotonic()
             yield state
     finally:
-        if number > saved:
+        if latest is not None and latest[0] > saved:
             with suppress(DivergenceError):
-                save(state, number)
+                save(*latest)
 
 
 def _whole(state: Tree) -> tuple[Tree, Mapping[str, str]]:
