@@ -64,6 +64,7 @@ def cli() -> None:
 )
 @option("--dtype", type=click.Choice(["float32", "float64"]), default=LAB.dtype, help="Of all arithmetic.")
 @option("--warp", type=float, default=LAB.warp, help="How strongly training images are warped; 1 for handwriting.")
+@click.option("--mirror", is_flag=True, help="Exchange left and right in half of the training images.")
 @option("--average", type=float, default=LAB.average, help="Decay of a mean of the parameters over the steps.")
 @option("--members", type=click.IntRange(1), default=LAB.members, help="Networks, whose probabilities are averaged.")
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import add, chain
-from fnmlp.key import Key
+from fnmlp.key import Key, split
 from fnmlp.layer import Layer
 from fnmlp.layers import dropout, flatten, linear, relu, scale, softmax
 from fnmlp.losses import Loss, cross_entropy, mse, on_labels
@@ -47,6 +47,7 @@ class Recipe:
     `mean`             of the pixels in [0, 1], subtracted from them.
     `dropout`          shares dropped of the input and of each hidden layer.
     `warp`             how strongly the images of a batch are warped, each anew; 0 for not at all, 1 for handwriting.
+    `mirror`           whether left and right are exchanged in half of the images of a batch.
     `average`          decay of a mean of the parameters over the steps, which is used in their place; 0 for none.
     `members`          networks that differ in their keys alone; their probabilities are averaged.
     """
@@ -65,6 +66,7 @@ class Recipe:
     warm_up: float = 0.0
     dropout: tuple[float, float] = (0.0, 0.0)
     warp: float = 0.0
+    mirror: bool = False
     average: float = 0.0
     members: int = 1
     pixels: str = "unit"
@@ -188,7 +190,7 @@ def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
 
 
 def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | None:
-    """Return how the images of a batch are warped, or None; the maps are drawn here, once for all batches.
+    """Return how the images of a batch are varied, or None; the warps are drawn here, once for all batches.
 
     `shape` is that of an image, (height, width).
 
@@ -196,11 +198,13 @@ def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | N
     True
     """
     strength = at_least_0("recipe: warp", recipe.warp)
-    if not strength:
+    if not strength and not recipe.mirror:
         return None
-    # Here, because no other recipe needs it: importing it would take time.
-    from fnmlp.augmentation import apply_warps, random_warps
+    # Here, because most recipes do without: importing it would take time.
+    from fnmlp.augmentation import apply_warps, mirror, random_warps
 
+    if not strength:
+        return mirror
     size = min(shape) / 28  # beside the images that these numbers were found with
     warps = random_warps(
         key,
@@ -213,7 +217,13 @@ def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | N
         displacement=1.1 * strength * size,
         smoothing=4.5 * size,
     )
-    return partial(apply_warps, warps)
+    warp = partial(apply_warps, warps)
+    return partial(_both, warp, mirror) if recipe.mirror else warp
+
+
+def _both(first: Augment, second: Augment, key: Key, images: Array) -> Array:
+    one, other = split(key, 2)
+    return second(other, first(one, images))
 
 
 def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree]) -> tuple[Layer[Any], Tree]:

@@ -19,6 +19,7 @@ from fnmlp.augmentation import (
     as_warps,
     cutout,
     elastic,
+    mirror,
     random_warps,
     resample,
     rotate,
@@ -52,6 +53,7 @@ AUGMENTATIONS: dict[str, Callable[[Key, NDArray[Any]], NDArray[Any]]] = {
     "warp": partial(warp, **ALL_OPTIONS),
     "apply_warps": partial(apply_warps, WARPS),
     "cutout": partial(cutout, size=3),
+    "mirror": mirror,
 }
 over_augmentations = pytest.mark.parametrize("augment", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
 over_dtypes = pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", ">f4", ">f8"])
@@ -340,7 +342,7 @@ def test_the_key_decides_what_happens_and_each_image_has_its_own_share_of_it(
     result = augment(KEY, images)
     assert same_bits(result, augment(KEY, images))
     assert not same_bits(result, augment(Key(6), images))
-    assert len({image.tobytes() for image in result}) > 3
+    assert len({image.tobytes() for image in result}) > (1 if augment is mirror else 3)
 
 
 @over_augmentations
@@ -479,3 +481,12 @@ def test_maps_that_do_not_fit_the_images_are_refused() -> None:
         resample(IMAGES, WARPS)
     with pytest.raises(DataError, match="apply_warps: expected at least one map"):
         apply_warps(random_warps(KEY, 0, (9, 8)), KEY, IMAGES)
+
+
+@given(seeds, st.sampled_from([np.uint8, np.float32, np.float64]))
+def test_an_image_is_mirrored_or_as_it_was(seed: int, dtype: Any) -> None:
+    images = generator(Key(seed)).integers(0, 256, (64, 3, 4)).astype(dtype)
+    found = mirror(Key(seed), images)
+    as_it_was = (found == images).all(axis=(1, 2))
+    assert ((found == images[:, :, ::-1]).all(axis=(1, 2)) | as_it_was).all()
+    assert 10 < as_it_was.sum() < 54  # 32 on the average, with a deviation of 4

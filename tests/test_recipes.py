@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
+from fnmlp.augmentation import mirror
 from fnmlp.data import digits
 from fnmlp.errors import OptionError
 from fnmlp.recipes import (
@@ -90,6 +91,16 @@ def test_warped_images_are_like_the_images_but_not_the_same() -> None:
     assert all((one != other).any() for one, other in zip(images, warped, strict=True))
     near = np.corrcoef(images.ravel(), warped.ravel())[0, 1]
     assert near > 0.8
+
+
+def test_images_are_mirrored_alone_and_after_a_warp() -> None:
+    images = digits().train.inputs[:50]
+    alone = build_augmentation(Recipe(mirror=True), key=fn.Key(0), shape=(8, 8))
+    both = build_augmentation(Recipe(mirror=True, warp=1e-9), key=fn.Key(0), shape=(8, 8))
+    assert alone is not None
+    assert both is not None
+    np.testing.assert_array_equal(alone(fn.Key(1), images), mirror(fn.Key(1), images))
+    np.testing.assert_array_equal(both(fn.Key(1), images), mirror(fn.fold_in(fn.Key(1), 1), images))
 
 
 def test_a_negative_warp_is_refused() -> None:

@@ -3,6 +3,7 @@
 from fnmlp.augmentation.batches import augmented, mixup
 from fnmlp.augmentation.cutout import cutout
 from fnmlp.augmentation.geometry import elastic, random_warps, rotate, shear, shift, warp, zoom
+from fnmlp.augmentation.mirror import mirror
 from fnmlp.augmentation.warps import Warps, apply_warps, as_warps, resample
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "augmented",
     "cutout",
     "elastic",
+    "mirror",
     "mixup",
     "random_warps",
     "resample",
