@@ -70,8 +70,14 @@ def signals_noted() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _terminate(number: int, _: object) -> NoReturn:
+    """End as a shell says of a program that this signal ended."""
+    fail("terminated", 128 + number)
+
+
 def run(command: click.Command) -> None:
     """Run a command; every failure is one line on stderr and an exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text that the terminal can show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -226,6 +226,8 @@ def follow(
     steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
     progress = next(progresses)
     known = len(progress.history)
+    if known and settings.history:  # what was saved may be ahead of what was written
+        write_history(settings.history, progress.history)
     for epoch, group in groupby(chain([progress], progresses), key=_epochs):
         progress = next(group)
         if epoch > known:

@@ -1,0 +1,71 @@
+"""The trainer in processes that can be stopped at any instant: forked, so that a trial takes milliseconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+from runpy import run_path
+import signal
+import sys
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "mnist.py"
+FILES = ("checkpoint", "history", "model")
+RUN = (
+    *("train", "--dataset", "digits", "--recipe", "fast", "--hidden", "16", "--epochs", "6", "--batch-size", "64"),
+    *("--dropout", "0.1", "0.1", "--warp", "0.3", "--average", "0.9", "--quiet"),
+)
+
+
+def load_program() -> Any:
+    """Import the trainer once, for all trials."""
+    sys.path.insert(0, str(PROGRAM.parent))
+    return SimpleNamespace(**run_path(str(PROGRAM)))
+
+
+def start(program: Any, folder: Path, every: int) -> int:
+    """Start the trainer on a run that saves every so many steps and goes on where it was; return the process's id."""
+    arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume"]
+    for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
+        arguments += [option, str(folder / name)]
+    if child := os.fork():
+        return child
+    status = 70  # of a failure that nothing else explains
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = arguments
+        with open(folder / "errors", "w", encoding="utf-8") as sys.stderr:
+            program.run(program.cli)
+        status = 0
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    finally:
+        os._exit(status)
+
+
+def wait(process: int) -> int:
+    """Wait for a process; return its exit status, or the negative number of the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def result(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    """Return what no stop may change: the bytes of the model, and the history without its seconds."""
+    history = [json.loads(line) for line in (folder / "history").read_text().splitlines()]
+    for entry in history:
+        del entry["seconds"]
+    return (folder / "model").read_bytes(), history
+
+
+def strays(folder: Path) -> int:
+    """Count what is in a folder beside the files that a run was asked for."""
+    return len(set(os.listdir(folder)) - {*FILES, "errors"})
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """Make a folder for one run."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)

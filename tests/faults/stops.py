@@ -1,0 +1,85 @@
+"""Trials of a trainer that is stopped at random instants, and started again until it is done."""
+
+import os
+from pathlib import Path
+import signal
+from time import perf_counter, sleep
+from typing import Any
+
+from attrs import evolve, frozen
+
+import fnmlp as fn
+from fnmlp.key import Key, fold_in, generator
+from tests.faults.processes import new_folder, result, start, strays, wait
+
+EVERY = 2
+"""Steps between two saves: most of the time goes into saving, where a stop could do harm."""
+
+STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@frozen
+class Report:
+    """What trials came to; all but the first three must be 0.
+
+    `stops`       processes that were stopped.
+    `runs`        runs that were resumed until they ended.
+    `in_save`     stops that left a temporary file, so that they came in the middle of a save.
+    `unreadable`  checkpoints that could not be read after a stop.
+    `too_many`    stops that left more than one temporary file.
+    `wrong`       processes that ended with another status than the signal's.
+    `different`   runs that ended with other bits than the one that nothing stopped.
+    """
+
+    stops: int = 0
+    runs: int = 0
+    in_save: int = 0
+    unreadable: int = 0
+    too_many: int = 0
+    wrong: int = 0
+    different: int = 0
+
+
+def stop_often(program: Any, number: signal.Signals, trials: int, seed: int) -> Report:
+    """Stop runs at so many random instants, resume each until it ends, and compare it with an uninterrupted one."""
+    with new_folder() as folder:
+        began = perf_counter()
+        assert wait(start(program, folder, EVERY)) == 0, (folder / "errors").read_text()
+        longest, whole = perf_counter() - began, result(folder)
+    report = Report()
+    while report.stops < trials:
+        with new_folder() as folder:
+            ended = False
+            while not ended:
+                key = fold_in(fold_in(Key(seed), report.runs), report.stops)
+                report, ended = _stop_once(program, folder, number, longest * float(generator(key).random()), report)
+            same = result(folder) == whole
+        report = evolve(report, runs=report.runs + 1, different=report.different + (not same))
+    return report
+
+
+def _stop_once(program: Any, folder: Path, number: signal.Signals, delay: float, report: Report) -> tuple[Report, bool]:
+    """Start a run or go on with it, and stop it after a while; tell whether it ended before."""
+    process = start(program, folder, EVERY)
+    sleep(delay)
+    os.kill(process, number)
+    status = wait(process)
+    if status == 0:
+        return report, True
+    left = strays(folder)
+    return evolve(
+        report,
+        stops=report.stops + 1,
+        in_save=report.in_save + (left > 0),
+        unreadable=report.unreadable + (not _readable(folder / "checkpoint")),
+        too_many=report.too_many + (left > 1),
+        wrong=report.wrong + (status != STATUS[number]),
+    ), False
+
+
+def _readable(path: Path) -> bool:
+    """Tell whether a checkpoint is whole, or was not there yet."""
+    try:
+        return not path.exists() or bool(fn.load(path).leaves)
+    except fn.CheckpointError:
+        return False

@@ -1,0 +1,16 @@
+"""A short run of the fault laboratory; `python -m tests.faults` is the long one."""
+
+import signal
+
+import pytest
+
+from tests.faults.processes import load_program
+from tests.faults.stops import stop_often
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_again_and_again_loses_nothing(number: signal.Signals) -> None:
+    report = stop_often(load_program(), number, trials=8, seed=1)
+    assert report.stops >= 8
+    assert report.runs >= 1
+    assert (report.unreadable, report.too_many, report.wrong, report.different) == (0, 0, 0, 0)
