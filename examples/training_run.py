@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any, NoReturn, TypeAlias
 
 from attrs import evolve, frozen
-import numpy as np
 from tqdm import tqdm
 
 import fnmlp as fn
@@ -24,6 +23,7 @@ from fnmlp.recipes import (
     build_optimizer,
     classifier,
 )
+from fnmlp.saving import first_not_finite
 from image_models import loss_of_probabilities
 
 Entry: TypeAlias = dict[str, Any]
@@ -209,9 +209,9 @@ def after_epoch(
 
 def check_params(state: fn.TrainState) -> None:
     """Refuse parameters that are not finite: the loss of a step is that before it, and does not show what it did."""
-    for name, leaf in fn.tree_paths(state.params):
-        if not np.isfinite(leaf).all():
-            raise diverged(state.step, f"finite parameters {name}", "infinities or NaN")
+    name = first_not_finite(state.params)
+    if name is not None:
+        raise diverged(state.step, f"finite parameters {name}", "infinities or NaN")
 
 
 def diverged(step: int, expected: str, got: object) -> fn.DivergenceError:

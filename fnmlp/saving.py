@@ -95,10 +95,19 @@ def check_finite(state: Tree, number: int) -> None:
     Traceback (most recent call last):
     fnmlp.errors.DivergenceError: state 7: [1]: expected finite numbers, got infinities or NaN; train with a smaller...
     """
-    for name, leaf in tree_paths(state):
-        if not _is_finite(leaf):
-            where = f"state {number}: {name}"
-            raise DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
+    name = first_not_finite(state)
+    if name is not None:
+        where = f"state {number}: {name}"
+        raise DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
+
+
+def first_not_finite(tree: Tree) -> str | None:
+    """Return the path of the first leaf that holds infinities or NaN, or None where all numbers are finite.
+
+    >>> first_not_finite((1.0, (float("nan"),))), first_not_finite(())
+    ('[1][0]', None)
+    """
+    return next((name for name, leaf in tree_paths(tree) if not _is_finite(leaf)), None)
 
 
 def _is_finite(leaf: Any) -> bool:

@@ -1,6 +1,5 @@
 """Claims about `examples/mnist.py train --checkpoint`: whatever stops a run, it goes on and ends with the same bits."""
 
-import json
 from pathlib import Path
 import shutil
 import signal
@@ -12,16 +11,11 @@ import pytest
 
 from fnmlp import checkpoint
 from fnmlp.environment import environment
+from tests.faults.processes import repeatable
 from tests.test_datasets import made_up, write_set
 from tests.test_trainer import PROGRAM, SMALL, command, run, succeed
 
 RUN = (*SMALL, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--average", 0.9, "--members", 2)
-
-
-def bits(history: Path) -> list[dict[str, Any]]:
-    """Return a history without what no run repeats."""
-    entries = [json.loads(line) for line in history.read_text().splitlines()]
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +41,7 @@ def test_a_run_saves_every_so_many_steps_and_at_its_end(uninterrupted: Path) -> 
 
 
 @pytest.mark.parametrize("number", range(11))
-def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_bits(
+def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_repeatable(
     number: int, uninterrupted: Path, tmp_path: Path
 ) -> None:
     shutil.copy(uninterrupted / f"checkpoint-{number:02}", tmp_path / "checkpoint")
@@ -57,7 +51,7 @@ def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_bits(
     assert "may differ" not in out
     assert (tmp_path / "model").read_bytes() == (uninterrupted / "model").read_bytes()
     if number < 10:
-        assert bits(tmp_path / "history") == bits(uninterrupted / "history")
+        assert repeatable(tmp_path / "history") == repeatable(uninterrupted / "history")
 
 
 def test_a_run_without_a_checkpoint_begins_afresh(uninterrupted: Path, tmp_path: Path) -> None:
@@ -131,4 +125,4 @@ def test_a_signal_saves_and_ends_the_run_and_it_goes_on(number: int, status: int
     assert "--resume" in err.decode()
     succeed(tmp_path, "train", *options, *saved, "--resume")
     succeed(tmp_path, "train", *options, "--history", tmp_path / "whole")
-    assert bits(tmp_path / "history") == bits(tmp_path / "whole")
+    assert repeatable(tmp_path / "history") == repeatable(tmp_path / "whole")

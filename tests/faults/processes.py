@@ -53,10 +53,13 @@ def wait(process: int) -> int:
 
 def result(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
     """Return what no stop may change: the bytes of the model, and the history without its seconds."""
-    history = [json.loads(line) for line in (folder / "history").read_text().splitlines()]
-    for entry in history:
-        del entry["seconds"]
-    return (folder / "model").read_bytes(), history
+    return (folder / "model").read_bytes(), repeatable(folder / "history")
+
+
+def repeatable(history: Path) -> list[dict[str, Any]]:
+    """Read a history without what no run repeats."""
+    entries = [json.loads(line) for line in history.read_text().splitlines()]
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
 
 
 def strays(folder: Path) -> int:
