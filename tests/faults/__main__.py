@@ -1,24 +1,34 @@
-"""`python -m tests.faults [TRIALS]` stops the trainer at so many random instants, and prints what came of it."""
+"""`python -m tests.faults` does harm to saves, files and processes, and prints what came of it.
+
+Each command is one experiment, and runs at its full length unless it is told otherwise.
+"""
 
 import signal
 import sys
 
 from attrs import asdict
+import click
 
 from tests.faults.processes import load_program
 from tests.faults.stops import stop_often
 
 
-def main(trials: int) -> int:
-    """Print a line for each signal; return 1 if any promise was broken."""
+@click.group()
+def faults() -> None:
+    """Show that nothing is lost: a line for each experiment, and exit status 1 if any promise was broken."""
+
+
+@faults.command()
+@click.option("--trials", type=click.IntRange(1), default=10_000, show_default=True, help="Of kill -9; others a 20th.")
+def stops(trials: int) -> None:
+    """Stop the trainer at random instants, with kill -9, Ctrl-C and SIGTERM, and resume it."""
     program, broken = load_program(), 0
     for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
         report = asdict(stop_often(program, number, max(round(trials * share), 1), seed=0))
-        sys.stdout.write(f"{number.name}: {', '.join(f'{name} {count}' for name, count in report.items())}\n")
-        sys.stdout.flush()
+        click.echo(f"{number.name}: {', '.join(f'{name} {count}' for name, count in report.items())}")
         broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
-    return int(broken > 0)
+    sys.exit(broken > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000))
+    faults(prog_name="python -m tests.faults")
