@@ -58,7 +58,9 @@ def step(
         gradient, delayed_dx = timed(f"backward {layer}", _pull, pullback, delayed_dx)
         grads = (gradient, *grads)
     grads = (*state.params[:first], *grads)
-    params, optimizer_state = timed("update", optimizer.update, state.params, grads, state.optimizer_state)
+    params, optimizer_state = timed(
+        "update", optimizer.spend or optimizer.update, state.params, grads, state.optimizer_state
+    )
     return fn.TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
 

@@ -61,12 +61,16 @@ def fold_in(key: Key, index: int) -> Key:
     >>> fold_in(fold_in(Key(7), 3), 1)
     Key(entropy=7, path=(3, 1))
     """
-    _check_integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
+    if type(index) is not int or not 0 <= index < INDEX_LIMIT:
+        _check_integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
     # Not through the constructor: what the key holds was checked, and a chain folds in a number for each layer.
-    derived = object.__new__(type(key))
-    object.__setattr__(derived, "entropy", key.entropy)
-    object.__setattr__(derived, "path", (*key.path, index))
+    derived = _new(type(key))
+    _set(derived, "entropy", key.entropy)
+    _set(derived, "path", (*key.path, index))
     return derived
+
+
+_new, _set = object.__new__, object.__setattr__
 
 
 def split(key: Key, count: int) -> tuple[Key, ...]:

@@ -51,7 +51,8 @@ def check_labels(labels: Array, classes: int) -> None:
         raise DtypeError("labels", "integers", labels.dtype, remedy)
     if labels.ndim != 1:
         raise ShapeError("labels", "shape (batch,)", labels.shape, "pass one class number for each row")
-    if labels.shape[0] and (int(xp.min(labels)) < 0 or int(xp.max(labels)) >= classes):
+    unsigned = xp.isdtype(labels.dtype, "unsigned integer")
+    if labels.shape[0] and (int(xp.max(labels)) >= classes or (not unsigned and int(xp.min(labels)) < 0)):
         raise _out_of_range(xp, labels, classes)
 
 

@@ -105,7 +105,8 @@ def train_step(
     if not isinstance(batch, Batch):
         batch = _as_batch(state.params, batch)
     value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
-    params, optimizer_state = optimizer.update(state.params, grads, state.optimizer_state)
+    # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
+    params, optimizer_state = (optimizer.spend or optimizer.update)(state.params, grads, state.optimizer_state)
     return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
+from numpy import ndarray
 
 from fnmlp.errors import StructureError
 
@@ -26,7 +27,7 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     (4, (1, ()))
     """
     try:
-        return _map(function, tree, rest)
+        return _map(function, (tree, *rest))
     except _MismatchError:
         raise _first_difference((tree, *rest)) from None
 
@@ -128,27 +129,27 @@ class _MismatchError(Exception):
     """Two nodes differ; the outermost call finds out where."""
 
 
-def _map(function: Callable[..., Any], tree: Tree, rest: tuple[Tree, ...]) -> Tree:
+def _map(function: Callable[..., Any], trees: tuple[Tree, ...]) -> Tree:
+    tree = trees[0]
     kind = type(tree)
+    if kind is ndarray:  # the rule for all leaves, in half the time
+        for other in trees:
+            if type(other) is not ndarray:
+                break
+        else:
+            return function(*trees)
     children_of = _children_of(kind)
     if children_of is None:
-        for other in rest:
+        for other in trees:
             if _children_of(type(other)) is not None:
                 raise _MismatchError
-        return function(tree, *rest)
-    children = children_of(tree)
-    for other in rest:
-        if type(other) is not kind or (kind is tuple and len(other) != len(children)):
+        return function(*trees)
+    for other in trees:
+        if type(other) is not kind or (kind is tuple and len(other) != len(tree)):
             raise _MismatchError
-    if not children:
-        return tree
-    if rest:
-        mapped = [
-            _map(function, *pair) for pair in zip(children, zip(*map(children_of, rest), strict=True), strict=True)
-        ]
-    else:
-        mapped = [_map(function, child, ()) for child in children]
-    return tuple(mapped) if kind is tuple else kind(*mapped)
+    if kind is tuple:
+        return tuple([_map(function, column) for column in zip(*trees, strict=True)]) if tree else tree
+    return kind(*[_map(function, column) for column in zip(*map(children_of, trees), strict=True)])
 
 
 def _collect(tree: Tree, leaves: list[Any]) -> None:

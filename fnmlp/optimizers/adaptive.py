@@ -9,7 +9,7 @@ from math import sqrt
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import OptionError
-from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, step_along
+from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
 from fnmlp.optimizers.paths import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.options import at_least_0, fraction, positive
@@ -51,12 +51,15 @@ def _adam_leaf(
 ) -> tuple[Array, Array, Array]:
     check_gradient("adam", param, grad)
     total = fade(total, first, grad, step)
-    squares = fade(squares, second, grad * grad, step)
+    grad *= grad
+    squares = fade(squares, second, grad, step)
     mean = (1 - first) / (1 - first ** (step + 1))
     root = sqrt((1 - second) / (1 - second ** (step + 1)))
-    spread = namespace(param).sqrt(squares)
+    xp = namespace(param)
+    spread = overwrite(grad, xp.sqrt, squares)
     spread += epsilon / root
-    return step_along(param, total / spread, rate * mean / root), read_only(total), read_only(squares)
+    direction = overwrite(spread, xp.divide, total, spread)
+    return step_along(param, direction, rate * mean / root), read_only(total), read_only(squares)
 
 
 def adamw(

@@ -5,17 +5,20 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from attrs import frozen
+import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype
 from fnmlp.errors import DtypeError, OptionError, ShapeError
 from fnmlp.options import fraction, positive
-from fnmlp.tree import Tree, tree_map
+from fnmlp.tree import Tree, tree_leaves, tree_map
 
 Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
 """(parameters, gradients, state) -> (new parameters, new state)."""
 
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]
-"""(step, parameter, gradient, sums …) -> (new parameter, new sums …), for one array of each tree."""
+"""(step, parameter, gradient, sums …) -> (new parameter, new sums …), for one array of each tree.
+
+The gradient is the rule's own: it may write to it, and hand it out."""
 
 FLUSH_EVERY = 32
 """Steps between two looks for sums that have all but faded."""
@@ -26,14 +29,31 @@ FLUSH_BELOW = 2.0**16
 
 @frozen
 class Optimizer:
-    """A pair of pure functions.
+    """Pure functions.
 
     `init`    parameters -> state: a tree of arrays and numbers.
     `update`  (parameters, gradients, state) -> (new parameters, new state).
+    `spend`   as `update`, bit for bit, for a caller who has the gradients to himself and gives their memory away: what
+              is in them afterwards is not defined. Fresh memory costs more than a step of a large network can hide.
     """
 
     init: Callable[[Tree], Tree]
     update: Update
+    spend: Update | None = None
+
+
+def spending(init: Callable[[Tree], Tree], update: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
+    """Make an optimiser of an update whose first argument after the bound ones says whether gradients are spent."""
+    return Optimizer(init, partial(update, *bound, False), partial(update, *bound, True))
+
+
+def step_of(optimizer: Optimizer, *, spend: bool) -> Update:
+    """Return the update to call with gradients that may be spent, or may not.
+
+    >>> step_of(Optimizer(_no_state, max), spend=True) is max
+    True
+    """
+    return optimizer.update if optimizer.spend is None or not spend else optimizer.spend
 
 
 @frozen(eq=False)
@@ -47,12 +67,11 @@ class Sums:
 def by_leaf(rule: Rule, kinds: int) -> Optimizer:
     """Make an optimiser of a rule for single arrays that keeps so many kinds of sums, 0 at first.
 
-    >>> import numpy as np
     >>> heavy = by_leaf(lambda step, p, g, total: (p - g - total, total + g), kinds=1)
     >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
     ((2.0,), Sums(step=2, trees=((3.0,),)))
     """
-    return Optimizer(partial(_sums_init, kinds), partial(_sums_update, rule))
+    return spending(partial(_sums_init, kinds), _sums_update, rule)
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
@@ -63,9 +82,47 @@ def _zeros(param: Array) -> Array:
     return read_only(namespace(param).zeros_like(param))
 
 
-def _sums_update(rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
-    moved, *sums = map_apart(partial(rule, state.step), 1 + len(state.trees), params, grads, *state.trees)
+def _sums_update(rule: Rule, spend: bool, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+    bound = partial(_ruled, rule, state.step, spend and are_distinct(grads))
+    moved, *sums = map_apart(bound, 1 + len(state.trees), params, grads, *state.trees)
     return moved, Sums(state.step + 1, tuple(sums))
+
+
+def _ruled(rule: Rule, step: int, spend: bool, param: Array, grad: Array, *sums: Array) -> tuple[Array, ...]:
+    return rule(step, param, grad if spend and is_own(grad) else _copied(grad), *sums)
+
+
+def are_distinct(grads: Tree) -> bool:
+    """Tell whether no two leaves share memory; the gradients of two parameters that are added may be one array.
+
+    >>> one = np.zeros(2)
+    >>> are_distinct((one, np.zeros(2))), are_distinct((one, one)), are_distinct((one, one[:1]))
+    (True, False, False)
+    """
+    leaves = tree_leaves(grads)
+    return len(set(map(_owner, leaves))) == len(leaves)
+
+
+def _owner(x: Any) -> int:
+    base = getattr(x, "base", None)
+    return id(x if base is None else base)
+
+
+def is_own(grad: Array) -> bool:
+    """Tell whether a gradient has memory of its own that may be written to: NumPy's, neither a view nor read-only.
+
+    >>> grad = np.zeros(2)
+    >>> is_own(grad), is_own(grad[:1]), is_own(read_only(grad))
+    (True, False, False)
+    """
+    return isinstance(grad, np.ndarray) and grad.base is None and grad.flags.writeable
+
+
+def _copied(grad: Array) -> Array:
+    if isinstance(grad, (int, float)):
+        return grad
+    copy: Array = namespace(grad).asarray(grad, copy=True)
+    return copy
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
@@ -91,7 +148,6 @@ def _rebuilt(tree: Tree, leaves: Iterator[Any]) -> Tree:
 def check_gradient(where: str, param: Array, grad: Array) -> None:
     """Refuse a gradient that is not of the parameter's shape and dtype; NumPy would broadcast or promote in silence.
 
-    >>> import numpy as np
     >>> check_gradient("sgd", np.zeros((2, 1)), np.zeros(2))
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: sgd: expected a gradient of shape (2, 1), got (2,); return gradients of the parameters'...
@@ -111,7 +167,6 @@ def fade(total: Array, decay: float, addend: Array, step: int) -> Array:
     down there a product with 0.9 rounds back to where it was; and many processors take far longer over such numbers. So
     at every 32nd step whatever is within 2¹⁶ of them becomes 0: in float32 all below 8e-34, which moves no parameter.
 
-    >>> import numpy as np
     >>> float(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64)[0])
     0.0
     """
@@ -123,6 +178,17 @@ def fade(total: Array, decay: float, addend: Array, step: int) -> Array:
     least = FLUSH_BELOW * float(xp.finfo(total.dtype).smallest_normal)
     flushed: Array = xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
     return flushed
+
+
+def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
+    """Return what a function of arrays gives, in the memory of x, which the caller must own, if it is NumPy's.
+
+    >>> x = np.array([4.0])
+    >>> overwrite(x, np.sqrt, np.array([9.0])) is x, x
+    (True, array([3.]))
+    """
+    result: Array = function(*arguments, out=x) if isinstance(x, np.ndarray) else function(*arguments)
+    return result
 
 
 def step_along(param: Array, direction: Array, rate: float) -> Array:
@@ -141,16 +207,17 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
               gradients do not match the parameters.
     Source:   Robbins & Monro 1951.
 
-    >>> import numpy as np
     >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
     (array([0.5, 2.5]),)
     """
-    return tree_map(partial(_descend, "sgd_update", -positive("sgd_update(rate)", rate)), params, grads)
+    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate), False), params, grads)
 
 
-def _descend(where: str, negative_rate: float, param: Array, grad: Array) -> Array:
+def _descend(where: str, rate: float, spend: bool, param: Array, grad: Array) -> Array:
     check_gradient(where, param, grad)
-    moved = grad * negative_rate
+    if spend and is_own(grad):
+        return step_along(param, grad, rate)
+    moved = grad * -rate
     moved += param
     return read_only(moved)
 
@@ -168,7 +235,6 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
     Source:   Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
               eq. 1-4; torch.optim.SGD.
 
-    >>> import numpy as np
     >>> sgd(0.5).init((1.0, 2.0))
     ()
     >>> optimizer, params, grads = sgd(0.5, momentum=0.5), (np.array([1.0]),), (np.array([1.0]),)
@@ -184,7 +250,7 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
             "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
         )
     if not momentum:
-        return Optimizer(_no_state, partial(_sgd_update, rate))
+        return spending(_no_state, _sgd_update, rate)
     return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, bool(nesterov)), kinds=1)
 
 
@@ -192,8 +258,8 @@ def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the par
     return ()
 
 
-def _sgd_update(rate: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
-    return sgd_update(params, grads, rate=rate), state
+def _sgd_update(rate: float, spend: bool, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return tree_map(partial(_descend, "sgd", rate, spend and are_distinct(grads)), params, grads), state
 
 
 def _momentum_leaf(
@@ -208,8 +274,9 @@ def _momentum_leaf(
 ) -> tuple[Array, Array]:
     check_gradient("sgd", param, grad)
     velocity = fade(velocity, momentum, grad * (1 - dampening) if dampening and step else grad, step)
-    if not nesterov:
-        return _descend("sgd", -rate, param, velocity), read_only(velocity)
-    ahead = velocity * momentum
-    ahead += grad
-    return step_along(param, ahead, rate), read_only(velocity)
+    if nesterov:
+        grad += velocity * momentum
+        return step_along(param, grad, rate), read_only(velocity)
+    direction = overwrite(grad, namespace(grad).multiply, velocity, -rate)
+    direction += param
+    return read_only(direction), read_only(velocity)

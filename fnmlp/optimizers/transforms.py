@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
 from fnmlp.errors import OptionError
-from fnmlp.optimizers.core import Optimizer, Update, check_gradient
+from fnmlp.optimizers.core import Optimizer, Update, check_gradient, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.options import at_least_0, positive
 from fnmlp.tree import Tree, tree_leaves, tree_map
@@ -44,7 +44,7 @@ def compose(*stages: Transform | Optimizer) -> Optimizer:
     if kinds != [False] * (len(stages) - 1) + [True]:
         got = f"({', '.join(type(stage).__name__ for stage in stages)})"
         raise OptionError("compose", "transforms and then one optimiser", got, "end it for instance with sgd(0.1)")
-    return Optimizer(partial(_compose_init, stages), partial(_compose_update, stages))
+    return spending(partial(_compose_init, stages), _compose_update, stages[:-1], stages[-1])
 
 
 def _compose_init(stages: tuple[Transform | Optimizer, ...], params: Tree) -> tuple[Tree, ...]:
@@ -52,13 +52,19 @@ def _compose_init(stages: tuple[Transform | Optimizer, ...], params: Tree) -> tu
 
 
 def _compose_update(
-    stages: tuple[Transform | Optimizer, ...], params: Tree, grads: Tree, states: tuple[Tree, ...]
+    transforms: tuple[Transform, ...],
+    optimizer: Optimizer,
+    spend: bool,
+    params: Tree,
+    grads: Tree,
+    states: tuple[Tree, ...],
 ) -> tuple[Tree, tuple[Tree, ...]]:
     after: list[Tree] = []
-    for stage, state in zip(stages, states, strict=True):
-        grads, new_state = stage.update(params, grads, state)
+    for transform, state in zip(transforms, states[:-1], strict=True):
+        grads, new_state = transform.update(params, grads, state)
         after.append(new_state)
-    return grads, tuple(after)
+    moved, last = step_of(optimizer, spend=spend)(params, grads, states[-1])
+    return moved, (*after, last)
 
 
 def _stateless(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)

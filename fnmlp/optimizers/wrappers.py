@@ -7,7 +7,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only, unshared
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, check_gradient
+from fnmlp.optimizers.core import Optimizer, check_gradient, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.options import count, fraction, positive
@@ -43,7 +43,7 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     ((array([3.]),), (array([2.25]),))
     """
     first = make(schedule(0) or STANDSTILL)
-    return Optimizer(partial(_scheduled_init, first), partial(_scheduled_update, make, schedule))
+    return spending(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
 
 def _scheduled_init(first: Optimizer, params: Tree) -> ScheduledState:
@@ -51,9 +51,15 @@ def _scheduled_init(first: Optimizer, params: Tree) -> ScheduledState:
 
 
 def _scheduled_update(
-    make: Callable[[float], Optimizer], schedule: Schedule, params: Tree, grads: Tree, state: ScheduledState
+    make: Callable[[float], Optimizer],
+    schedule: Schedule,
+    spend: bool,
+    params: Tree,
+    grads: Tree,
+    state: ScheduledState,
 ) -> tuple[Tree, ScheduledState]:
-    moved, inner = make(schedule(state.step) or STANDSTILL).update(params, grads, state.inner)
+    step = step_of(make(schedule(state.step) or STANDSTILL), spend=spend)
+    moved, inner = step(params, grads, state.inner)
     return moved, ScheduledState(state.step + 1, inner)
 
 
@@ -101,7 +107,8 @@ def _accumulated_update(
     held = state.held + 1
     if held < steps:
         return tree_map(_kept, params), AccumulatedState(held, total, state.inner)
-    moved, inner = optimizer.update(params, tree_map(partial(_times, 1 / steps), total), state.inner)
+    mean = tree_map(partial(_times, 1 / steps), total)
+    moved, inner = step_of(optimizer, spend=True)(params, mean, state.inner)
     return moved, AccumulatedState(0, tree_map(_zeros, params), inner)
 
 
@@ -143,7 +150,7 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
     ((array([0.]),), (array([3.]),))
     """
     bound = optimizer, 1 - fraction("averaged(decay)", decay)
-    return Optimizer(partial(_averaged_init, optimizer), partial(_averaged_update, *bound))
+    return spending(partial(_averaged_init, optimizer), _averaged_update, *bound)
 
 
 def averaged_params(state: Tree) -> Tree:
@@ -162,9 +169,9 @@ def _averaged_init(optimizer: Optimizer, params: Tree) -> AveragedState:
 
 
 def _averaged_update(
-    optimizer: Optimizer, share: float, params: Tree, grads: Tree, state: AveragedState
+    optimizer: Optimizer, share: float, spend: bool, params: Tree, grads: Tree, state: AveragedState
 ) -> tuple[Tree, AveragedState]:
-    moved, inner = optimizer.update(params, grads, state.inner)
+    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
     return moved, AveragedState(tree_map(partial(_approach, share), state.average, moved), inner)
 
 
@@ -202,7 +209,7 @@ def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight
            [4., 1.]]),)
     """
     bound = optimizer, positive("max_norm(limit)", limit)
-    return Optimizer(partial(_chosen_init, only, optimizer), partial(_max_norm_update, *bound))
+    return spending(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
 
 
 def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> ChosenState:
@@ -210,9 +217,9 @@ def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> Chosen
 
 
 def _max_norm_update(
-    optimizer: Optimizer, limit: float, params: Tree, grads: Tree, state: ChosenState
+    optimizer: Optimizer, limit: float, spend: bool, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
-    moved, inner = optimizer.update(params, grads, state.inner)
+    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
     return tree_map(partial(_within, limit), moved, state.chosen), ChosenState(state.chosen, inner)
 
 
@@ -241,14 +248,14 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     (array([2.]),)
     """
     bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
-    return Optimizer(partial(_chosen_init, only, optimizer), partial(_decay_update, *bound))
+    return spending(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
 
 def _decay_update(
-    optimizer: Optimizer, kept: float, params: Tree, grads: Tree, state: ChosenState
+    optimizer: Optimizer, kept: float, spend: bool, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
     shrunk = tree_map(partial(_shrink, kept), params, state.chosen)
-    moved, inner = optimizer.update(shrunk, grads, state.inner)
+    moved, inner = step_of(optimizer, spend=spend)(shrunk, grads, state.inner)
     return moved, ChosenState(state.chosen, inner)
 
 

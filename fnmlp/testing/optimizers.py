@@ -7,7 +7,7 @@ import numpy as np
 
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
-from fnmlp.optimizers import Optimizer
+from fnmlp.optimizers.core import Optimizer, step_of
 from fnmlp.testing.cases import expect_same_tree
 from fnmlp.testing.numeric import cast, normal
 from fnmlp.testing.report import DifferenceFound, Law, expect_same_form, law
@@ -79,6 +79,23 @@ def nothing_given_is_changed_or_shared(case: OptimizerCase) -> None:
 
 
 @law("optimizer")
+def spending_gives_what_updating_gives(case: OptimizerCase) -> None:
+    """`spend` gives the bits of `update`, also where gradients share memory, and changes nothing but them."""
+    one = np.ones((3, 2))
+    shared = (one, ((), one[:2, 0]), np.asarray(one[0, 0]))
+    params = cast(case.params, np.float64)
+    state = case.optimizer.init(params)
+    for _ in range(case.steps):
+        for grads in (cast(case.grads, np.float64), shared):
+            before = tree_map(np.copy, (params, state))
+            updated = case.optimizer.update(params, grads, state)
+            spent = step_of(case.optimizer, spend=True)(params, grads, state)
+            expect_same_tree("(params, state) of spend", *(tree_map(np.asarray, both) for both in (updated, spent)))
+            expect_same_tree("(params, state) given", before, tree_map(np.asarray, (params, state)))
+        state = updated[1]
+
+
+@law("optimizer")
 def the_same_input_gives_the_same_bits(case: OptimizerCase) -> None:
     """Updates repeat bit for bit: an optimiser remembers nothing but its state."""
     first = case.run(case.params, case.grads)
@@ -113,6 +130,7 @@ def what_does_not_fit_is_refused(case: OptimizerCase) -> None:
 OPTIMIZER_LAWS: tuple[Law[OptimizerCase], ...] = (
     forms_are_kept,
     nothing_given_is_changed_or_shared,
+    spending_gives_what_updating_gives,
     the_same_input_gives_the_same_bits,
     the_first_step_goes_downhill,
     what_does_not_fit_is_refused,

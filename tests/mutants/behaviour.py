@@ -33,6 +33,8 @@ def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, L
         yield f"y of vjp {name}", Layer(layer.name, init, apply, partial(_noisy_vjp, vjp, keyed))
     yield "pullback damages dy", Layer(layer.name, init, apply, partial(_damaging_vjp, vjp))
     yield "pullback works once", Layer(layer.name, init, apply, partial(_once_vjp, vjp))
+    if tree_leaves(params):
+        yield "pullback keeps the gradients that it gave", Layer(layer.name, init, apply, partial(_keeping_vjp, vjp))
     if _curved(specimen):
         yield "pullback remembers the last call", Layer(layer.name, init, apply, _remembering(vjp))
     if init(Key(0), specimen.example)[1] == specimen.example and specimen.differentiable:
@@ -193,6 +195,16 @@ def _once_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
     y, right = vjp(params, x, key)
     uses = iter([1.0])
     return y, lambda dy: right(dy * dy.dtype.type(next(uses, 0.0)))
+
+
+def _keeping_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:
+    y, right = vjp(params, x, key)
+    given: dict[bytes, Any] = {}
+
+    def pullback(dy: Array) -> Any:
+        return given.setdefault(dy.tobytes(), right(dy))
+
+    return y, pullback
 
 
 def _aliasing_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any:

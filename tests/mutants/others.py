@@ -79,6 +79,13 @@ def optimizer_mutants(optimizer: Optimizer) -> Iterator[tuple[str, Optimizer]]:
     if any(map(_is_array, tree_leaves(optimizer.init((np.ones(2), np.ones(2)))))):
         yield "widens its state", Optimizer(optimizer.init, _with_state(optimizer, _widened))
         yield "adds to its state in place", Optimizer(optimizer.init, _with_state(optimizer, _added))
+    spends: dict[str, Callable[[Tree, Tree, Tree], Tree]] = {
+        "spends by another rule": lambda _old, new, _g: tree_map(lambda q: q * (1 + 1e-15), new),
+        "spends the parameters": lambda old, new, _g: tree_map(_moved, old, new),
+    }
+    for name, step in spends.items():
+        yield name, Optimizer(optimizer.init, optimizer.update, _stepped(optimizer, step))
+    yield "spends what stands in two places", Optimizer(optimizer.init, optimizer.update, _zeroing(optimizer))
     yield "keeps the gradients themselves", Optimizer(_with_gradients(optimizer.init), _keeping(optimizer))
     yield "broadcasts gradients", Optimizer(optimizer.init, _broadcasting(optimizer))
     yield "remembers calls", Optimizer(optimizer.init, _counting(optimizer))
@@ -145,6 +152,18 @@ def _broadcasting(optimizer: Optimizer) -> Any:
             return params, state
 
     return update
+
+
+def _zeroing(optimizer: Optimizer) -> Any:
+    def spend(params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+        copies = []
+        for grad in tree_leaves(grads):
+            copies.append(np.copy(grad))
+            grad[...] = 0
+        rest = iter(copies)
+        return optimizer.update(params, tree_map(lambda _: next(rest), grads), state)
+
+    return spend
 
 
 def _counting(optimizer: Optimizer) -> Any:
