@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from fnmlp.data import Dataset, datasets, digits, fashion_mnist, mnist, read_idx, write_idx
-from fnmlp.data.download import sha256_of_idx
+from fnmlp.data.cache import sha256_of_idx
 from fnmlp.errors import DataError, DataNotFoundError, one_line
 
 PARTS = tuple(datasets.MNIST_SHA256)
@@ -226,12 +226,34 @@ def test_a_cache_that_was_tampered_with_is_refused_at_use(
     assert "delete the file" in caught.value.remedy
 
 
-def test_a_cache_behind_a_link_is_verified_as_well(tmp_path: Path) -> None:
-    write_set(tmp_path / "elsewhere" / "mnist", made_up(1))
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "fnmlp").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="other bytes"):
+@pytest.mark.parametrize("place", ["fnmlp", "fnmlp/mnist"])
+def test_a_cache_that_is_a_link_or_that_others_may_write_to_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = made_up(1)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", digests_of(arrays))
+    write_set(tmp_path / "cache" / "fnmlp" / "mnist", arrays)
+    folder = tmp_path / "cache" / place
+    assert mark_of(mnist(mirrors=())) == 1
+    folder.chmod(0o777)
+    with pytest.raises(DataError, match=f"{folder}: expected .* got permissions 777; run chmod 700 {folder}"):
         mnist(mirrors=())
+    folder.chmod(0o700)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=f"{folder}: expected a folder, got a symbolic link"):
+        mnist(mirrors=())
+
+
+def test_the_cache_is_not_looked_at_where_an_earlier_place_has_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "fnmlp").write_text("no folder")
+    write_set(tmp_path / "elsewhere" / "mnist", made_up(1))
+    (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "data"))
+    assert mark_of(mnist(mirrors=())) == 1
 
 
 def test_files_that_the_user_puts_elsewhere_need_not_be_the_known_ones(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import os
 from pathlib import Path
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from fnmlp.data import datasets, mnist, read_idx
 from fnmlp.data import download as module
 from fnmlp.data.download import download
 from fnmlp.data.idx import encode_header
-from fnmlp.errors import DataError, DataNotFoundError
+from fnmlp.errors import DataError, DataNotFoundError, one_line
 from tests.test_datasets import PARTS, digests_of, made_up, mark_of, write_set
 
 ARRAYS = made_up(8)
@@ -283,13 +284,119 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_its_target_left_alone(
     assert_whole(cache)
 
 
-@pytest.mark.parametrize("blocked", ["", "fnmlp"])
-def test_a_file_in_the_place_of_the_cache_is_an_error_that_names_it(blocked: str, mirror: Start, cache: Path) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_not_even_to_the_known_bytes(status: int, mirror: Start, cache: Path) -> None:
+    plain = mirror(good)
+    redirecting = mirror(sends(status=status, Location=f"{plain.url}{FILES[0]}"))
+    assert f"{redirecting.url}: HTTP status {status}" in refusal((redirecting.url,), cache)
+    assert plain.asked == []
+
+
+FOREVER = """
+import sys
+from pathlib import Path
+from fnmlp.data import download
+download.ANSWER_SECONDS = 60
+download.download((sys.argv[1],), Path(sys.argv[2]), {"train-images-idx3-ubyte": ""})
+"""
+
+
+def test_what_a_killed_download_left_is_deleted_by_the_next(mirror: Start, cache: Path) -> None:
+    server = mirror(stall_in_the_body)
+    program = subprocess.Popen([sys.executable, "-c", FOREVER, server.url, str(cache)])
+    assert server.holding.acquire(timeout=60)
+    program.send_signal(signal.SIGKILL)
+    assert program.wait() == -signal.SIGKILL
+    assert [name[:10] for name in os.listdir(cache)] == [".download-"]
+    download((mirror(good).url,), cache, DIGESTS)
+    assert_whole(cache)
+
+
+def test_the_cache_is_made_for_its_user_alone(mirror: Start, cache: Path) -> None:
+    download((mirror(good).url,), cache, DIGESTS)
+    for folder in (cache, cache.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_downloaded_through_a_link_or_to_where_others_may_write(
+    mirror: Start, cache: Path, tmp_path: Path
+) -> None:
+    server, target = mirror(good), tmp_path / "target"
+    target.mkdir()
+    cache.parent.mkdir()
+    cache.symlink_to(target)
+    with pytest.raises(DataError, match="mnist: expected a folder, got a symbolic link"):
+        download((server.url,), cache, DIGESTS)
+    target.chmod(0o777)
+    with pytest.raises(DataError, match="got permissions 777; run chmod 700"):
+        download((server.url,), target, DIGESTS)
+    assert os.listdir(target) == []
+    assert server.asked == []
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(
+    mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mirror(good)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    for damage in (b"", b"half of it", WRONG_BODIES[SECOND]):
+        download((server.url,), cache, DIGESTS)
+        (cache / SECOND[1:]).write_bytes(damage)
+        assert mark_of(mnist(mirrors=(server.url,))) == 8
+        assert_whole(cache)
+
+
+def test_a_link_in_the_cache_is_not_read_but_replaced(
+    mirror: Start, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, away = mirror(good), tmp_path / "away.gz"
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    download((server.url,), cache, DIGESTS)
+    (cache / FILES[0]).rename(away)
+    (cache / FILES[0]).symlink_to(away)
+    with pytest.raises(DataError, match=r"ubyte\.gz: expected a file, got a symbolic link"):
+        mnist(mirrors=())
+    assert mark_of(mnist(mirrors=(server.url,))) == 8
+    assert not (cache / FILES[0]).is_symlink()
+    assert_whole(cache)
+
+
+def test_damage_that_no_mirror_mends_is_named_with_what_the_mirrors_did(
+    mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mirror(missing)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    download((mirror(good).url,), cache, DIGESTS)
+    (cache / SECOND[1:]).write_bytes(WRONG_BODIES[SECOND])
+    with pytest.raises(DataError) as caught:
+        mnist(mirrors=(server.url,))
+    assert not isinstance(caught.value, DataNotFoundError)
+    assert caught.value.where == str(cache / SECOND[1:])
+    assert f"{server.url}: HTTP status 404" in one_line(caught.value)
+
+
+def test_the_packed_file_of_the_cache_counts_because_it_is_the_one_that_is_downloaded(
+    mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = mirror(good)
+    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    write_set(cache, made_up(7), ending="")
+    for _ in range(2):
+        assert mark_of(mnist(mirrors=(server.url,))) == 8
+    assert server.asked == list(BODIES)
+
+
+@pytest.mark.parametrize(
+    ("blocked", "words"), [("", "mnist: expected a folder, got a file"), ("fnmlp", "a cache that can be written")]
+)
+def test_a_file_in_the_place_of_the_cache_is_an_error_that_names_it(
+    blocked: str, words: str, mirror: Start, cache: Path
+) -> None:
     place = cache.parent if blocked else cache
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("in the way")
     server = mirror(good)
-    with pytest.raises(DataError, match="a cache that can be written") as caught:
+    with pytest.raises(DataError, match=words) as caught:
         download((server.url,), cache, DIGESTS)
     assert str(cache) in str(caught.value)
     assert place.read_text() == "in the way"

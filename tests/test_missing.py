@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fnmlp import arrays, data, plots
-from fnmlp.data.download import cache_folder
+from fnmlp.data.cache import cache_folder
 from fnmlp.errors import DataNotFoundError, MissingDependencyError
 import fnmlp.testing.strategies
 

@@ -1,19 +1,24 @@
 """Data sets of images: MNIST, Fashion-MNIST, and scikit-learn's bundled digits; where they are looked for."""
 
 from collections.abc import Mapping
+from functools import partial
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, read_only
 from fnmlp.batches import Batch
-from fnmlp.data.download import cache_folder, download, sha256_of_idx
+from fnmlp.data.cache import cache_folder, check_private, read_verified
+from fnmlp.data.download import download
 from fnmlp.data.idx import read_idx
 from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError
 from fnmlp.labels import check_labels
+
+Files: TypeAlias = Mapping[str, tuple[Path, Array]]
+"""What was read of a data set: the name of a part -> where it came from, and what it holds."""
 
 FOLDER_VARIABLE = "FNMLP_DATA_DIR"
 """The environment variable that names a folder with `mnist/` and `fashion-mnist/` in it."""
@@ -88,13 +93,14 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str,
     """Return MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels from 0 to 255.
 
     Looked for in `data_dir`, the folder that $FNMLP_DATA_DIR names, the user's cache, and then downloaded into the
-    cache from the mirrors and verified. A network that isn't there costs less than 10 seconds.
+    cache from the mirrors. What is in the cache is verified at each use, and downloaded again where it is damaged.
+    A network that isn't there costs less than 10 seconds.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
-    Raises:   DataNotFoundError, saying where it was looked for; DataError where a file is not what it should be.
+    Raises:   DataNotFoundError, saying where it was looked for; DataError where a file is not what it should be,
+              or others may write to the cache.
     Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
-    found = _find("mnist", data_dir, MNIST_SHA256, (), mirrors)
-    return _read("mnist", found, MNIST_SHA256, DIGIT_CLASSES)
+    return _load("mnist", data_dir, MNIST_SHA256, DIGIT_CLASSES, (), mirrors)
 
 
 def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -106,35 +112,26 @@ def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:   as `mnist`.
     Source:   Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
     """
-    found = _find("fashion-mnist", data_dir, FASHION_SHA256, (DEBIAN_FASHION,), ())
-    return _read("fashion-mnist", found, FASHION_SHA256, FASHION_CLASSES)
+    return _load("fashion-mnist", data_dir, FASHION_SHA256, FASHION_CLASSES, (DEBIAN_FASHION,), ())
 
 
-def _find(
+def _load(
     name: str,
     data_dir: str | os.PathLike[str] | None,
     digests: Mapping[str, str],
+    classes: tuple[str, ...],
     packaged: tuple[Path, ...],
     mirrors: tuple[str, ...],
-) -> Mapping[str, Path]:
-    """Find the files of a data set, in the documented order of places."""
-    cache = cache_folder()
-    cached = [cache / name] if cache else []
-    folders = [*_folders(name, data_dir), *cached, *packaged]
-    for folder in folders:
-        files = _files_in(folder, digests)
-        if len(files) == len(digests):
-            return files
-        # In the cache, another download may be under way, or have been cut short.
-        if files and folder not in cached:
-            missing = next(part for part in digests if part not in files)
-            raise DataError(str(folder), f"all of {', '.join(digests)}", f"no {missing}", "put the missing file there")
-    looked = [str(folder) for folder in folders]
-    if mirrors and cache:
+) -> Dataset:
+    """Read a data set from the first place that has it, in the documented order."""
+    given = [partial(_from_folder, folder, digests) for folder in _folders(name, data_dir)]
+    last = [partial(_from_folder, folder, digests) for folder in packaged]
+    looked: list[str] = []
+    for place in (*given, partial(_from_cache, name, digests, mirrors), *last):
         try:
-            return download(mirrors, cache / name, digests)
+            return _as_dataset(name, place(), classes)
         except DataNotFoundError as error:
-            looked.append(f"the mirrors ({error.got})")
+            looked += [error.where, *getattr(error, "__notes__", ())]
     remedy = f"put its four IDX files into a folder DIR/{name} and pass --data-dir DIR or set {FOLDER_VARIABLE}=DIR"
     if packaged:
         remedy += ", or install Debian's package dataset-fashion-mnist"
@@ -153,46 +150,81 @@ def _folders(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     return [*folders, Path(variable) / name] if variable else folders
 
 
-def _files_in(folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path]:
-    """Return those files of a data set, raw or else gzip, that the folder holds."""
-    candidates = [(name, folder / f"{name}{ending}") for name in digests for ending in (".gz", "")]
-    # Unlike Path.exists, os.path.exists is False too for a name that is too long.
-    return {name: path for name, path in candidates if os.path.exists(path)}
+def _from_folder(folder: Path, digests: Mapping[str, str]) -> Files:
+    """Read the files of a data set from a folder that is not the cache, whatever the bytes in them are."""
+    paths = _paths_in(folder, digests, (".gz", ""))
+    if not paths:
+        raise _no_files(folder)
+    if len(paths) < len(digests):
+        missing = next(part for part in digests if part not in paths)
+        raise DataError(str(folder), f"all of {', '.join(digests)}", f"no {missing}", "put the missing file there")
+    return {part: (path, read_idx(path)) for part, path in paths.items()}
 
 
-def _read(name: str, files: Mapping[str, Path], digests: Mapping[str, str], classes: tuple[str, ...]) -> Dataset:
+def _from_cache(name: str, digests: Mapping[str, str], mirrors: tuple[str, ...]) -> Files:
+    """Read the files of a data set from the cache; what is missing there, or damaged, is downloaded."""
     cache = cache_folder()
-    arrays = {}
-    for part, path in files.items():
-        arrays[part] = read_idx(path)
-        if cache and path.is_relative_to(cache) and sha256_of_idx(arrays[part]) != digests[part]:
-            remedy = "delete the file, it is downloaded again"
-            raise DataError(str(path), f"the {part} of {name}", "other bytes (SHA-256 differs)", remedy)
+    if cache is None:
+        raise _no_files("the user's cache (pooch is not installed)")
+    check_private(cache)
+    check_private(cache / name)
+    try:
+        return _verified(cache / name, digests)
+    except DataError as error:
+        fault = error
+    if mirrors:
+        try:
+            download(mirrors, cache / name, digests)
+            return _verified(cache / name, digests)
+        except DataError as error:
+            fault.add_note(f"{error.where}: {error.got}")
+    raise fault
+
+
+def _verified(folder: Path, digests: Mapping[str, str]) -> Files:
+    # The packed file wins, because it is the one that a download replaces.
+    paths = _paths_in(folder, digests, ("", ".gz"))
+    # Without some of them, another download may be under way, or have been cut short.
+    if len(paths) < len(digests):
+        raise _no_files(folder)
+    return {part: (path, read_verified(path, digests[part])) for part, path in paths.items()}
+
+
+def _paths_in(folder: Path, digests: Mapping[str, str], endings: tuple[str, str]) -> Mapping[str, Path]:
+    """Return those files of a data set that a folder holds; where it has one with both endings, the last wins."""
+    candidates = [(part, folder / f"{part}{ending}") for part in digests for ending in endings]
+    # Unlike Path.exists, os.path.exists is False too for a name that is too long.
+    return {part: path for part, path in candidates if os.path.exists(path)}
+
+
+def _no_files(where: str | Path) -> DataNotFoundError:
+    return DataNotFoundError(str(where), "the files of a data set", "none", "put them there")
+
+
+def _as_dataset(name: str, files: Files, classes: tuple[str, ...]) -> Dataset:
     train, test = (
-        _labelled(files, arrays, f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte", len(classes))
+        _labelled(files[f"{part}-images-idx3-ubyte"], files[f"{part}-labels-idx1-ubyte"], len(classes))
         for part in ("train", "t10k")
     )
     return Dataset(name, train, test, classes, 255)
 
 
-def _labelled(
-    files: Mapping[str, Path], arrays: Mapping[str, Array], images_name: str, labels_name: str, classes: int
-) -> Batch:
+def _labelled(images_file: tuple[Path, Array], labels_file: tuple[Path, Array], classes: int) -> Batch:
     """Join images and labels, and refuse what only looks like them."""
-    images, labels = arrays[images_name], arrays[labels_name]
-    for part, array, shape in ((images_name, images, (28, 28)), (labels_name, labels, ())):
+    for (path, array), shape in ((images_file, (28, 28)), (labels_file, ())):
         if array.dtype != np.uint8 or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
             expected = f"uint8 {'images (n, 28, 28)' if shape else 'labels (n,)'}"
             remedy = "look whether images and labels were swapped"
-            raise DataError(str(files[part]), expected, f"{array.dtype} {array.shape}", remedy)
+            raise DataError(str(path), expected, f"{array.dtype} {array.shape}", remedy)
         if not len(array):
-            raise DataError(str(files[part]), "at least one row", "none", "get the file again")
+            raise DataError(str(path), "at least one row", "none", "get the file again")
+    (_, images), (place, labels) = images_file, labels_file
     if len(images) != len(labels):
         got = f"{len(images)} images and {len(labels)} labels"
-        raise DataError(str(files[labels_name]), "one label for each image", got, "take both from one place")
+        raise DataError(str(place), "one label for each image", got, "take both from one place")
     try:
         check_labels(labels, classes)
     except DataError as error:
-        error.add_note(f"in {files[labels_name]}")
+        error.add_note(f"in {place}")
         raise
     return Batch(images, labels)

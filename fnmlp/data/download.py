@@ -1,16 +1,13 @@
 """Downloads into the user's cache: a file appears under its name only when it is whole and verified."""
 
 from collections.abc import Mapping
-import hashlib
 import os
 from pathlib import Path
 import queue
-import tempfile
 import threading
 from typing import Any
 
-from fnmlp.arrays import Array
-from fnmlp.data.idx import encode_header, read_idx
+from fnmlp.data.cache import make_private, read_verified, scratch_folder
 from fnmlp.errors import DataError, DataNotFoundError
 
 ANSWER_SECONDS = 4.0
@@ -23,29 +20,20 @@ SIZE_LIMIT = 64 * 2**20
 """Bytes; several times the largest file that is ever asked for."""
 
 
-def cache_folder() -> Path | None:
-    """Return the user's cache folder of this package, or None where pooch is not installed to name it."""
-    try:
-        import pooch
-    except ImportError:
-        return None
-    return Path(pooch.os_cache("fnmlp"))
-
-
 def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path]:
     """Fetch gzip-compressed IDX files through pooch, and verify the SHA-256 of what they unpack to.
 
-    The first mirror that serves all of them is used.
+    The first mirror that serves all of them is used. Any number of processes may download into one folder at once.
     Raises:   DataNotFoundError, naming what each mirror did, where none does; DataError where the cache can't
-              be written.
+              be written, or is none that only its user may write to.
     """
     faults = []
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+        make_private(folder)
+        with scratch_folder(folder) as scratch:
             for number, mirror in enumerate(mirrors):
                 # A mirror that was given up may still send: what it sends must not replace what the next one sent.
-                own = Path(scratch, str(number))
+                own = scratch / str(number)
                 try:
                     fetched = {name: _fetch(mirror, name, own, digests[name]) for name in digests}
                 except DataError as error:
@@ -55,14 +43,7 @@ def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str])
     except OSError as error:
         remedy = "free the folder, or pass the files with --data-dir"
         raise DataError(str(folder), "a cache that can be written", error.strerror or error, remedy) from error
-    raise DataNotFoundError("download", "a mirror that answers", "; ".join(faults), "connect to the network")
-
-
-def sha256_of_idx(array: Array) -> str:
-    """Return the SHA-256 of the unpacked IDX file that an array of bytes was read from."""
-    digest = hashlib.sha256(encode_header(array))
-    digest.update(array.data)
-    return digest.hexdigest()
+    raise DataNotFoundError("the mirrors", "one that has the files", "; ".join(faults), "connect to the network")
 
 
 def _fetch(mirror: str, name: str, scratch: Path, digest: str) -> Path:
@@ -87,8 +68,7 @@ def _fetch(mirror: str, name: str, scratch: Path, digest: str) -> Path:
         raise DataError(mirror + name, "the file", got, "try again later") from None
     if isinstance(result, Exception):
         raise DataError(mirror + name, "the file", _reason(result), "try again later") from result
-    if sha256_of_idx(read_idx(result)) != digest:
-        raise DataError(mirror + name, "the file", "other bytes than the known ones", "try another mirror")
+    read_verified(result, digest)
     return result
 
 
