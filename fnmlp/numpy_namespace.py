@@ -27,6 +27,7 @@ min: Callable[..., Any] = partial(np.minimum.reduce, axis=None)  # noqa: A001
 all: Callable[..., Any] = partial(np.logical_and.reduce, axis=None)  # noqa: A001
 astype: Callable[..., Any] = np.ndarray.astype
 take: Callable[..., Any] = np.ndarray.take
+reshape: Callable[..., Any] = np.ndarray.reshape
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
+from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, strict, tied
 from fnmlp.initializers import (
     Initializer,
     constant,
@@ -135,6 +135,7 @@ class Specimen:
 
     `noisy`   it draws noise where a key is given.
     `named`   `build` makes it from its name alone; a layer that holds functions or parameters of the user's it can't.
+    `portable`  it runs on arrays of other libraries too.
     """
 
     layer: Layer[Any]
@@ -143,6 +144,7 @@ class Specimen:
     noisy: bool = False
     draw: Draw = normal_numbers
     named: bool = True
+    portable: bool = True
     text: str = field(init=False)
 
     @text.default
@@ -254,10 +256,14 @@ LAYERS = (
     Specimen(tied(linear(3), linear(3)), (3,)),
     Specimen(tied(chain(linear(3), tanh()), chain(linear(3), softplus())), (3,)),
     Specimen(frozen(linear(2), linear(2).init(Key(0), (3,))[0]), (3,), named=False),
+    Specimen(strict(linear(3)), (4,), portable=False),
+    Specimen(strict(chain(maxout(3, 2), residual(chain(rms_norm(), gelu())), linear(1))), (4,), portable=False),
+    Specimen(strict(chain(embedding(IDS, 2), flatten(), dropout(0.5))), (3,), noisy=True, draw=ids, portable=False),
     Specimen(chain(embedding(IDS, 2), flatten(), layer_norm(), linear(3), gelu()), (4,), draw=ids),
     Specimen(chain(dropout(0.25), linear(4), silu(), dropout(0.5), linear(2), log_softmax()), (4,), noisy=True),
 )
 
+PORTABLE = tuple(specimen for specimen in LAYERS if specimen.portable)
 
 WEIGHED = partial(cross_entropy, class_weights=(1.0, 2.0, 0.5, 3.0))
 

@@ -8,7 +8,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map, tree_sha256
-from tests.catalogue import LAYERS, LOSSES, METRICS, OPTIMIZERS, Specimen
+from tests.catalogue import LOSSES, METRICS, OPTIMIZERS, PORTABLE, Specimen
 from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen
 from tests.steps import assert_close, draw
 
@@ -26,7 +26,7 @@ def assert_agrees(found: Tree, expected: Tree) -> None:
     assert_close(found, expected, eps=64, at_least=1)
 
 
-@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
 @pytest.mark.parametrize("rows", [0, 1, 4])
 @over_dtypes
 def test_layers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Specimen, rows: int, dtype: Any) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_equal, tree_leaves, tree_map
-from tests.catalogue import LAYERS, Specimen
+from tests.catalogue import PORTABLE, Specimen
 from tests.steps import assert_close, draw, point_of, same_bits
 
 BATCHES, INPUTS, OUTPUTS = (1, 2, 7, 64), (1, 3, 10, 784), (1, 2, 10)
@@ -120,7 +120,7 @@ def test_mse_is_torch_nn_mse_loss_forward_and_backward(batch: int, inputs: int, 
     assert_within_gamma(dy, torch_dy, abs(dy), 0)
 
 
-@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
 @over_dtypes
 def test_autograd_of_our_own_apply_is_our_own_vjp(specimen: Specimen, dtype: Any) -> None:
     layer = specimen.layer
@@ -135,7 +135,7 @@ def test_autograd_of_our_own_apply_is_our_own_vjp(specimen: Specimen, dtype: Any
     assert_close(tuple(gradient.numpy() for gradient in found), tree_leaves(expected), eps=256, at_least=1)
 
 
-@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
 @over_dtypes
 def test_our_vjp_on_torch_tensors_is_our_vjp_on_numpy_arrays(specimen: Specimen, dtype: Any) -> None:
     layer = specimen.layer

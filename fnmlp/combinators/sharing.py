@@ -7,6 +7,7 @@ from typing import Any
 
 from fnmlp.arrays import Array, Shape, bring, namespace, read_only, same_dtype, to_dtype
 from fnmlp.combinators.chains import chain_apply, chain_vjp
+from fnmlp.combinators.ordered import ordered_like
 from fnmlp.combinators.parts import Layers, check_layers, check_same_form, place_noted
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression
@@ -124,7 +125,8 @@ def _own_copy(leaf: Array) -> Array:
 def _as_suits(held: Tree, x: Array) -> Tree:
     """Return the parameters in the library of x, and in its dtype where x is not made of integers."""
     integers = namespace(x).isdtype(x.dtype, ("integral", "bool"))
-    return tree_map(partial(_converted, None if integers else x), tree_map(partial(bring, like=x), held))
+    brought = tree_map(partial(ordered_like, x), tree_map(partial(bring, like=x), held))
+    return tree_map(partial(_converted, None if integers else x), brought)
 
 
 def _converted(x: Array | None, leaf: Array) -> Array:

@@ -101,14 +101,16 @@ class Rows:
         """Return the gradients: (n, …)."""
         left, right = self.left[:, :, :, None], self.right[:, :, None, :]
         total = reduce(add, (left[:, term, ...] * right[:, term, ...] for term in range(left.shape[1])))
-        gradients: Array = namespace(total).reshape(total, (total.shape[0], *self.shape))
+        xp = namespace(total)
+        gradients: Array = xp.reshape(xp.asarray(total), (total.shape[0], *self.shape))  # without the guard of `strict`
         return gradients
 
     def squares(self) -> Array:
         """Return the squared norms of the gradients, (n,), in float64: ⟨Σ lᵀr, Σ lᵀr⟩ = Σⱼₖ (lⱼ·lₖ)(rⱼ·rₖ)."""
         left, right = widen(self.left), widen(self.right)
         products = (left @ left.mT) * (right @ right.mT)
-        squares: Array = namespace(products).sum(products, axis=(1, 2))
+        xp = namespace(products)
+        squares: Array = xp.sum(xp.asarray(products), axis=(1, 2))
         return squares
 
 
