@@ -1,6 +1,6 @@
 """What the command-line examples share: options that name files, and errors that take one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import TextIOWrapper
@@ -48,11 +48,17 @@ plot_option = click.option(
 data_dir_option = click.option("--data-dir", type=FILE, help="A folder with mnist/ or fashion-mnist/, looked in first.")
 
 
-@contextmanager
-def signals_noted() -> Iterator[list[int]]:
-    """Note the first Ctrl-C or SIGTERM in the list that is given, so that a loop can end itself; a second one ends it.
+PATIENCE = 1.0
+"""Seconds in which a loop should end itself."""
 
-    What is told to ignore them goes on ignoring them.
+
+@contextmanager
+def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
+    """Note the first Ctrl-C or SIGTERM, so that a loop can end itself: give what was received, and whether to go on.
+
+    A loop that does not ask whether to go on, because one turn of it takes long, is ended by a KeyboardInterrupt after
+    a second, and by a second Ctrl-C at once. Once it has asked, only the latter can come: it may save what it has.
+    What is told to ignore the signals goes on ignoring them.
     """
     received: list[int] = []
 
@@ -60,12 +66,20 @@ def signals_noted() -> Iterator[list[int]]:
         received.append(number)
         if len(received) > 1:
             raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
-    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    def going_on(_: object) -> bool:
+        if received:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return not received
+
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGALRM
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, note) for number in heeded}
     try:
-        yield received
+        yield received, going_on
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 import numpy as np
 
 import fnmlp as fn
+from fnmlp import models
 from fnmlp.data import Dataset, digits, fashion_mnist, mnist
 from fnmlp.recipes import LOSSES, Recipe, build_loss
 
@@ -31,15 +32,17 @@ def pick_dataset(name: str, data_dir: Path | None, say: Callable[[str], None]) -
 
 
 def with_validation(data: Dataset, share: float) -> Dataset:
-    """Put a share of the training images in the place of the test images; which, no seed of a run decides."""
+    """Put a share of the training images, if any, in the place of the test images; which, no seed of a run decides."""
+    if not share:
+        return data
     train, validation = fn.split_data(data.train, key=fn.Key(0), share=share)
     return evolve(data, train=train, test=validation)
 
 
-def save(path: Path, model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> None:
-    """Save a model that gives probabilities, with notes on what its images and classes are."""
+def model_parts(model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> tuple[Any, dict[str, str]]:
+    """Return what is saved of a model that gives probabilities, with notes on what its images and classes are."""
     notes = {"dataset": data.name, "loss": recipe.loss, "classes": json.dumps(data.classes), "white": str(data.white)}
-    fn.save_model(path, model, params, example=data.train.inputs.shape[1:], notes=notes)
+    return models.model_parts(model, params, example=data.train.inputs.shape[1:], notes=notes)
 
 
 def loss_of_probabilities(name: str) -> fn.Loss:

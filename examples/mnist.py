@@ -1,7 +1,7 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -18,16 +18,22 @@ try:
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import read_image
-    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe, classifier
-    from image_models import DATASETS, load, loss_of_probabilities, pick_dataset, save, with_validation
-    from run_checkpoints import identity_of, resumed, saved_parts
-    from training_run import (
-        Settings,
-        beginning,
-        follow,
-        members_of,
-        training,
+    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe
+    from fnmlp.saving import is_there
+    from image_models import DATASETS, load, loss_of_probabilities, model_parts, pick_dataset, with_validation
+    from run_checkpoints import (
+        best_kept,
+        best_so_far,
+        changes_since,
+        check_run,
+        digest_of,
+        identity_of,
+        origin_of,
+        resumed,
+        saved_parts,
     )
+    from run_replay import replayed, report, steps_in_all
+    from training_run import Settings, beginning, follow, members_of, model_of, training
 except ImportError as missing:
     sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
 
@@ -79,7 +85,10 @@ def cli() -> None:
 )
 @click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file as it goes.")
 @option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between two saves of --checkpoint.")
+@option("--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between two; 0 for none.")
+@option("--checkpoint-keep", type=click.IntRange(1), default=1, help="Files kept: FILE, FILE.1 and so on, older ones.")
 @click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there.")
+@click.option("--best", type=FILE, callback=new_file, help="Save the model of the best epoch by --validation.")
 @click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
 @click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file.")
 @plot_option
@@ -94,33 +103,44 @@ def train(context: click.Context, /, **options: Any) -> None:
     """
     recipe = chosen(context, options)
     settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
+    if settings.best and (settings.no_eval or not settings.validation):
+        raise click.UsageError("--best needs --validation: the test set is not there to choose by")
     say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
-    data = pick_dataset(settings.dataset, settings.data_dir, say)
-    if settings.validation:
-        data = with_validation(data, settings.validation)
+    data = with_validation(pick_dataset(settings.dataset, settings.data_dir, say), settings.validation)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     members = members_of(recipe, data, settings.seed)
     say(f"model: {members[0].model}" + (f", {len(members)} times" if len(members) > 1 else ""))
     progress = beginning(members)
     identity = identity_of(recipe, data, settings) if settings.checkpoint else {}
-    if settings.checkpoint and settings.resume and settings.checkpoint.exists():
-        progress, changes = resumed(settings.checkpoint, members, identity)
+    if settings.checkpoint and settings.resume and is_there(settings.checkpoint):
+        saved = fn.load(settings.checkpoint)
+        check_run(saved, identity)
+        progress = resumed(saved, members)
         say(f"resumed from {settings.checkpoint}: epoch {len(progress.history) + 1}, step {progress.state.step}")
-        if changes:
-            say(f"the last bits may differ from those of an uninterrupted run: {'; '.join(changes)}")
+        if changes := changes_since(saved):
+            say(f"the last bits may differ from those of an uninterrupted run: {changes}")
     progresses = training(members, data.test, settings, progress)
+    if settings.best:
+        best = best_so_far(settings.best, settings, progress)
+        progresses = best_kept(progresses, members, data, settings, settings.best, best)
     if settings.checkpoint:
-        parts = partial(saved_parts, identity)
-        progresses = fn.checkpoints(progresses, settings.checkpoint, steps=settings.checkpoint_every, parts=parts)
-    with signals_noted() as received, closing(progresses):
-        watched = takewhile(lambda _: not received, progresses)
-        progress = follow(watched, members, settings, say)
+        progresses = fn.checkpoints(
+            progresses,
+            settings.checkpoint,
+            steps=settings.checkpoint_every,
+            seconds=settings.checkpoint_seconds,
+            keep=settings.checkpoint_keep,
+            parts=partial(saved_parts, identity, members[0].model),
+        )
+    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
+        for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
+            pass
     if received:
-        saved = f"; go on from {settings.checkpoint} with --resume" if settings.checkpoint else ""
-        fail(f"interrupted at step {progress.state.step}{saved}", 128 + received[0])
-    model, params = classifier(recipe, members[0].model, progress.finished)
+        kept = settings.checkpoint and settings.checkpoint.exists()
+        advice = f"; go on from {settings.checkpoint} with --resume" if kept else ""
+        fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
     if settings.output:
-        save(settings.output, model, params, data, recipe)
+        fn.save(settings.output, *model_parts(*model_of(members, progress), data, recipe))
         say(f"model saved to {settings.output}")
     if settings.plot:
         plots.save_figure(settings.plot, plots.curves(progress.history))
@@ -135,6 +155,31 @@ def chosen(context: click.Context, options: Mapping[str, Any]) -> Recipe:
         if field.name in options and context.get_parameter_source(field.name) is not ParameterSource.DEFAULT
     }
     return evolve(RECIPES[options["recipe"]], **typed)
+
+
+@cli.command()
+@click.argument("checkpoint", type=FILE)
+@click.option("--step", type=click.IntRange(1), required=True, help="Number of the step, counted from 1.")
+@data_dir_option
+def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
+    """Take a step of a run again, with the same bits, and say what it was given and what it did in each layer.
+
+    CHECKPOINT is a file that `train --checkpoint` wrote, and knows the options of its run. A step that lies before it
+    is reached from the beginning. Of an ensemble, it is a step of the network that was being trained.
+    """
+    saved = fn.load(checkpoint)
+    run_of = origin_of(saved)
+    data = with_validation(pick_dataset(run_of.dataset, data_dir, click.echo), run_of.validation)
+    check_run(saved, {"data": digest_of(data)})
+    members = members_of(run_of.recipe, data, run_of.seed)
+    if step > (steps := steps_in_all(members[0])):
+        raise click.UsageError(f"--step {step}: the steps of the run are 1 to {steps}")
+    seen = replayed(saved, members, step)
+    click.echo(report(seen, data.classes))
+    if seen.known == fn.tree_sha256(seen.taken.after.params):
+        click.echo("these are the bits that the run had")
+    elif seen.known:
+        fail(f"the run had other bits; since then: {changes_since(saved) or 'the code or the files changed'}", 1)
 
 
 @cli.command()

@@ -41,7 +41,10 @@ class Settings:
     no_eval: bool
     checkpoint: Path | None = None
     checkpoint_every: int = 1000
+    checkpoint_seconds: float = 0.0
+    checkpoint_keep: int = 1
     resume: bool = False
+    best: Path | None = None
     output: Path | None = None
     history: Path | None = None
     plot: Path | None = None
@@ -166,13 +169,15 @@ def training(
         for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
             for batch in batches_of(member, augment, epoch, progress.state.step - epoch * steps):
-                state = fn.train_step(member.model, member.loss, member.optimizer, progress.state, batch)
-                if not math.isfinite(state.loss):
-                    raise diverged(state.step, "a finite loss", state.loss)
+                given = member.model, member.loss, member.optimizer, progress.state, batch
+                state = fn.train_step(*given)
+                ends = state.step == (epoch + 1) * steps
+                # A loss is that before its step: the next one shows what the step did, and the last one has no next.
+                if not math.isfinite(state.loss) or (ends and first_not_finite(state.params)):
+                    state = fn.checked_step(*given)  # which names what is not finite
                 progress = evolve(progress, state=state, total=progress.total + state.loss)
-                if state.step < (epoch + 1) * steps:
+                if not ends:
                     yield progress
-            check_params(progress.state)
             progress = after_epoch(members, held_out, settings, progress, perf_counter() - began)
             yield progress
 
@@ -190,7 +195,8 @@ def after_epoch(
         model, params = classifier(recipe, member.model, so_far)
         scores = fn.evaluate(model, loss_of_probabilities(recipe.loss), params, held_out)
         if not math.isfinite(scores[0]):
-            raise diverged(state.step, f"a finite {settings.judge} loss", scores[0])
+            where, remedy = f"step {state.step}: the outputs", "train with a smaller --rate"
+            raise fn.DivergenceError(where, f"a finite {settings.judge} loss", scores[0], remedy)
     entry = {
         "epoch": len(progress.history) + 1,
         "train_loss": progress.total / steps,
@@ -204,27 +210,32 @@ def after_epoch(
     if not ends:
         return Progress(state, 0.0, progress.finished, history)
     rest = members[len(so_far) :]
-    return Progress(first_state(rest[0]) if rest else state, 0.0, so_far, history)
+    # The next network has no loss yet, and NaN is not saved.
+    return Progress(evolve(first_state(rest[0]), loss=0.0) if rest else state, 0.0, so_far, history)
 
 
-def check_params(state: fn.TrainState) -> None:
-    """Refuse parameters that are not finite: the loss of a step is that before it, and does not show what it did."""
-    name = first_not_finite(state.params)
-    if name is not None:
-        raise diverged(state.step, f"finite parameters {name}", "infinities or NaN")
+def model_of(members: Sequence[Member], progress: Progress) -> tuple[fn.Layer[Any], Any]:
+    """Return the network as it is used after an epoch, and its parameters."""
+    place = len(progress.finished)
+    begun = place < len(members) and progress.state.step > 0
+    so_far = (*progress.finished, learned(members[place], progress.state)) if begun else progress.finished
+    return classifier(members[0].recipe, members[0].model, so_far)
 
 
-def diverged(step: int, expected: str, got: object) -> fn.DivergenceError:
-    """Name the step at which numbers stopped being finite."""
-    return fn.DivergenceError(f"step {step}", expected, got, "train with a smaller --rate")
+def accuracies(settings: Settings, history: Sequence[Entry]) -> list[float]:
+    """Return the accuracies of epochs on held-out images, after -inf, which is below them all."""
+    found = (entry[f"{settings.judge}_accuracy"] for entry in history)
+    return [-math.inf, *(score for score in found if score is not None)]
 
 
 def follow(
     progresses: Iterator[Progress], members: Sequence[Member], settings: Settings, say: Callable[[str], None]
-) -> Progress:
-    """Watch a run go by, with a bar and a line an epoch, and the history in its file; return the last progress."""
+) -> Iterator[Progress]:
+    """Pass a run on, with a bar and a line an epoch, and the history in its file."""
     steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
-    progress = next(progresses)
+    progress = next(progresses, None)
+    if progress is None:  # it was stopped before it began
+        return
     known = len(progress.history)
     if known and settings.history:  # what was saved may be ahead of what was written
         write_history(settings.history, progress.history)
@@ -234,15 +245,16 @@ def follow(
             say(epoch_line(progress.history[-1]))
             if settings.history:
                 write_history(settings.history, progress.history)
+        yield progress
         hidden = settings.quiet or epoch == epochs or None
         with tqdm(total=steps, desc=f"epoch {epoch + 1}", unit="step", leave=False, disable=hidden) as bar:
             for progress in group:  # noqa: B031 (the rest of it)
                 if progress.state.step % 50 == 0:
                     show(bar, progress, steps)
+                yield progress
             show(bar, progress, steps)
             bar.update(steps - bar.n)
             bar.refresh()
-    return progress
 
 
 def show(bar: "tqdm[NoReturn]", progress: Progress, steps: int) -> None:

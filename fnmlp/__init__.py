@@ -13,7 +13,7 @@ from fnmlp.batches import Batch, batches, epoch_order, split_data
 if TYPE_CHECKING:
     from fnmlp.arrays import Array, Shape, namespace
     from fnmlp.checkpoint import Checkpoint, load, restore, save
-    from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, tied
+    from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, strict, tied
     from fnmlp.consumers import best_state, early_stopping, scored
     from fnmlp.derivatives import hessian_vector_product, jvp, per_example_gradients, per_example_norms, saliency
     from fnmlp.diagnostics import LeafStatistics, statistics_table, tree_statistics, update_ratios
@@ -144,7 +144,8 @@ if TYPE_CHECKING:
         weight_decay,
     )
     from fnmlp.rates import rate_range, suggested_rate
-    from fnmlp.saving import checkpoints, resume
+    from fnmlp.saving import best_checkpoint, checkpoints, resume, saved_score
+    from fnmlp.steps import ReplayedStep, checked_step, replay
     from fnmlp.training import TrainState, epochs, evaluate, predict, train_state, train_step, value_and_grad
     from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map, tree_paths, tree_reduce, tree_sha256
 
@@ -176,6 +177,7 @@ __all__ = [
     "OptionError",
     "PathFilter",
     "Pullback",
+    "ReplayedStep",
     "RmsNorm",
     "SavedModel",
     "Schedule",
@@ -196,10 +198,12 @@ __all__ = [
     "averaged",
     "averaged_params",
     "batches",
+    "best_checkpoint",
     "best_state",
     "binary_cross_entropy",
     "build",
     "chain",
+    "checked_step",
     "checkpoints",
     "clip_by_global_norm",
     "clip_by_value",
@@ -278,6 +282,7 @@ __all__ = [
     "recall",
     "relu",
     "repeat",
+    "replay",
     "residual",
     "restore",
     "resume",
@@ -286,6 +291,7 @@ __all__ = [
     "saliency",
     "save",
     "save_model",
+    "saved_score",
     "scale",
     "scheduled",
     "scored",
@@ -301,6 +307,7 @@ __all__ = [
     "standardize",
     "statistics_table",
     "step_decay",
+    "strict",
     "suggested_rate",
     "tanh",
     "tied",
@@ -345,6 +352,7 @@ _ROOMS = (
     "rates",
     "checkpoint",
     "saving",
+    "steps",
     "models",
 )
 """Where the names above live, the lighter rooms first; combinators before all that import attrs' own `frozen`."""

@@ -6,6 +6,7 @@ under its name only when it is whole: written beside it, synced, and renamed ove
 
 from collections.abc import Mapping
 import os
+from stat import S_ISREG
 from typing import Any, NoReturn
 
 from attrs import frozen
@@ -13,7 +14,7 @@ import numpy as np
 
 from fnmlp.arrays import read_only
 from fnmlp.environment import environment
-from fnmlp.errors import CheckpointError
+from fnmlp.errors import CheckpointError, FnmlpError, one_line
 from fnmlp.files import write_whole
 from fnmlp.tree import Tree, tree_flatten, tree_paths
 
@@ -21,6 +22,9 @@ FORMAT = "fnmlp 1"
 """The name of the header's one entry; another number is another format."""
 
 DTYPES = ("float32", "float64")
+
+NUMBERS = (bool, int, float)
+"""Python's own numbers, which an optimiser remembers beside arrays."""
 
 START = b'{"__metadata__":{"' + FORMAT.encode() + b'":"'
 """How the header begins, after its length in 8 bytes; the digest comes next."""
@@ -52,7 +56,7 @@ def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str
 
     The tree may be a model's parameters or a whole TrainState.
     Raises:   CheckpointError where the file can't be written, what stood there before is then intact; and for leaves
-              other than float32 and float64 arrays, and Python's integers and floats.
+              other than float32 and float64 arrays, and Python's own numbers.
     Source:   https://huggingface.co/docs/safetensors, with all that is no array as its `__metadata__`.
 
     >>> import tempfile
@@ -79,7 +83,7 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
         if not isinstance(key, str) or not isinstance(text, str):
             raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
     leaves = tree_paths(tree)
-    numbers = {name: leaf for name, leaf in leaves if type(leaf) in (int, float)}
+    numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
     # safetensors writes the memory of an array as it lies there.
     arrays = {name: np.asarray(leaf, order="C") for name, leaf in leaves if name not in numbers}
     for name, array in arrays.items():
@@ -119,7 +123,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 def _read(place: str) -> bytes:
     """Read a file that begins as ours do; of another one, no more than its beginning."""
-    if os.path.exists(place) and not os.path.isfile(place):  # a pipe would wait for its writer
+    if not S_ISREG(os.stat(place).st_mode):  # a pipe would wait for its writer
         raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
     with open(place, "rb") as file:
         beginning = file.read(DIGEST.stop)
@@ -143,10 +147,13 @@ def _parse(place: str, content: bytes) -> Checkpoint:
         arrays = from_bytes(content)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         _refuse(place, f"one that can't be read ({type(error).__name__})")
-    kinds: dict[str, tuple[type, ...]] = {"description": (str,), "numbers": (int, float), "written_by": (str,)}
+    kinds: dict[str, tuple[type, ...]] = {"description": (str,), "numbers": NUMBERS, "written_by": (str,)}
     for name, part in parts.items():
         if not isinstance(part, dict) or not all(type(value) in kinds[name] for value in part.values()):
             _refuse(place, f"one whose {name} can't be read")
+    names = [*parts["numbers"], *arrays]
+    if len(set(names)) < len(names) or not all(map(str.isprintable, names)):
+        _refuse(place, "one whose names can't be those of leaves")
     for name, array in arrays.items():
         _check_dtype(place, name, array)
     leaves = parts["numbers"] | {name: read_only(array) for name, array in arrays.items()}
@@ -175,12 +182,15 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
         expected, got = _form(leaf), _form(checkpoint.leaves[name])
         if got != expected:
             raise CheckpointError(f"{where}: {name}", expected, got, remedy)
-    return tree_flatten(like)[1]([checkpoint.leaves[name] for name in names])
+    try:
+        return tree_flatten(like)[1]([checkpoint.leaves[name] for name in names])
+    except FnmlpError as error:  # a node that refuses a number, as a key does
+        raise CheckpointError(where, "leaves of a tree like this", one_line(error), remedy) from error
 
 
 def _form(leaf: Any) -> str:
     """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
-    return type(leaf).__name__ if type(leaf) in (int, float) else f"shape {np.shape(leaf)}"
+    return type(leaf).__name__ if type(leaf) in NUMBERS else f"shape {np.shape(leaf)}"
 
 
 def _check_dtype(place: str, name: str, array: Any) -> None:

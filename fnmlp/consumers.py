@@ -50,7 +50,7 @@ def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> It
 
 def _until_in_vain(pairs: Iterable[tuple[State, float]], patience: int) -> Iterator[tuple[State, float]]:
     best, waited = -inf, 0
-    for state, score in _checked("early_stopping", pairs):
+    for state, score in check_pairs("early_stopping", pairs):
         yield state, score
         best, waited = (score, 0) if score > best else (best, waited + 1)
         if waited == patience:
@@ -65,7 +65,7 @@ def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
     >>> best_state(zip("abcd", [1, 3, float("nan"), 3]))
     ('b', 3)
     """
-    numbers = (pair for pair in _checked("best_state", pairs) if not isnan(pair[1]))
+    numbers = (pair for pair in check_pairs("best_state", pairs) if not isnan(pair[1]))
     best = max(numbers, key=itemgetter(1), default=None)
     if best is None:
         remedy = "pass pairs of state and score; where all scores are NaN, train with a smaller rate"
@@ -73,8 +73,8 @@ def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
     return best
 
 
-def _checked(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
-    """Refuse states that come without their scores."""
+def check_pairs(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
+    """Pass pairs on, and refuse states that come without their scores."""
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise StructureError(where, "pairs of state and score", type(pair).__name__, "pass scored(states, score)")

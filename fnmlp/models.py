@@ -25,17 +25,21 @@ TEXT_LIMIT = 65_536
 LAYER_LIMIT = 10_000
 """More layers than a network has; a text of one line could ask for billions."""
 
+NO_TEXT = ("elementwise", "frozen")
+"""Constructors of which an argument has no text: functions, or parameters. Their layers are no expressions."""
+
 EXAMPLE_LIMIT = 2**24
 """More numbers than an example has: a picture of 4096 x 4096."""
 
 
 def constructors() -> dict[str, Callable[..., Any]]:
-    """Return the public constructors of layers, combinators and initializers by name.
+    """Return the public constructors of layers, combinators and initializers by name, that take what a text can hold.
 
     >>> constructors()["linear"](2)
     linear(2)
     """
-    return {name: function for room in (layers, combinators, initializers) for name, function in _public(room)}
+    rooms = (layers, combinators, initializers)
+    return {name: made for room in rooms for name, made in _public(room) if name not in NO_TEXT}
 
 
 def _public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
@@ -60,8 +64,8 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
         raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)
     try:
         expression = ast.parse(text, mode="eval").body
-        if (extent := _extent(expression)) > LAYER_LIMIT:
-            raise StructureError("build", f"at most {LAYER_LIMIT} layers", extent, "repeat fewer of them")
+        if _extent(expression) > LAYER_LIMIT:
+            raise StructureError("build", f"at most {LAYER_LIMIT} layers", "more", "repeat fewer of them")
         model = _construct(expression, constructors() if known is None else known)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
         if isinstance(error, FnmlpError):
@@ -69,7 +73,8 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
         remedy = "write it as the constructors are called"
         raise StructureError(f"build({_short(text)})", "a model expression", one_line(error), remedy) from error
     if not isinstance(model, Layer):
-        raise StructureError(f"build({_short(text)})", "a layer", repr(model), "describe a model, such as 'linear(2)'")
+        got = type(model).__name__
+        raise StructureError(f"build({_short(text)})", "a layer", got, "describe a model, such as 'linear(2)'")
     return model
 
 
@@ -134,11 +139,21 @@ def save_model(
     ...     load_model(f"{folder}/m.safetensors").model
     linear(2)
     """
+    checkpoint.save(path, *model_parts(model, params, example=example, notes=notes))
+
+
+def model_parts(
+    model: Layer[Any], params: Tree, *, example: Shape, notes: Mapping[str, str] | None = None
+) -> tuple[Tree, dict[str, str]]:
+    """Return what a model file holds: a tree and texts, for consumers that save such files on the way.
+
+    >>> model_parts(layers.relu(), (), example=(3,))
+    ((), {'model': 'relu()', 'example': '(3,)'})
+    """
     if len(model.name) > TEXT_LIMIT:
         remedy = "hold fewer numbers in it, for instance one mean for all features"
         raise StructureError("save_model", f"a name of at most {TEXT_LIMIT} characters", len(model.name), remedy)
-    description = {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
-    checkpoint.save(path, params, description)
+    return params, {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
 
 
 def load_model(path: str | os.PathLike[str], *, known: Constructors | None = None) -> SavedModel:

@@ -1,4 +1,4 @@
-"""Saving on the way: a consumer of the states that writes some of them to a file, and the way back.
+"""Saving on the way: consumers of the states that write the last of them to a file, and the best, and the way back.
 
 A state that was saved is all that training needs to go on, so that a run which was killed and started again ends with
 the bits of one that never was.
@@ -7,15 +7,19 @@ the bits of one that never was.
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite, isnan
 import os
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
+from attrs import evolve
+
 from fnmlp import checkpoint
 from fnmlp.arrays import namespace
-from fnmlp.errors import DivergenceError
+from fnmlp.consumers import check_pairs
+from fnmlp.errors import CheckpointError, DivergenceError
 from fnmlp.options import at_least_0, count, not_negative
+from fnmlp.training import TrainState
 from fnmlp.tree import Tree, tree_paths
 
 State = TypeVar("State")
@@ -75,7 +79,11 @@ def _saving(
         for latest in enumerate(states):
             number, state = latest
             if number and ((steps and number % steps == 0) or (seconds and monotonic() - last >= seconds)):
-                save(number, state)
+                try:
+                    save(number, state)
+                except CheckpointError:
+                    saved = number  # as good as: tried again at once, it would give the earlier ones new names again
+                    raise
                 saved, last = number, monotonic()
             yield state
     finally:
@@ -91,13 +99,16 @@ def _whole(state: Tree) -> tuple[Tree, Mapping[str, str]]:
 def check_finite(state: Tree, number: int) -> None:
     """Refuse a state that holds infinities or NaN, naming the first leaf that does.
 
+    Before the first step there is no loss: the NaN that a `TrainState` then holds in its place is none to refuse.
+
     >>> check_finite((1.0, float("nan")), 7)
     Traceback (most recent call last):
     fnmlp.errors.DivergenceError: state 7: [1]: expected finite numbers, got infinities or NaN; train with a smaller...
     """
-    name = first_not_finite(state)
+    begins = isinstance(state, TrainState) and state.step == 0
+    name = first_not_finite(evolve(state, loss=0.0) if begins else state)
     if name is not None:
-        where = f"state {number}: {name}"
+        where = f"state {number}: {name}".rstrip(": ")
         raise DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
 
 
@@ -120,16 +131,50 @@ def _is_finite(leaf: Any) -> bool:
 def rotate(path: str | os.PathLike[str], keep: int) -> None:
     """Give the file that stands under a name, and its forerunners, names of higher numbers; `keep` with the next one.
 
-    The file itself stays under its own name too, until the next one takes it: there is always one.
+    The file itself stays under its own name too, until the next one takes it: there is always one. Where it has its
+    new name already, from a save that did not come to its end, nothing is done: else the oldest would be lost.
     """
     place = os.fspath(path)
     names = [place, *(f"{place}.{number}" for number in range(1, keep))]
-    for newer, older in reversed([*pairwise(names)]):
-        if newer != place:
+    try:
+        if keep == 1 or not is_there(place) or _is_one_file(place, names[1]):
+            return
+        for newer, older in reversed([*pairwise(names[1:])]):
             with suppress(FileNotFoundError):
                 os.replace(newer, older)
-        elif os.path.isfile(place):
-            os.link(place, older)
+        with suppress(FileNotFoundError):
+            os.unlink(names[1])  # a link takes no name that is taken
+        with suppress(FileNotFoundError, FileExistsError):  # another process was faster, with its whole file
+            os.link(place, names[1])
+    except OSError as error:
+        remedy = "choose another folder, or keep one file alone"
+        raise CheckpointError(place, "a place to keep earlier files", error.strerror or str(error), remedy) from error
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    """Tell whether two names are of one file; no is not the answer where that can't be known."""
+    try:
+        return os.path.samefile(path, other)
+    except FileNotFoundError:
+        return False
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Tell whether something has this name; no is not the answer where that can't be known.
+
+    Raises:   CheckpointError where it can't be known.
+
+    >>> is_there("no-such-file"), is_there(os.getcwd())
+    (False, True)
+    """
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(os.fspath(path), "a file that can be read", reason, "check the path") from error
+    return True
 
 
 def resume(path: str | os.PathLike[str], like: State) -> State:
@@ -141,7 +186,54 @@ def resume(path: str | os.PathLike[str], like: State) -> State:
     >>> resume("no-such-file", like=(1, 2.0))
     (1, 2.0)
     """
-    if not os.path.lexists(path):
+    if not is_there(path):
         return like
     state: State = checkpoint.restore(checkpoint.load(path), like)
     return state
+
+
+def best_checkpoint(
+    pairs: Iterable[tuple[State, float]],
+    path: str | os.PathLike[str],
+    *,
+    above: float = -inf,
+    parts: Parts[State] | None = None,
+) -> Iterator[tuple[State, float]]:
+    """Pass pairs of state and score on, and save each state whose score is above all before it: the file has the best.
+
+    A run that goes on gives `above`, the score to surpass: that of the best state before it, as `saved_score` tells
+    it. So the file holds the best of the whole run, however often it was stopped. `parts` is that of `checkpoints`.
+    Raises:   StructureError for what is no pair; CheckpointError where the file can't be written; DivergenceError where
+              a state that is best is not finite.
+
+    >>> import tempfile
+    >>> from fnmlp.consumers import scored
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     passed = list(best_checkpoint(scored([1, 2, 3], lambda state: state % 3), f"{folder}/best"))
+    ...     resume(f"{folder}/best", like=0), saved_score(f"{folder}/best")
+    (2, 2.0)
+    """
+    for number, (state, score) in enumerate(check_pairs("best_checkpoint", pairs)):
+        if score > above:
+            tree, texts = (parts or _whole)(state)
+            check_finite(tree, number)
+            checkpoint.save(path, tree, {**texts, "score": repr(float(score))})
+            above = score
+        yield state, score
+
+
+def saved_score(path: str | os.PathLike[str]) -> float:
+    """Return the score of the state that `best_checkpoint` saved, or -inf where there is no such file.
+
+    Raises:   CheckpointError where there is a file and it can't be used.
+
+    >>> saved_score("no-such-file")
+    -inf
+    """
+    if not is_there(path):
+        return -inf
+    found = checkpoint.load(path).description.get("score", "no score")
+    with suppress(ValueError):
+        if not isnan(score := float(found)):
+            return score
+    raise CheckpointError(os.fspath(path), "a file that best_checkpoint saved", found, "give another file")

@@ -17,6 +17,8 @@ from fnmlp import checkpoint
 from fnmlp.environment import environment
 from fnmlp.errors import CheckpointError, one_line
 from fnmlp.tree import Tree, tree_equal, tree_leaves
+from tests.catalogue import OPTIMIZERS
+from tests.specimens import OptimizerSpecimen
 from tests.steps import draw, same_bits
 
 NAME = "model.safetensors"
@@ -97,14 +99,18 @@ def test_numbers_are_read_as_they_were_saved(tmp_path: Path) -> None:
     assert np.isnan(reading(saved(tmp_path, (float("nan"),)), (0.0,))()[0])
 
 
-@pytest.mark.parametrize(("number", "like"), [(3, 3.0), (3.0, 3), (3, np.ones(())), (np.ones(()), 3)])
+@pytest.mark.parametrize(
+    ("number", "like"), [(3, 3.0), (3.0, 3), (1, True), (True, 1), (False, 0.0), (3, np.ones(())), (np.ones(()), 3)]
+)
 def test_a_number_of_another_kind_is_refused(tmp_path: Path, number: Any, like: Any) -> None:
     path = saved(tmp_path, (number,))
     assert "[0]: expected" in refusal(reading(path, (like,)), path)
 
 
-def test_a_whole_train_state_is_read_as_it_was_saved(tmp_path: Path) -> None:
-    model, optimizer = fn.linear(2), fn.scheduled(fn.adam, fn.constant_rate(0.1))
+@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+def test_a_whole_train_state_is_read_as_it_was_saved(specimen: OptimizerSpecimen, tmp_path: Path) -> None:
+    # Which parameters weight decay is for, AdamW remembers as true or false: its states could once not be saved.
+    model, optimizer = fn.chain(fn.linear(2), fn.layer_norm()), specimen.optimizer
     start = fn.train_state(model, optimizer, key=fn.fold_in(fn.Key(2**127), 3), example=(3,))
     batch = fn.Batch(np.ones((4, 3), np.float32), np.ones((4, 2), np.float32))
     state = fn.train_step(model, fn.mse, optimizer, start, batch)
@@ -161,33 +167,12 @@ def test_a_tensor_of_a_type_that_numpy_lacks_is_refused(tmp_path: Path) -> None:
     assert refusal(reading(path), path)
 
 
-def test_a_file_cut_at_any_length_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_goes_on_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     whole = path.read_bytes()
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        assert refusal(reading(path), path)
     for longer in (whole + b"\0", whole + whole):
         path.write_bytes(longer)
         assert refusal(reading(path), path)
-
-
-@pytest.mark.parametrize("part", ["parameters", "header"])
-def test_a_file_with_any_flipped_bit_is_refused(tmp_path: Path, part: str) -> None:
-    # safetensors has no checksum: a flipped bit is another number, or another word of the description.
-    path = saved(tmp_path)
-    whole = path.read_bytes()
-    data = len(whole) - 4 * sum(leaf.size for leaf in tree_leaves(TREE))
-    accepted = []
-    for place in range(data, len(whole)) if part == "parameters" else range(data):
-        for bit in range(8):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
-            try:
-                reading(path)()
-            except CheckpointError:
-                continue
-            accepted.append(whole[max(0, place - 8) : place + 8])
-    assert accepted == []
 
 
 @pytest.mark.parametrize(
@@ -288,6 +273,10 @@ HOSTILE: dict[str, bytes] = {
     "another type": of_array("I64", [1], 8),
     "a type that NumPy lacks": of_array("BF16", [1], 2),
     "a type that nobody has": of_array("F33", [1], 4),
+    "a name twice": sealed(
+        header(told(numbers={"a": 3}), a={"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}), bytes(4)
+    ),
+    "a name that moves the cursor": sealed(header(told(numbers={"\x1b[2J": 3}))),
 }
 
 
@@ -296,6 +285,14 @@ def test_what_someone_made_on_purpose_is_refused(tmp_path: Path, made: str) -> N
     path = tmp_path / NAME
     path.write_bytes(HOSTILE[made])
     assert refusal(reading(path), path)
+
+
+@pytest.mark.parametrize(("name", "number"), [(".entropy", -1), (".path[0]", 2**32)])
+def test_a_number_that_its_node_refuses_is_refused(tmp_path: Path, name: str, number: int) -> None:
+    path, key = tmp_path / NAME, fn.Key(0, (1,))
+    numbers = dict(fn.tree_paths(key)) | {name: number}
+    path.write_bytes(sealed(header(told(numbers=numbers))))
+    assert "Key" in refusal(reading(path, key), path)
 
 
 def test_the_digest_of_a_made_up_file_is_right(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def test_an_initializer_is_built_with_its_options(name: str, initializer: fn.ini
         "train_step(1)",
         "_linear_init(1)",
         "Layer('x', 1, 2, 3)",
+        "frozen(relu(), ())",
+        "elementwise(zeros(), zeros(), name='relu()')",
         "linear",
         "linear()",
         "linear(1, 2)",
@@ -101,10 +103,16 @@ def test_what_is_no_construction_is_refused_and_never_run(
         "(" * 90 + "1" + ")" * 90,
         "linear(" + "9" * 5_000 + ")",
         "scale(" + "9" * 4_000 + ")",
+        "0x" + "9" * 4_000,
+        "'" + "9" * 60_000 + "'",
+        "repeat(relu(), 0x" + "9" * 4_000 + ")",
         "relu() " + " " * TEXT_LIMIT,
         "x" * 10_000_000,
     ],
-    ids=["calls", "signs", "attributes", "sum", "parentheses", "int", "float", "blanks", "name"],
+    ids=[
+        *("calls", "signs", "attributes", "sum", "parentheses", "int", "float", "hexadecimal", "text", "repeat"),
+        *("blanks", "name"),
+    ],
 )
 def test_huge_and_deep_texts_are_refused_in_a_short_line(text: str) -> None:
     with pytest.raises(FnmlpError) as caught:

@@ -1,7 +1,7 @@
 """What a consumer of states saves, and when; what is killed and started again ends with the same bits."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import accumulate, chain, islice
@@ -17,9 +17,10 @@ import pytest
 
 import fnmlp as fn
 from fnmlp import saving
+from fnmlp.consumers import best_state, scored
 from fnmlp.data import digits
-from fnmlp.errors import CheckpointError, DivergenceError, OptionError
-from fnmlp.saving import checkpoints, resume
+from fnmlp.errors import CheckpointError, DivergenceError, OptionError, StructureError
+from fnmlp.saving import best_checkpoint, checkpoints, resume, saved_score
 
 MODEL = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.dropout(0.1), fn.linear(8), fn.relu(), fn.linear(10))
 OPTIMIZER = fn.averaged(fn.scheduled(fn.adam, fn.cosine_decay(0.01, steps=100)))
@@ -106,10 +107,66 @@ def test_a_state_that_is_not_finite_is_named_and_never_saved(tmp_path: Path) -> 
     assert fn.tree_equal(resume(path, START), after(1))
 
 
-def test_the_last_few_are_kept(tmp_path: Path) -> None:
-    list(checkpoints(range(6), tmp_path / "number", steps=1, keep=3))
-    assert sorted(os.listdir(tmp_path)) == ["number", "number.1", "number.2"]
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 9])
+def test_the_last_few_are_kept(keep: int, tmp_path: Path) -> None:
+    list(checkpoints(range(6), tmp_path / "number", steps=1, keep=keep))
+    assert sorted(os.listdir(tmp_path)) == ["number", *(f"number.{place}" for place in range(1, min(keep, 5)))]
+    assert [resume(tmp_path / name, -1) for name in sorted(os.listdir(tmp_path))] == [5, 4, 3, 2, 1][:keep]
+
+
+def test_a_run_that_is_killed_between_giving_names_and_saving_keeps_what_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "number"
+    list(checkpoints(range(4), path, steps=1, keep=3))
+    for _ in range(3):  # as a process does that is killed each time before it writes the next file
+        saving.rotate(path, 3)
+        assert resume(path, -1) == 3
+    list(checkpoints(range(3, 6), path, steps=1, keep=3))
     assert [resume(tmp_path / name, -1) for name in sorted(os.listdir(tmp_path))] == [5, 4, 3]
+
+
+@pytest.mark.parametrize("good", [0, 1], ids=["before the new one is in its place", "after"])
+def test_saves_that_fail_again_and_again_lose_none_of_the_earlier_ones(
+    good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each attempt once gave them new names, and there were two at once, until all were copies of the latest.
+    path = tmp_path / "number"
+    list(checkpoints(range(4), path, steps=1, keep=3))
+    for _ in range(3):
+        left = iter(range(good))
+
+        def sync(_: int, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", sync)
+            with pytest.raises(CheckpointError, match="Input/output error"):
+                list(checkpoints([3, 4], path, steps=1, keep=3))
+        if good:
+            break
+    list(checkpoints(range(resume(path, -1), 5), path, steps=1, keep=3))
+    assert [resume(tmp_path / name, -1) for name in sorted(os.listdir(tmp_path))] == [4, 3, 2]
+
+
+@pytest.mark.parametrize("use", [lambda path: resume(path, -1), saved_score])
+def test_a_file_that_can_not_be_looked_at_is_not_taken_for_a_missing_one(
+    use: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A run would begin afresh, and write over what it had saved.
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "lstat", fail)
+    with pytest.raises(CheckpointError, match="Input/output error"):
+        use(tmp_path / "number")
+
+
+def test_a_place_where_earlier_files_can_not_be_kept_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "number.1").mkdir()
+    states = checkpoints(range(4), tmp_path / "number", steps=1, keep=2)
+    with pytest.raises(CheckpointError, match=r"number: expected a place to keep earlier files.*keep one file alone"):
+        list(states)
+    assert resume(tmp_path / "number", -1) == 1
 
 
 def test_what_is_saved_of_a_state_can_be_chosen(tmp_path: Path) -> None:
@@ -132,3 +189,62 @@ def test_resuming_begins_afresh_without_a_file_and_refuses_a_bad_one(tmp_path: P
     fn.save(tmp_path / "other", (1,), {})
     with pytest.raises(CheckpointError, match="other"):
         resume(tmp_path / "other", START)
+
+
+SCORES = st.lists(st.one_of(st.integers(-3, 3).map(float), st.sampled_from([float("nan"), -np.inf])), max_size=9)
+
+
+@given(scores=SCORES, stops=st.lists(st.integers(0, 9), max_size=3))
+def test_the_file_holds_the_best_of_the_whole_run_however_often_it_was_stopped(
+    scores: list[float], stops: list[int]
+) -> None:
+    numbers = [score for score in scores if score > -np.inf]
+    with TemporaryDirectory() as folder:
+        path, begun = Path(folder, "best"), 0
+        for end in [*sorted(stops), len(scores)]:
+            part = list(enumerate(scores))[begun:end]
+            passed = list(best_checkpoint(part, path, above=saved_score(path)))
+            assert repr(passed) == repr(part)
+            begun = max(begun, min(end, len(scores)))
+        if not numbers:
+            assert (os.listdir(folder), saved_score(path)) == ([], -np.inf)
+            return
+        assert (resume(path, -1), saved_score(path)) == best_state(enumerate(scores))
+
+
+def test_the_last_few_and_the_best_are_kept_side_by_side(tmp_path: Path) -> None:
+    best, last = tmp_path / "state.best", tmp_path / "state"
+    pairs = best_checkpoint(scored(islice(states_from(START), 8), lambda state: -abs(state.step - 5)), best)
+    deque(checkpoints((state for state, _ in pairs), last, steps=1, keep=2), maxlen=0)
+    found = [resume(path, START).step for path in (best, last, tmp_path / "state.1")]
+    assert found == [5, 7, 6]
+    assert fn.tree_equal(resume(best, START), after(5))
+
+
+def test_a_best_state_that_is_not_finite_is_named_and_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(DivergenceError, match="state 1: expected finite numbers"):
+        list(best_checkpoint([(1.0, 1.0), (np.inf, 2.0), (3.0, 3.0)], tmp_path / "best"))
+    assert resume(tmp_path / "best", 0.0) == 1.0
+
+
+def test_the_state_before_the_first_step_may_be_the_best_though_it_has_no_loss(tmp_path: Path) -> None:
+    list(best_checkpoint(scored(islice(states_from(START), 3), lambda state: -state.step), tmp_path / "best"))
+    assert fn.tree_equal(resume(tmp_path / "best", START).params, START.params)
+
+
+def test_what_is_saved_of_the_best_can_be_chosen(tmp_path: Path) -> None:
+    parts = partial(best_checkpoint, parts=lambda word: ((len(word),), {"word": word}))
+    list(parts(zip(["one", "three", "two"], [1, 3, 2], strict=True), tmp_path / "best"))
+    assert fn.load(tmp_path / "best").description == {"word": "three", "score": "3.0"}
+
+
+def test_states_without_scores_have_no_best(tmp_path: Path) -> None:
+    with pytest.raises(StructureError, match="best_checkpoint: expected pairs of state and score"):
+        list(best_checkpoint([START], tmp_path / "best"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("texts", [{}, {"score": "high"}, {"score": "nan"}])
+def test_a_file_that_tells_no_score_is_refused(texts: dict[str, str], tmp_path: Path) -> None:
+    fn.save(tmp_path / "best", (1,), texts)
+    with pytest.raises(CheckpointError, match="best: expected a file that best_checkpoint saved"):
+        saved_score(tmp_path / "best")

@@ -307,7 +307,7 @@ def test_each_command_draws_a_whole_picture(arguments: tuple[str, ...], home: Pa
 # Help.
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "replay"])
 def test_the_help_of_each_command_names_its_options_and_arguments(name: str, tmp_path: Path) -> None:
     text = succeed(tmp_path, name, "--help")
     for parameter in program.cli.commands[name].params:

@@ -131,10 +131,10 @@ def test_a_bad_command_line_is_refused_with_status_2(arguments: tuple[str, ...],
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--rate", "1e30"), "step 2: expected a finite loss, got nan; train with a smaller --rate"),
-        (("--rate", "1e308", "--dtype", "float64", "--pixels", "raw", "--loss", "mse-sum"), "step 2"),
-        (("--rate", "1e300", "--batch-size", "2000"), "step 1: expected finite parameters [2].weight"),
-        (("--rate", "1e37", "--batch-size", "2000"), "step 1: expected a finite test loss, got nan"),
+        (("--rate", "1e30"), "step 2: [4] linear(10): expected finite outputs, got infinities or NaN; train with a"),
+        (("--rate", "1e308", "--dtype", "float64", "--pixels", "raw", "--loss", "mse-sum"), "step 1: [2] linear(16): "),
+        (("--rate", "1e300", "--batch-size", "2000"), "step 1: [2] linear(16): expected finite parameters"),
+        (("--rate", "1e37", "--batch-size", "2000"), "step 1: the outputs: expected a finite test loss, got nan"),
     ],
 )
 def test_a_run_that_diverges_names_the_step_and_leaves_the_earlier_model(

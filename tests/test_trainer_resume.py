@@ -69,9 +69,9 @@ def test_without_resume_a_checkpoint_is_written_anew(uninterrupted: Path, tmp_pa
     ("options", "said"),
     [
         (("--seed", 1), "a run of seed 1, got 0"),
-        (("--rate", 0.5), "a run of recipe Recipe(hidden=(16,)"),
-        (("--validation", 0.2), "a run of judged validation 0.2"),
-        (("--dataset", "mnist"), "a run of data mnist"),
+        (("--rate", 0.5), "a run of rate 0.5, got 1.0"),
+        (("--validation", 0.2), "a run of validation 0.2, got 0.0"),
+        (("--dataset", "mnist"), "a run of dataset mnist, got digits"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(

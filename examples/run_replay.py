@@ -1,0 +1,85 @@
+"""A step of a run, taken once more from a checkpoint: what it was given, and what it did in each layer."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
+
+from attrs import frozen
+
+import fnmlp as fn
+from run_checkpoints import resumed
+from training_run import Member, augmentation_of, batches_of, first_state, steps_of
+
+
+@frozen(eq=False)
+class Seen:
+    """A step that was replayed.
+
+    `member`  the network that it trained.
+    `begun`   the step of the state that the replay began at.
+    `taken`   the step itself.
+    `known`   the digest of the parameters after it, if the checkpoint tells it.
+    """
+
+    member: Member
+    begun: int
+    taken: fn.ReplayedStep
+    known: str | None
+
+
+def batches_from(member: Member, step: int) -> Iterator[fn.Batch]:
+    """Serve the batches of a whole run, from any step on."""
+    (epoch, start), augment = divmod(step, steps_of(member.recipe, member.train)), augmentation_of(member)
+    rest = (batches_of(member, augment, later, 0) for later in range(epoch + 1, member.recipe.epochs))
+    return chain(batches_of(member, augment, epoch, start), chain.from_iterable(rest))
+
+
+def rows_of(member: Member, epoch: int, place: int) -> list[int]:
+    """Return the numbers of the training images that a batch of an epoch is made of."""
+    order = fn.epoch_order(len(member.train), key=member.order_key, epoch=epoch)
+    rows: list[int] = order[place * member.recipe.batch_size :][: member.recipe.batch_size].tolist()
+    return rows
+
+
+def steps_in_all(member: Member) -> int:
+    """Count the steps of a network's training."""
+    return steps_of(member.recipe, member.train) * member.recipe.epochs
+
+
+def replayed(saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen:
+    """Go on from what was saved to a step of the same network, or from the beginning to one that lies before."""
+    progress = resumed(saved, members)
+    place = min(len(progress.finished), len(members) - 1)
+    member, state = members[place], progress.state
+    history = progress.history[place * member.recipe.epochs :]
+    known = {entry["steps"]: entry["parameters_sha256"] for entry in history} | {
+        state.step: fn.tree_sha256(state.params)
+    }
+    start = state if state.step < step else first_state(member)
+    take = partial(fn.train_step, member.model, member.loss, member.optimizer)
+    taken = fn.replay(take, start, batches_from(member, start.step), number=step)
+    return Seen(member, start.step, taken, known.get(step))
+
+
+def report(seen: Seen, classes: tuple[str, ...]) -> str:
+    """Tell a step: its rows and labels, its loss, and for each parameter its gradient and how far it moved."""
+    before, batch, after = seen.taken.before, seen.taken.batch, seen.taken.after
+    epoch, place = divmod(before.step, steps_of(seen.member.recipe, seen.member.train))
+    key = fn.fold_in(before.key, before.step)
+    _, grads = fn.value_and_grad(seen.member.model, seen.member.loss, before.params, batch, key)
+    moved = dict(fn.update_ratios(before.params, after.params))
+    widest = max(map(len, moved))
+    place_in_run = f"step {after.step} of {steps_in_all(seen.member)}: epoch {epoch + 1}, batch {place + 1}"
+    return "\n".join(
+        [
+            f"{place_in_run}; replayed from step {seen.begun} on",
+            f"rows: {' '.join(map(str, rows_of(seen.member, epoch, place)))}",
+            f"labels: {' '.join(classes[label] for label in batch.targets)}",
+            f"loss: {after.loss!r}",
+            "gradients:",
+            fn.statistics_table(fn.tree_statistics(grads)),
+            "updates, as shares of the norms of the parameters:",
+            *(f"{path.ljust(widest)}  {ratio:.3g}" for path, ratio in moved.items()),
+            f"parameters after it: SHA-256 {fn.tree_sha256(after.params)}",
+        ]
+    )

@@ -1,0 +1,197 @@
+"""Single steps, looked at closely: taken with an eye on every number, or taken once more out of a run."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from fnmlp.arrays import Array
+from fnmlp.batches import Batch
+from fnmlp.combinators.parts import shown
+from fnmlp.errors import DataError, DivergenceError, OptionError
+from fnmlp.key import Key
+from fnmlp.layer import Layer, Pullback
+from fnmlp.losses import Loss
+from fnmlp.optimizers import Optimizer
+from fnmlp.saving import first_not_finite
+from fnmlp.training import TrainState, train_step
+from fnmlp.tree import Tree
+
+
+def checked_step(
+    model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
+) -> TrainState:
+    """Take the step that `train_step` takes, with the same bits, and look at every number on the way.
+
+    It costs time, so fold with `train_step`, and where a loss is no longer finite take that step again with this one,
+    on the same state and batch. It names the first that is not finite in the order of computation: forwards the
+    outputs of each layer, the loss, backwards the gradients, and at last the parameters and what the optimiser
+    remembers. Where the parameters are not finite at the outset, that was done by the step before, which is named. A
+    layer is named by its place and by the call that constructs it; one that is made of other layers, by the innermost
+    that can be seen, which are those that `functools.partial` binds to a function.
+    Raises:   DivergenceError, naming the step and the layer; what `train_step` raises.
+
+    >>> import numpy as np
+    >>> from fnmlp.combinators import chain
+    >>> from fnmlp.layers import flatten, linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import sgd
+    >>> from fnmlp.training import train_state
+    >>> model, data = chain(flatten(), linear(1)), Batch(np.full((4, 2), 1e300), np.ones((4, 1)))
+    >>> state = train_state(model, sgd(1e9), key=Key(0), example=(2,), dtype="float64")
+    >>> with np.errstate(over="ignore"):
+    ...     checked_step(model, mse, sgd(1e9), state, data)
+    Traceback (most recent call last):
+    fnmlp.errors.DivergenceError: step 1: the loss: expected a finite value, got infinities or NaN; train with a ...
+    """
+    check_state(model, state)
+    try:
+        after = train_step(_watched(model, ""), partial(_watched_loss, loss), optimizer, state, batch)
+    except _NotFiniteError as found:
+        raise _diverged(state.step + 1, *found.args) from None
+    check_state(model, after)
+    return after
+
+
+class _NotFiniteError(Exception):
+    """Where something is not finite, what it is, and the remedy; no error of the package, so that none adds to it."""
+
+
+def _diverged(step: int, where: str, what: str, remedy: str = "train with a smaller rate") -> DivergenceError:
+    return DivergenceError(f"step {step}: {where}", what, "infinities or NaN", remedy)
+
+
+def check_state(model: Layer[Any], state: TrainState) -> None:
+    """Refuse a state whose parameters, or what the optimiser remembers, are not finite; name its step and the layer.
+
+    >>> check_state(Layer("linear(2)", *[print] * 3), TrainState(7, (float("inf"),), (), Key(0), 0.0))
+    Traceback (most recent call last):
+    fnmlp.errors.DivergenceError: step 7: linear(2): expected finite parameters, got infinities or NaN; train with a ...
+    """
+    path = first_not_finite(state.params)
+    if path is not None:
+        raise _diverged(state.step, _owner(model, path), "finite parameters")
+    path = first_not_finite(state.optimizer_state)
+    if path is not None:
+        raise _diverged(state.step, f"optimizer_state{path}", "finite numbers")
+
+
+def _owner(model: Layer[Any], path: str) -> str:
+    """Name the innermost layer that a parameter belongs to."""
+    owners = (place for place in _places(model, "") if path.startswith(place[0]))
+    return _named(*max(reversed([*owners]), key=lambda place: len(place[0])))
+
+
+def _places(layer: Layer[Any], path: str) -> Iterator[tuple[str, Layer[Any]]]:
+    """Yield a layer and all that it is made of, the outer ones first, with the paths of their parameters."""
+    yield path, layer
+    for argument in getattr(layer.vjp, "args", ()):
+        if isinstance(argument, Layer):
+            yield from _places(argument, path)
+        elif isinstance(argument, tuple):
+            for place, part in enumerate(argument):
+                if isinstance(part, Layer):
+                    yield from _places(part, f"{path}[{place}]")
+
+
+def _named(path: str, layer: Layer[Any]) -> str:
+    return f"{path} {shown(layer.name)}".lstrip()
+
+
+def _watched(layer: Layer[Any], path: str) -> Layer[Any]:
+    """Return a layer that does the same, and raises where it or a part of it makes what is not finite."""
+    vjp = layer.vjp
+    if isinstance(vjp, partial):
+        vjp = partial(vjp.func, *(_watched_inside(argument, path) for argument in vjp.args), **vjp.keywords)
+    return Layer(layer.name, layer.init, layer.apply, partial(_watched_vjp, vjp, path, _named(path, layer)))
+
+
+def _watched_inside(argument: Any, path: str) -> Any:
+    """Watch the layers that a combinator is bound to: one that shares its path, or several that stand in a tuple."""
+    if isinstance(argument, tuple):
+        return tuple(
+            _watched(part, f"{path}[{place}]") if isinstance(part, Layer) else part
+            for place, part in enumerate(argument)
+        )
+    return _watched(argument, path) if isinstance(argument, Layer) else argument
+
+
+def _watched_vjp(
+    vjp: Callable[..., tuple[Array, Pullback[Any]]], path: str, name: str, params: Tree, x: Array, key: Key | None
+) -> tuple[Array, Pullback[Any]]:
+    if not path:
+        _check("the batch", "finite inputs", x, "look for them in the data")
+    y, pullback = vjp(params, x, key)
+    _check(name, "finite outputs", y)
+    return y, partial(_watched_pull, pullback, name)
+
+
+def _watched_pull(pullback: Pullback[Any], name: str, dy: Array) -> tuple[Tree, Callable[[], Array]]:
+    grads, delayed_dx = pullback(dy)
+    _check(name, "a finite gradient of its parameters", grads)
+    return grads, partial(_watched_dx, delayed_dx, name)
+
+
+def _watched_dx(delayed_dx: Callable[[], Array], name: str) -> Array:
+    dx = delayed_dx()
+    _check(name, "a finite gradient of its inputs", dx)
+    return dx
+
+
+def _watched_loss(loss: Loss, y: Array, target: Array) -> tuple[Array, Array]:
+    value, dy = loss(y, target)
+    _check("the loss", "a finite value", value)
+    _check("the loss", "a finite gradient", dy)
+    return value, dy
+
+
+def _check(where: str, what: str, tree: Tree, *remedy: str) -> None:
+    if first_not_finite(tree) is not None:
+        raise _NotFiniteError(where, what, *remedy)
+
+
+@frozen(eq=False)
+class ReplayedStep:
+    """A step of a run: the state before it, its batch, and the state after it."""
+
+    before: TrainState
+    batch: Any
+    after: TrainState
+
+
+def replay(
+    step: Callable[[TrainState, Any], TrainState], state: TrainState, batches: Iterable[Any], *, number: int
+) -> ReplayedStep:
+    """Go on from a state to the step of a number, and show it: with the bits that it had when it was first taken.
+
+    `state` is one that a run had before it: what `resume` returns, or where the run began. `batches` are those that
+    the run took from there on. All about the step is a function of what this returns: its gradients are
+    `value_and_grad(model, loss, before.params, batch, fold_in(before.key, before.step))`, and how far it moved the
+    parameters is `update_ratios(before.params, after.params)`.
+    Raises:   OptionError for a step that the state is not before; DataError where the batches end before it; what the
+              step raises.
+
+    >>> import numpy as np
+    >>> from fnmlp.batches import batches
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import sgd
+    >>> from fnmlp.training import train_state
+    >>> data = Batch(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32))
+    >>> state = train_state(linear(1), sgd(0.1), key=Key(0), example=(2,))
+    >>> epoch = batches(data, size=2, key=Key(1), epoch=0)
+    >>> seen = replay(partial(train_step, linear(1), mse, sgd(0.1)), state, epoch, number=3)
+    >>> seen.before.step, len(seen.batch), seen.after.step
+    (2, 2, 3)
+    """
+    if number <= state.step:
+        remedy = "give an earlier state, such as that before the first step"
+        raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)
+    for batch in batches:
+        after = step(state, batch)
+        if after.step == number:
+            return ReplayedStep(state, batch, after)
+        state = after
+    remedy = "give the batches from the state's own step on"
+    raise DataError("replay(batches)", f"a batch for step {number}", f"none after step {state.step}", remedy)
