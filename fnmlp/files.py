@@ -69,7 +69,11 @@ def _locked(handle: int, path: str) -> bool:
         return True
     with suppress(OSError):  # some file systems have no locks: no process can take one to delete the file either
         fcntl.flock(handle, fcntl.LOCK_EX)
-    return os.path.exists(path)
+    try:
+        os.stat(path)
+    except FileNotFoundError:  # and no other error, with which new files would be made for ever
+        return False
+    return True
 
 
 def _delete_strays(folder: str, beginning: str) -> None:

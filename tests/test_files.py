@@ -136,6 +136,26 @@ def test_a_file_that_was_taken_for_a_stray_one_is_made_anew(tmp_path: Path, monk
     assert (tmp_path / "a").read_bytes() == b"content"
 
 
+def test_a_file_that_can_not_be_looked_at_is_an_error_and_not_one_that_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It was once made anew for as long as the error lasted, and each time one was left behind.
+    look = os.stat
+    errors = [OSError(5, "Input/output error")] * 3
+
+    def fail(path: str, **options: bool) -> os.stat_result:
+        if os.fspath(path).endswith(".tmp") and errors:
+            raise errors.pop()
+        return look(path, **options)
+
+    write_whole(tmp_path / "a", b"earlier")
+    monkeypatch.setattr(os, "stat", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_whole(tmp_path / "a", b"later")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"earlier"
+
+
 def test_a_file_system_without_locks_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: int) -> None:
         raise OSError(95, "Operation not supported")

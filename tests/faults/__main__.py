@@ -3,14 +3,23 @@
 Each command is one experiment, and runs at its full length unless it is told otherwise.
 """
 
+from importlib.util import find_spec
+from itertools import product
 import signal
 import sys
+from typing import Any
 
 from attrs import asdict
 import click
 
+from tests.faults.damage import BROKEN, harm_file
 from tests.faults.processes import load_program
+from tests.faults.races import race_downloads, race_saves
+from tests.faults.sharing import share_model, train_afresh
+from tests.faults.sound import large_files, small_files
 from tests.faults.stops import stop_often
+from tests.faults.strictness import compare
+from tests.test_exact import KERNELS
 
 
 @click.group()
@@ -27,6 +36,102 @@ def stops(trials: int) -> None:
         report = asdict(stop_often(program, number, max(round(trials * share), 1), seed=0))
         click.echo(f"{number.name}: {', '.join(f'{name} {count}' for name, count in report.items())}")
         broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
+    sys.exit(broken > 0)
+
+
+@faults.command()
+@click.option("--rounds", type=click.IntRange(1), default=500, show_default=True, help="Of each kind.")
+def races(rounds: int) -> None:
+    """Let processes save under one name, or download into one cache, at once; share a model; train in fresh ones."""
+    broken = [
+        _tell("saves", race_saves(rounds, keep=1)),
+        _tell("saves, keep 3", race_saves(rounds, keep=3)),
+        _tell("downloads", race_downloads(rounds)),
+        _tell("threads", share_model(rounds)),
+        _tell("fresh processes", train_afresh(20)),
+    ]
+    sys.exit(any(broken))
+
+
+def _tell(title: str, report: Any) -> bool:
+    """Print a report of races, and say whether any of its counts is not 0 that must be."""
+    counts = asdict(report)
+    click.echo(f"{title}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    harmless = ("rounds", "saves", "loads", "downloads", "reads", "calls", "processes")
+    return any(count for name, count in counts.items() if name not in harmless)
+
+
+@faults.command()
+@click.option("--permutations", type=click.IntRange(1), default=1000, show_default=True, help="Of the rows.")
+@click.option("--rows", type=click.IntRange(2), default=512, show_default=True, help="Whose number sizes go up to.")
+def strict(rows: int, permutations: int) -> None:
+    """Count the rows that batches, their order, threads and kernels change, without `strict` and with it."""
+    report = compare(product(KERNELS, (1, 2)), rows, permutations)
+    click.echo(f"kernels: {', '.join(sorted(report.kernels))}, each with 1 and 2 threads")
+    counts = {name: count for name, count in asdict(report, recurse=False).items() if name != "kernels"}
+    for name, count in counts.items():
+        click.echo(f"{name}: {', '.join(f'{word} {number}' for word, number in asdict(count).items())}")
+    sys.exit(any(count.strict for count in counts.values()))
+
+
+@faults.command()
+@click.option("--every", type=click.IntRange(1), default=997, show_default=True, help="For the files of a megabyte.")
+def damage(every: int) -> None:
+    """Cut files at every length, flip every bit of them, and read what is left; of large files, every so-manieth."""
+    broken = 0
+    for files, step in ((small_files(), 1), (large_files(), every)):
+        for file in files:
+            report = asdict(harm_file(file, step))
+            click.echo(f"{file.name}, {len(file.content)} bytes: {', '.join(f'{n} {c}' for n, c in report.items())}")
+            broken += sum(report[name] for name in BROKEN)
+    sys.exit(broken > 0)
+
+
+@faults.command()
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every so-manieth fault.")
+def calls(every: int) -> None:
+    """Kill a save, and a run, at every system call; let each call fail with each error; cut writes short."""
+    from tests.faults.calls import fail_at_calls, kill_at_calls, points_of
+    from tests.faults.forks import why_no_strace
+    from tests.faults.patches import fail_in_python, fill_disk, why_no_disk, write_by_and_by, write_in_part
+    from tests.faults.scenes import runs, saves
+
+    no_strace, no_disk, broken = why_no_strace(), why_no_disk(), 0
+    for reason in filter(None, (no_strace, no_disk)):
+        click.echo(f"left out: {reason}")
+    for title, scene in (("save", saves(1)), ("save, keep 3", saves(3)), ("run", runs(load_program()))):
+        reports = {} if no_strace else {"killed": kill_at_calls(scene, every), "errors": fail_at_calls(scene, every)}
+        reports["errors in Python"] = fail_in_python(scene, every)
+        reports["short writes, then an error"], reports["short writes"] = write_in_part(scene), write_by_and_by(scene)
+        if not no_disk:
+            reports["full disk"] = fill_disk(scene)
+        click.echo(f"{title}: {'unknown' if no_strace else len(points_of(scene))} system calls")
+        for what, report in reports.items():
+            click.echo(f"{title}, {what}: {', '.join(f'{name} {count}' for name, count in asdict(report).items())}")
+            broken += report.broken()
+    sys.exit(broken > 0)
+
+
+@faults.command()
+@click.argument("names", nargs=-1)
+@click.option("--runs", type=click.IntRange(1), default=1_000_000, show_default=True, help="For each reader.")
+def fuzz(names: tuple[str, ...], runs: int) -> None:
+    """Feed readers what atheris makes up, and look for errors that are none of the library's, and for hangs.
+
+    NAMES are doors of tests/faults/doors.py, all of them unless some are given.
+    """
+    from tests.faults.doors import doors
+    from tests.faults.fuzz import feed_reader
+
+    if find_spec("atheris") is None:
+        raise click.ClickException("atheris is not installed; pip install 'fnmlp[fuzz]'")
+    known, broken = doors(), 0
+    if unknown := set(names) - set(known):
+        raise click.BadParameter(f"{', '.join(unknown)}; choose from {', '.join(known)}", param_hint="NAMES")
+    for name in names or known:
+        report = asdict(feed_reader(name, known[name], runs))
+        click.echo(f"{name}: {', '.join(f'{what} {count}' for what, count in report.items())}")
+        broken += report["fault"] != ""
     sys.exit(broken > 0)
 
 

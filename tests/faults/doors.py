@@ -1,0 +1,196 @@
+"""The doors at which what strangers wrote comes in, and how a fuzzer gets past the checksums that guard them."""
+
+from collections.abc import Callable
+from functools import partial
+import gzip
+import json
+from pathlib import Path
+import struct
+from typing import Any
+import zlib
+
+from attrs import frozen
+import numpy as np
+from numpy.typing import NDArray
+
+import fnmlp as fn
+from fnmlp import checkpoint
+from fnmlp.data.idx import read_idx
+from fnmlp.key import Key, generator
+from fnmlp.models import constructors
+from fnmlp.tree import Tree, tree_paths
+from tests.catalogue import INITIALIZERS, LAYERS
+from tests.faults.grammar import RELU, description, expression
+from tests.faults.sound import TYPES, bits, decoded, model_and_state, put, small_files, written
+
+DTYPES = {"F32": "<f4", "F64": "<f8"}
+
+UNPACKED = 2**20
+"""Bytes of a gzip file that are unpacked at most to reckon its checksum."""
+
+
+@frozen
+class Door:
+    """A reader, and how to feed it.
+
+    `name`   the name of the file that it reads.
+    `seeds`  inputs to begin with.
+    `words`  what inputs are made of.
+    `made`   input -> the content of a file.
+    `read`   reads the file; an AssertionError means that it found what is not there.
+    `error`  the one kind of error that any content may raise.
+    """
+
+    name: str
+    seeds: tuple[bytes, ...]
+    words: tuple[str, ...]
+    made: Callable[[bytes], bytes]
+    read: Callable[[Path], object]
+    error: type[fn.FnmlpError]
+
+
+def feed(door: Door, folder: Path, content: bytes) -> bool:
+    """Have a reader read an input, and tell whether it did; what it refuses, it must refuse in one printable line."""
+    path = folder / door.name
+    put(path, door.made(content))
+    try:
+        door.read(path)
+    except door.error as error:
+        assert str(error).isprintable(), repr(str(error))  # noqa: PT017 (no test)
+        return False
+    return True
+
+
+def doors() -> dict[str, Door]:
+    """Return every door under its name."""
+    return {**_of_checkpoints(), **_of_models(), **_of_idx()}
+
+
+def _of_checkpoints() -> dict[str, Door]:
+    words = ("__metadata__", "description", "numbers", "written_by", "dtype", "F32", "F64", "shape", "data_offsets")
+    _, like = model_and_state(3, 2)
+    (content,) = _contents("state")
+    door = partial(Door, "state", words=words, read=partial(_read_state, like), error=fn.CheckpointError)
+    return {
+        "checkpoint": door(seeds=(content,), made=bytes),
+        "checkpoint-digest": door(seeds=(content,), made=with_digest),
+        "checkpoint-header": door(seeds=(b"\n".join(_parts(content)),), made=_with_length),
+    }
+
+
+def _of_models() -> dict[str, Door]:
+    layers = [specimen for specimen in LAYERS if specimen.named]
+    initialized = (f"linear(2, weight_init={name})" for name, _ in INITIALIZERS)
+    names = *(specimen.layer.name for specimen in layers), *initialized
+    described = f"{model_and_state(3, 2)[0]}\n(3,)", *(f"{specimen.layer}\n{specimen.example}" for specimen in layers)
+    words = *(f"{name}(" for name in constructors()), "bias=", "weight_init=", "False", "'float64'"
+    in_file = partial(_with_model, *_contents("model"))
+    of_text = partial(Door, "text", read=_build, error=fn.FnmlpError)
+    of_file = partial(Door, "model", read=fn.load_model, error=fn.CheckpointError)
+    of_relu = written("model", partial(fn.save_model, model=fn.relu(), params=(), example=(3,)))
+    drawn = [generator(Key(number)).bytes(40) for number in range(100)]
+    return {
+        "build": of_text(seeds=_encoded(names), words=words, made=bytes),
+        "build-grammar": of_text(seeds=(RELU, *drawn), words=(), made=_text_of_choices),
+        "model": of_file(seeds=_encoded(described), words=words, made=in_file),
+        "model-grammar": of_file(seeds=(b"\0" + RELU, *drawn), words=(), made=partial(_file_of_choices, of_relu)),
+    }
+
+
+def _of_idx() -> dict[str, Door]:
+    raw, packed = _contents(".idx"), _contents(".gz")
+    words = *(rf"\x00\x00\x{code:02x}\x{axes:02x}" for code in TYPES for axes in (1, 3, 64)), r"\x00\x00\x00\x02"
+    door = partial(Door, "a.idx.gz", words=words, read=_read_gzip, error=fn.DataError)
+    return {
+        "idx": Door("a.idx", raw, words, bytes, _read_raw, fn.DataError),
+        "gzip": door(seeds=packed, made=bytes),
+        "gzip-crc": door(seeds=packed, made=with_crc),
+        "gzip-content": door(seeds=raw, made=partial(gzip.compress, mtime=0)),
+    }
+
+
+def _contents(end: str) -> tuple[bytes, ...]:
+    """Return what is in the small files whose names end so."""
+    return tuple(file.content for file in small_files() if file.name.endswith(end))
+
+
+def _encoded(texts: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(text.encode() for text in texts)
+
+
+def with_digest(content: bytes) -> bytes:
+    """Put the digest of a checkpoint right."""
+    place = checkpoint.DIGEST
+    return content[: place.start] + checkpoint._digest(content) + content[place.stop :]
+
+
+def _with_length(content: bytes) -> bytes:
+    """Make a checkpoint of a header, a line's end and the bytes of arrays, all of which is as long as it says."""
+    header, _, data = content.partition(b"\n")
+    return with_digest(len(header).to_bytes(8, "little") + header + data)
+
+
+def with_crc(content: bytes) -> bytes:
+    """Put the checksum and the length of a gzip file right, if its header is as short as ours and its body is sound."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        body = inflater.decompress(content[10:], UNPACKED)
+    except zlib.error:
+        return content
+    after = len(content) - len(inflater.unused_data)
+    return content[:after] + struct.pack("<2I", zlib.crc32(body), len(body)) + content[after + 8 :]
+
+
+def _with_model(file: bytes, content: bytes) -> bytes:
+    """Put another description into a model file: the model in the first line, the shape of an example in the second."""
+    model, _, example = content.decode("utf-8", "replace").partition("\n")
+    told = {"description": {"model": model, "example": example}, "numbers": {}, "written_by": {}}
+    header, data = _parts(file)
+    metadata = {"__metadata__": {checkpoint.FORMAT: checkpoint.BLANK + json.dumps(told)}}
+    return _with_length(json.dumps(json.loads(header) | metadata, separators=(",", ":")).encode() + b"\n" + data)
+
+
+def _text_of_choices(content: bytes) -> bytes:
+    return expression(content).encode()
+
+
+def _file_of_choices(file: bytes, content: bytes) -> bytes:
+    return _with_model(file, description(content).encode())
+
+
+def _parts(content: bytes) -> tuple[bytes, bytes]:
+    """Return the header of a checkpoint, and the bytes of its arrays."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    return content[8:start], content[start:]
+
+
+def _build(path: Path) -> None:
+    layer = fn.build(path.read_bytes().decode("utf-8", "surrogateescape"))
+    assert fn.build(layer.name).name == layer.name
+
+
+def _read_raw(path: Path) -> None:
+    assert _same(read_idx(path), decoded(path.read_bytes()))
+
+
+def _read_gzip(path: Path) -> None:
+    assert _same(read_idx(path), decoded(gzip.decompress(path.read_bytes())))
+
+
+def _same(found: NDArray[Any], expected: NDArray[Any] | None) -> bool:
+    return expected is not None and bits(found) == bits(expected)
+
+
+def _read_state(like: Tree, path: Path) -> None:
+    """Go on with a state, and compare it with a plain reading of what the file says."""
+    state = fn.resume(path, like)
+    text, data = _parts(path.read_bytes())
+    header = json.loads(text)
+    numbers = json.loads(header["__metadata__"][checkpoint.FORMAT][len(checkpoint.BLANK) :])["numbers"]
+    for name, leaf in tree_paths(state):
+        if name in numbers:
+            assert repr(leaf) == repr(numbers[name])
+        else:
+            told = header[name]
+            array = np.frombuffer(data[slice(*told["data_offsets"])], DTYPES[told["dtype"]])
+            assert _same(leaf, array.reshape(told["shape"]))

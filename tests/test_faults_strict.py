@@ -1,0 +1,24 @@
+"""A short run of the fault laboratory's `strict`; `python -m tests.faults strict` is the long one."""
+
+from itertools import cycle
+
+import pytest
+
+from tests.faults.strictness import Report, compare
+from tests.test_exact import KERNELS
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return compare(zip(KERNELS, cycle((1, 2)), strict=False), rows=24, permutations=3)
+
+
+def test_no_row_under_strict_depends_on_the_batch_on_threads_or_on_the_kernel(report: Report) -> None:
+    counts = (report.sizes, report.orders, report.processes, report.trained)
+    assert all(rows.compared for rows in counts)
+    assert [rows.strict for rows in counts] == [0, 0, 0, 0]
+
+
+def test_without_strict_rows_do_depend_on_them_so_that_the_comparison_can_see_it(report: Report) -> None:
+    assert min(rows.plain for rows in (report.sizes, report.processes, report.trained)) > 0
+    assert len(report.kernels) >= 4
