@@ -3,6 +3,7 @@
 Each command is one experiment, and runs at its full length unless it is told otherwise.
 """
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import product
 import signal
@@ -34,7 +35,7 @@ def stops(trials: int) -> None:
     program, broken = load_program(), 0
     for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
         report = asdict(stop_often(program, number, max(round(trials * share), 1), seed=0))
-        click.echo(f"{number.name}: {', '.join(f'{name} {count}' for name, count in report.items())}")
+        _tell(number.name, report)
         broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
     sys.exit(broken > 0)
 
@@ -44,19 +45,24 @@ def stops(trials: int) -> None:
 def races(rounds: int) -> None:
     """Let processes save under one name, or download into one cache, at once; share a model; train in fresh ones."""
     broken = [
-        _tell("saves", race_saves(rounds, keep=1)),
-        _tell("saves, keep 3", race_saves(rounds, keep=3)),
-        _tell("downloads", race_downloads(rounds)),
-        _tell("threads", share_model(rounds)),
-        _tell("fresh processes", train_afresh(20)),
+        _broken("saves", race_saves(rounds, keep=1)),
+        _broken("saves, keep 3", race_saves(rounds, keep=3)),
+        _broken("downloads", race_downloads(rounds)),
+        _broken("threads", share_model(rounds)),
+        _broken("fresh processes", train_afresh(20)),
     ]
     sys.exit(any(broken))
 
 
-def _tell(title: str, report: Any) -> bool:
+def _tell(title: str, counts: Mapping[str, object]) -> None:
+    """Print the counts of one experiment."""
+    click.echo(f"{title}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _broken(title: str, report: Any) -> bool:
     """Print a report of races, and say whether any of its counts is not 0 that must be."""
     counts = asdict(report)
-    click.echo(f"{title}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    _tell(title, counts)
     harmless = ("rounds", "saves", "loads", "downloads", "reads", "calls", "processes")
     return any(count for name, count in counts.items() if name not in harmless)
 
@@ -70,7 +76,7 @@ def strict(rows: int, permutations: int) -> None:
     click.echo(f"kernels: {', '.join(sorted(report.kernels))}, each with 1 and 2 threads")
     counts = {name: count for name, count in asdict(report, recurse=False).items() if name != "kernels"}
     for name, count in counts.items():
-        click.echo(f"{name}: {', '.join(f'{word} {number}' for word, number in asdict(count).items())}")
+        _tell(name, asdict(count))
     sys.exit(any(count.strict for count in counts.values()))
 
 
@@ -82,7 +88,7 @@ def damage(every: int) -> None:
     for files, step in ((small_files(), 1), (large_files(), every)):
         for file in files:
             report = asdict(harm_file(file, step))
-            click.echo(f"{file.name}, {len(file.content)} bytes: {', '.join(f'{n} {c}' for n, c in report.items())}")
+            _tell(f"{file.name}, {len(file.content)} bytes", report)
             broken += sum(report[name] for name in BROKEN)
     sys.exit(broken > 0)
 
@@ -107,7 +113,7 @@ def calls(every: int) -> None:
             reports["full disk"] = fill_disk(scene)
         click.echo(f"{title}: {'unknown' if no_strace else len(points_of(scene))} system calls")
         for what, report in reports.items():
-            click.echo(f"{title}, {what}: {', '.join(f'{name} {count}' for name, count in asdict(report).items())}")
+            _tell(f"{title}, {what}", asdict(report))
             broken += report.broken()
     sys.exit(broken > 0)
 
@@ -130,7 +136,7 @@ def fuzz(names: tuple[str, ...], runs: int) -> None:
         raise click.BadParameter(f"{', '.join(unknown)}; choose from {', '.join(known)}", param_hint="NAMES")
     for name in names or known:
         report = asdict(feed_reader(name, known[name], runs))
-        click.echo(f"{name}: {', '.join(f'{what} {count}' for what, count in report.items())}")
+        _tell(name, report)
         broken += report["fault"] != ""
     sys.exit(broken > 0)
 
