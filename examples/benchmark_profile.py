@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from benchmark_work import ORDER_KEY, Work, layers_of, optimizer_of
 import fnmlp as fn
 from fnmlp.data import Dataset
+from fnmlp.optimizers.core import step_of
 
 Timed: TypeAlias = Callable[..., Any]
 """(name of a piece, function, its arguments …) -> what the function returns."""
@@ -59,7 +60,7 @@ def step(
         grads = (gradient, *grads)
     grads = (*state.params[:first], *grads)
     params, optimizer_state = timed(
-        "update", optimizer.spend or optimizer.update, state.params, grads, state.optimizer_state
+        "update", step_of(optimizer, spend=True), state.params, grads, state.optimizer_state
     )
     return fn.TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 

@@ -107,9 +107,9 @@ def run(command: click.Command) -> None:
         fail(f"not enough memory ({error}); use a smaller model or smaller batches", 1)
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted", 130)
-    except OSError as error:  # of the output alone; click itself ends where its reader has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        fail(f"the output can't be written: {error.strerror or error}", 1)
+    except OSError as error:  # click itself ends where the reader of the output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds may be what failed
+        fail(f"{error.filename or 'the output, or a file,'} can't be written or read: {error.strerror or error}", 1)
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -17,6 +17,7 @@ from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
+from fnmlp.optimizers.core import step_of
 from fnmlp.options import count, one_of
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
@@ -106,7 +107,7 @@ def train_step(
         batch = _as_batch(state.params, batch)
     value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
     # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
-    params, optimizer_state = (optimizer.spend or optimizer.update)(state.params, grads, state.optimizer_state)
+    params, optimizer_state = step_of(optimizer, spend=True)(state.params, grads, state.optimizer_state)
     return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
 

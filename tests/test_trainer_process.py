@@ -86,9 +86,15 @@ def test_a_full_disk_under_the_output_is_an_error_of_one_line(
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(line, env=variables, stdout=full, stderr=subprocess.PIPE, cwd=model.parent, check=False)
     assert done.returncode == 1
-    assert done.stderr.decode().startswith("error: ")
-    assert "No space left on device" in done.stderr.decode()
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr == b"error: the output, or a file, can't be written or read: No space left on device\n"
+
+
+def test_an_error_of_the_system_names_the_file_that_it_befell() -> None:
+    code = "raise OSError(5, 'Input/output error', 'rows')"
+    program = f"import click, command_line\n@click.command()\ndef broken(): {code}\ncommand_line.run(broken)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROGRAM.parent, capture_output=True, check=False)
+    assert done.stderr.decode() == "error: rows can't be written or read: Input/output error\n"
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("name", [b"\xff.png", b"\xe2\x82\xac.png", b"line\nbreak.png"])

@@ -75,10 +75,15 @@ def by_leaf(rule: Rule, kinds: int) -> Optimizer:
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
-    return Sums(0, tuple(tree_map(_zeros, params) for _ in range(kinds)))
+    return Sums(0, tuple(tree_map(zeros_leaf, params) for _ in range(kinds)))
 
 
-def _zeros(param: Array) -> Array:
+def zeros_leaf(param: Array) -> Array:
+    """Return a sum to which nothing was added yet.
+
+    >>> zeros_leaf(np.ones(2))
+    array([0., 0.])
+    """
     return read_only(namespace(param).zeros_like(param))
 
 

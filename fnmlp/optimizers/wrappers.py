@@ -7,7 +7,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only, unshared
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, check_gradient, spending, step_of
+from fnmlp.optimizers.core import Optimizer, check_gradient, spending, step_of, zeros_leaf
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.options import count, fraction, positive
@@ -93,11 +93,7 @@ def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
 
 
 def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
-    return AccumulatedState(0, tree_map(_zeros, params), optimizer.init(params))
-
-
-def _zeros(param: Array) -> Array:
-    return read_only(namespace(param).zeros_like(param))
+    return AccumulatedState(0, tree_map(zeros_leaf, params), optimizer.init(params))
 
 
 def _accumulated_update(
@@ -109,7 +105,7 @@ def _accumulated_update(
         return tree_map(_kept, params), AccumulatedState(held, total, state.inner)
     mean = tree_map(partial(_times, 1 / steps), total)
     moved, inner = step_of(optimizer, spend=True)(params, mean, state.inner)
-    return moved, AccumulatedState(0, tree_map(_zeros, params), inner)
+    return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
 
 
 def _add(param: Array, grad: Array, total: Array) -> Array:

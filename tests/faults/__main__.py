@@ -30,11 +30,12 @@ def faults() -> None:
 
 @faults.command()
 @click.option("--trials", type=click.IntRange(1), default=10_000, show_default=True, help="Of kill -9; others a 20th.")
-def stops(trials: int) -> None:
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one, other instants.")
+def stops(trials: int, seed: int) -> None:
     """Stop the trainer at random instants, with kill -9, Ctrl-C and SIGTERM, and resume it."""
     program, broken = load_program(), 0
     for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
-        report = asdict(stop_often(program, number, max(round(trials * share), 1), seed=0))
+        report = asdict(stop_often(program, number, max(round(trials * share), 1), seed))
         _tell(number.name, report)
         broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
     sys.exit(broken > 0)
