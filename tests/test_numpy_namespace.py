@@ -51,6 +51,26 @@ def test_taking_and_converting_are_those_of_numpy(x: Any, rows: Any) -> None:
     assert not np.shares_memory(numpy_namespace.astype(x, np.int16), x)
 
 
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+@pytest.mark.parametrize("length", [numpy_namespace.LONG - 1, numpy_namespace.LONG, numpy_namespace.LONG + 9])
+@given(
+    bound=st.integers(-3, 3) | st.floats(-3, 3, width=16),
+    dtype=st.sampled_from([np.int64, np.float32, np.float64, np.complex128, ">f4", ">f8"]),
+    numbers=st.lists(st.sampled_from([-np.inf, -2.0, -0.0, 0.0, 1.5, np.inf, np.nan]), min_size=1),
+    layout=st.sampled_from("CF"),
+)
+def test_bounds_are_those_of_numpy(
+    name: str, length: int, bound: float, dtype: Any, numbers: list[float], layout: Any
+) -> None:
+    with np.errstate(all="ignore"):
+        x = np.resize(np.array(numbers), (3, length)).astype(dtype, order=layout)
+    for array in (x, x[0], x[::2, ::-1], x[:, :0]):
+        mine, theirs = getattr(numpy_namespace, name)(array, bound), getattr(np, name)(array, bound)
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+    assert same(getattr(numpy_namespace, name)(x[0, 0], bound), getattr(np, name)(x[0, 0], bound))
+
+
 def test_all_else_is_numpys_own() -> None:
     assert numpy_namespace.exp is np.exp
     with pytest.raises(AttributeError, match="no_such_function"):
