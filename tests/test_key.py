@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fnmlp.errors import OptionError
-from fnmlp.key import Key, fold_in, generator, split
+from fnmlp.key import Key, fold_in, generator, random_words, split
 
 entropies = st.integers(0, 2**128 - 1)
 indices = st.integers(0, 2**32 - 1)
@@ -33,6 +33,11 @@ def test_different_indices_give_different_keys_and_numbers(key: Key, first: int,
     assert (left == right) == (first == second) == (numbers(left) == numbers(right))
     assert left != key
     assert numbers(left) != numbers(key)
+
+
+@given(keys, st.lists(st.integers(0, 7), max_size=3).map(tuple))
+def test_random_words_are_those_that_numpy_draws(key: Key, shape: tuple[int, ...]) -> None:
+    assert np.array_equal(random_words(key, shape), generator(key).integers(0, 2**16, shape, np.uint16))
 
 
 @given(keys, st.integers(0, 5))

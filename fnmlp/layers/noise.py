@@ -2,16 +2,14 @@
 
 from functools import partial
 
-import numpy as np
-
 from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
 from fnmlp.errors import DtypeError
-from fnmlp.key import Key, generator
+from fnmlp.key import Key, generator, random_words
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
 from fnmlp.options import fraction, positive
 
 STEPS = 2**16
-"""In how many equal steps a rate is realized: 16 random bits a number take half the time of 32."""
+"""In how many equal steps a rate is realized: 16 random bits a number, because 32 would take twice the time."""
 
 
 def dropout(rate: float) -> Layer[tuple[()]]:
@@ -41,7 +39,7 @@ def _dropout_vjp(dropped: int, params: tuple[()], x: Array, key: Key | None) -> 
     if key is None or dropped == 0:
         return _noiseless(params, x), input_pullback(unshared)
     _check_floats("dropout", x)
-    kept = generator(key).integers(0, STEPS, x.shape, dtype=np.uint16) >= dropped
+    kept = random_words(key, x.shape) >= dropped
     mask = to_dtype(bring(kept, x), x.dtype)
     mask *= STEPS / (STEPS - dropped)
     return x * mask, input_pullback(partial(_masked, mask))
