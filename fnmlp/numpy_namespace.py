@@ -30,8 +30,8 @@ take: Callable[..., Any] = np.ndarray.take
 reshape: Callable[..., Any] = np.ndarray.reshape
 
 
-LONG = 128
-"""Numbers in a row from which on it pays to compare with a row of equal numbers."""
+LONG, MANY = 128, 4096
+"""Numbers in a row, and in all, from which on it pays to compare with a row of equal numbers."""
 
 
 def maximum(x: Any, y: Any) -> Any:
@@ -55,8 +55,8 @@ def minimum(x: Any, y: Any) -> Any:
 
 
 def _row(x: Any, bound: Any) -> Any:
-    """Repeat a number as often as the rows of x are long, if they are long."""
-    if not isinstance(bound, (int, float)) or x.ndim == 0 or x.shape[-1] < LONG or x.dtype.kind != "f":
+    """Repeat a number as often as the rows of x are long, if they are long and many."""
+    if not isinstance(bound, (int, float)) or x.size < MANY or x.shape[-1] < LONG or x.dtype.kind != "f":
         return bound
     return np.full(x.shape[-1], bound, x.dtype)
 
