@@ -1,9 +1,11 @@
 """What a result was computed with: versions, processor, BLAS. Where these differ, the last bits may."""
 
 from collections.abc import Mapping
+from functools import cache
 import os
 import platform
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -31,17 +33,24 @@ def environment() -> dict[str, str]:
 
 def _of_blas() -> dict[str, str]:
     try:
-        from threadpoolctl import threadpool_info
+        pools = _pools().info()
     except ImportError:
         return {"blas kernel": UNKNOWN, "blas threads": UNKNOWN}
     # Of all libraries in the process, NumPy's own: its file lies beside NumPy.
     home = os.path.dirname(os.path.dirname(np.__file__))
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     ours: dict[str, object] = max(pools, key=lambda pool: str(pool["filepath"]).startswith(home), default={})
     return {
         "blas kernel": str(ours.get("architecture", UNKNOWN)),
         "blas threads": str(ours.get("num_threads", UNKNOWN)),
     }
+
+
+@cache
+def _pools() -> Any:
+    """Find the process's BLAS libraries once: that takes longer than writing a checkpoint, asking them does not."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from fnmlp import environment as environment_module
 from fnmlp.environment import UNKNOWN, differences, environment
 
 
@@ -16,7 +18,15 @@ def test_an_environment_names_the_library_that_numpy_multiplies_with() -> None:
     assert int(found["blas threads"]) >= 1
 
 
+def test_threads_that_change_are_told() -> None:
+    with threadpool_limits(1):
+        assert environment()["blas threads"] == "1"
+    with threadpool_limits(2):
+        assert environment()["blas threads"] == "2"
+
+
 def test_without_threadpoolctl_kernel_and_threads_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment_module._pools.cache_clear()
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     found = environment()
     assert (found["blas kernel"], found["blas threads"]) == (UNKNOWN, UNKNOWN)
