@@ -43,14 +43,14 @@ def test_the_system_calls_of_a_save_are_those_that_make_a_file_durable(save: Sce
 
 @by_strace
 def test_a_save_that_is_killed_at_any_system_call_loses_nothing(save: Scene) -> None:
-    report = kill_at_calls(save, every=6)
+    report = kill_at_calls(save, every=3)
     assert report.killed == report.trials >= 9
     assert report.broken() == 0
 
 
 @by_strace
 def test_a_run_that_is_killed_at_any_system_call_goes_on_to_the_same_bits(run: Scene) -> None:
-    report = kill_at_calls(run, every=101)
+    report = kill_at_calls(run, every=29)
     assert report.killed == report.trials >= 5
     assert report.broken() == 0
 
