@@ -2,11 +2,16 @@
 
 from functools import partial
 
+import numpy as np
+
 from fnmlp.arrays import Array, Shape, namespace, read_only, to_dtype, unshared
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
 from fnmlp.special import narrow, widen
+
+MANY, SHORT = 32, 64
+"""Of so many rows of NumPy's, if they are so short, softmax makes columns: rows are reduced one by one, columns not."""
 
 
 def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
@@ -29,9 +34,15 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
 
 
 def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
-    # In float32 the rounding of x - max(x) alone would cost up to 64 units in the last place.
     if 0 in x.shape:
         return unshared(x)
+    if isinstance(x, np.ndarray) and x.ndim == 2 and axis in (-1, 1) and x.shape[0] >= MANY and x.shape[1] <= SHORT:
+        return _shares(0, x.T.copy()).T.copy()
+    return _shares(axis, x)
+
+
+def _shares(axis: int, x: Array) -> Array:
+    # In float32 the rounding of x - max(x) alone would cost up to 64 units in the last place.
     xp, wide = namespace(x), widen(x)
     exponentials: Array = xp.exp(wide - xp.max(wide, axis=axis, keepdims=True))
     total: Array = xp.sum(exponentials, axis=axis, keepdims=True)
