@@ -11,10 +11,14 @@ except ImportError:  # pragma: no cover (Windows has no such locks, and what a k
     fcntl = None  # type: ignore[assignment]
 
 
+TEMPORARY = ".fnmlp-"
+"""How the names of temporary files begin: the same for all, so that any save may clear away what was left of another."""
+
+
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that its name shows the old content or the new, never a part, whatever happens between.
 
-    What a process that was killed while it wrote this file left behind is deleted.
+    What processes that were killed while they wrote into this folder left behind is deleted.
     Raises:   OSError; what stood under the name before is then intact.
 
     >>> import tempfile
@@ -23,16 +27,12 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     ...     os.listdir(folder), os.path.getsize(os.path.join(folder, "a"))
     (['a'], 7)
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder = os.path.dirname(os.path.abspath(path))
     if os.path.exists(path) and not os.path.isfile(path):
         # Renaming would put a file in the place of a device too.
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-    from hashlib import sha256
-
-    # Not the name itself, which may be as long as a name can be.
-    beginning = f".{sha256(os.fsencode(name)).hexdigest()[:16]}."
-    _delete_strays(folder, beginning)
-    with _temporary(folder, beginning) as (temporary, handle):
+    _delete_strays(folder)
+    with _temporary(folder) as (temporary, handle):
         with os.fdopen(handle, "wb", closefd=False) as file:
             file.write(content)
             file.flush()
@@ -42,13 +42,13 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 @contextmanager
-def _temporary(folder: str, beginning: str) -> Iterator[tuple[str, int]]:
+def _temporary(folder: str) -> Iterator[tuple[str, int]]:
     """Make a file that is locked as long as it is written to; it is deleted unless it was renamed."""
     temporary, handle = "", -1
     try:
         # Inside the try, because Ctrl-C may come between any two lines.
         while handle < 0:
-            temporary = os.path.join(folder, f"{beginning}{os.urandom(8).hex()}.tmp")
+            temporary = os.path.join(folder, f"{TEMPORARY}{os.urandom(8).hex()}.tmp")
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             if not _locked(handle, temporary):
                 os.close(handle)
@@ -76,13 +76,13 @@ def _locked(handle: int, path: str) -> bool:
     return True
 
 
-def _delete_strays(folder: str, beginning: str) -> None:
-    """Delete temporary files of this name that no living process holds a lock on."""
+def _delete_strays(folder: str) -> None:
+    """Delete temporary files that no living process holds a lock on."""
     if fcntl is None:  # pragma: no cover (Windows)
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(beginning) and entry.is_file(follow_symlinks=False):
+            if entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
                 with suppress(OSError), open(entry.path, "rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     os.unlink(entry.path)
