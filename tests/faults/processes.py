@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 import json
 import os
 from pathlib import Path
@@ -29,24 +30,41 @@ def load_program() -> Any:
     return SimpleNamespace(**run_path(str(PROGRAM)))
 
 
+HEEDED = {signal.SIGINT, signal.SIGTERM}
+
+
 def start(program: Any, folder: Path, every: int) -> int:
-    """Start the trainer on a run that saves every so many steps and goes on where it was; return the process's id."""
+    """Start the trainer on a run that saves every so many steps and goes on where it was; return the process's id.
+
+    Signals wait until the program has begun: before that, the system ends a process with a status of its own.
+    """
     arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume"]
     for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
         arguments += [option, str(folder / name)]
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
     if child := os.fork():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
         return child
     status = 70  # of a failure that nothing else explains
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = arguments
         with open(folder / "errors", "w", encoding="utf-8") as sys.stderr:
-            program.run(program.cli)
+            program.run(SimpleNamespace(main=partial(_main, program.cli)))
         status = 0
     except SystemExit as stop:
         status = int(stop.code or 0)
     finally:
         os._exit(status)
+
+
+def _main(cli: Any, **options: Any) -> None:
+    """Run the program, open to signals as long as it runs."""
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
+        cli.main(**options)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
 
 
 def wait(process: int) -> int:
