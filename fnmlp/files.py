@@ -12,7 +12,7 @@ except ImportError:  # pragma: no cover (Windows has no such locks, and what a k
 
 
 TEMPORARY = ".fnmlp-"
-"""How the names of temporary files begin: the same for all, so that any save may clear away what was left of another."""
+"""How the names of temporary files begin: alike for all, so that any save may clear away what was left of another."""
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
