@@ -53,6 +53,7 @@ def cli() -> None:
 @option(
     "--hidden", type=click.IntRange(1, 2**31 - 1), multiple=True, default=LAB.hidden, help="Units of a hidden layer."
 )
+@option("--pieces", type=click.IntRange(1), default=LAB.pieces, help="Linear maps a unit: maxout; 1 for ReLU.")
 @option("--epochs", type=click.IntRange(1), default=LAB.epochs, help="Passes over the training images.")
 @option("--batch-size", type=click.IntRange(1), default=LAB.batch_size, help="Images a step.")
 @option("--rate", type=float, default=LAB.rate, help="Learning rate at its highest, above 0.")

@@ -10,7 +10,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import add, chain
 from fnmlp.key import Key, split
 from fnmlp.layer import Layer
-from fnmlp.layers import dropout, flatten, linear, relu, scale, softmax
+from fnmlp.layers import dropout, flatten, linear, maxout, relu, scale, softmax
 from fnmlp.losses import Loss, cross_entropy, mse, on_labels
 from fnmlp.optimizers import (
     Optimizer,
@@ -43,6 +43,7 @@ class Recipe:
     """All that a run depends on beside its data and its seed.
 
     `hidden`           units of the hidden layers, each with ReLU.
+    `pieces`           linear maps a hidden unit, of which the largest counts (maxout) instead of ReLU; 1 for ReLU.
     `rate`, `schedule` the learning rate at its highest, and how it falls to 0 after `warm_up`, a share of all steps.
     `mean`             of the pixels in [0, 1], subtracted from them.
     `dropout`          shares dropped of the input and of each hidden layer.
@@ -53,6 +54,7 @@ class Recipe:
     """
 
     hidden: tuple[int, ...] = (512,)
+    pieces: int = 1
     epochs: int = 15
     batch_size: int = 64
     rate: float = 0.5
@@ -140,7 +142,8 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
     before, between = recipe.dropout
     layers += [dropout(before)] if before else []
     for units in recipe.hidden:
-        layers += [linear(units), relu(), *([dropout(between)] if between else [])]
+        layers += [linear(units), relu()] if recipe.pieces == 1 else [maxout(units, recipe.pieces)]
+        layers += [dropout(between)] if between else []
     ending = [linear(classes)] if recipe.loss == "cross-entropy" else [linear(classes), softmax()]
     return chain(*layers, *ending)
 

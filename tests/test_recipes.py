@@ -47,6 +47,9 @@ def test_the_model_is_as_the_recipe_says() -> None:
         "chain(flatten(), scale(0.25, offset=-0.25, dtype='float64'), dropout(0.1), linear(3), relu(), dropout(0.2), "
         "linear(2), relu(), dropout(0.2), linear(5))"
     )
+    assert build_model(Recipe(hidden=(3,), pieces=2, dropout=(0.0, 0.5)), white=1, classes=5).name == (
+        "chain(flatten(), scale(1.0), maxout(3, 2), dropout(0.5), linear(5), softmax())"
+    )
     assert build_model(Recipe(hidden=(), pixels="raw"), white=4, classes=5).name == (
         "chain(flatten(), scale(1.0), linear(5), softmax())"
     )

@@ -70,6 +70,7 @@ def refusal(home: Path, status: int, *arguments: object) -> str:
         ("--rate", ("abc", "", "0,5"), 2, "not a valid float"),
         ("--hidden", ("0", "-5", "1" + "0" * 12, "1" + "0" * 40), 2, "not in the range"),
         ("--hidden", ("abc", "1.5", ""), 2, "not a valid integer"),
+        ("--pieces", ("0", "-5"), 2, "not in the range"),
         ("--batch-size", ("0", "-1"), 2, "x>=1"),
         ("--epochs", ("0", "-1"), 2, "x>=1"),
         ("--seed", ("-1", str(2**32)), 2, "0<=x<=4294967295"),
