@@ -197,7 +197,7 @@ def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
         (spirals_main, "--noise -1", "--noise"),
         (spirals_main, "--plot spirals.gif", ".png, .pdf or .svg"),
         (spirals_main, "--rate 1e38 --epochs 2", "choose a smaller --rate"),
-        (sweep.sweep, "--vary rat=1", "'rat' is no field of a recipe; choose from hidden, epochs"),
+        (sweep.sweep, "--vary rat=1", "'rat' is no field of a recipe; choose from hidden, pieces, epochs"),
         (sweep.sweep, "--vary rate", "'' is no value of rate; write such as rate=0.5"),
         (sweep.sweep, "--vary rate=0.5,fast", "'fast' is no value of rate"),
         (sweep.sweep, "--vary rate=1 --vary rate=2", "rate is given twice; join its values, as in rate=A,B"),
