@@ -104,6 +104,7 @@ def train(context: click.Context, /, **options: Any) -> None:
     """
     recipe = chosen(context, options)
     settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
+    check_saved(context, settings)
     if settings.best and (settings.no_eval or not settings.validation):
         raise click.UsageError("--best needs --validation: the test set is not there to choose by")
     say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
@@ -153,9 +154,21 @@ def chosen(context: click.Context, options: Mapping[str, Any]) -> Recipe:
     typed = {
         field.name: options[field.name]
         for field in fields(Recipe)
-        if field.name in options and context.get_parameter_source(field.name) is not ParameterSource.DEFAULT
+        if field.name in options and is_typed(context, field.name)
     }
     return evolve(RECIPES[options["recipe"]], **typed)
+
+
+def is_typed(context: click.Context, name: str) -> bool:
+    """Tell whether an option was given."""
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def check_saved(context: click.Context, settings: Settings) -> None:
+    """Refuse options that say how a run is saved, or where it goes on, of a run that is not saved."""
+    for name in ("resume", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep"):
+        if is_typed(context, name) and not settings.checkpoint:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --checkpoint FILE: nothing is saved without it")
 
 
 @cli.command()

@@ -41,7 +41,7 @@ def test_a_run_saves_every_so_many_steps_and_at_its_end(uninterrupted: Path) -> 
 
 
 @pytest.mark.parametrize("number", range(11))
-def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_repeatable(
+def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_bits(
     number: int, uninterrupted: Path, tmp_path: Path
 ) -> None:
     shutil.copy(uninterrupted / f"checkpoint-{number:02}", tmp_path / "checkpoint")
@@ -58,6 +58,15 @@ def test_a_run_without_a_checkpoint_begins_afresh(uninterrupted: Path, tmp_path:
     files = ("--output", tmp_path / "model", "--checkpoint", tmp_path / "checkpoint")
     assert "resumed" not in succeed(tmp_path, "train", *RUN, *files, "--resume")
     assert (tmp_path / "model").read_bytes() == (uninterrupted / "model").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "typed", [("--resume",), ("--checkpoint-every", 5), ("--checkpoint-seconds", 1), ("--checkpoint-keep", 1)]
+)
+def test_a_run_that_is_not_saved_refuses_to_be_told_how(typed: tuple[object, ...], tmp_path: Path) -> None:
+    done = run(tmp_path, "train", *SMALL, *typed)
+    words = f"error: {typed[0]} needs --checkpoint FILE: nothing is saved without it\n"
+    assert (done.status, done.out, done.err) == (2, "", words)
 
 
 def test_without_resume_a_checkpoint_is_written_anew(uninterrupted: Path, tmp_path: Path) -> None:
