@@ -74,8 +74,9 @@ def _broken(title: str, report: Any) -> bool:
 def strict(rows: int, permutations: int) -> None:
     """Count the rows that batches, their order, threads and kernels change, without `strict` and with it."""
     report = compare(product(KERNELS, (1, 2)), rows, permutations)
-    click.echo(f"kernels: {', '.join(sorted(report.kernels))}, each with 1 and 2 threads")
-    counts = {name: count for name, count in asdict(report, recurse=False).items() if name != "kernels"}
+    used = (f"{kernel} {threads}" for kernel, threads in sorted(report.settings))
+    click.echo(f"kernels and threads: {', '.join(used)}")
+    counts = {name: count for name, count in asdict(report, recurse=False).items() if name != "settings"}
     for name, count in counts.items():
         _tell(name, asdict(count))
     sys.exit(any(count.strict for count in counts.values()))

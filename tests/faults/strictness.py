@@ -1,6 +1,6 @@
 """How many rows change their bits with the batch, with threads and with the kernel of BLAS: under `strict`, none.
 
-As a program it compares in one process, saves what it computed, and prints OpenBLAS's kernel and the counts.
+As a program it compares in one process, saves what it computed, and prints the counts with the kernel and threads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -55,14 +55,14 @@ class Rows:
 class Report:
     """What came of all comparisons.
 
-    `kernels`    of OpenBLAS, as they were really used.
+    `settings`   kernels of OpenBLAS with numbers of threads, as they were really used: on one core it takes one.
     `sizes`      outputs in batches of every size, against those of all rows at once.
     `orders`     outputs of permuted rows, against those in the order of drawing.
     `processes`  outputs on each kernel and number of threads, against those on the first.
     `trained`    rows of the parameters after an epoch of training, likewise.
     """
 
-    kernels: frozenset[str]
+    settings: frozenset[tuple[str, int]]
     sizes: Rows
     orders: Rows
     processes: Rows
@@ -78,7 +78,8 @@ def compare(settings: Iterable[tuple[str, int]], rows: int, permutations: int) -
         _total(_rows(saved[0][name], other[name]) for other in saved[1:] for name in other if name.startswith(kind))
         for kind in ("outputs", "trained")
     )
-    return Report(frozenset(counts["kernel"] for counts in printed), sizes, orders, processes, trained)
+    used = frozenset((counts["kernel"], counts["threads"]) for counts in printed)
+    return Report(used, sizes, orders, processes, trained)
 
 
 def _process(folder: Path, kernel: str, threads: int, rows: int, permutations: int) -> tuple[Any, dict[str, Pair]]:
@@ -151,8 +152,13 @@ def count(results: Path, rows: int, permutations: int) -> dict[str, Any]:
         saved[f"outputs {place}"] = outputs
         saved |= {f"trained {place} {leaf}": pair for leaf, pair in enumerate(trial.trained(np.cos(outputs[1])))}
     np.savez(results, **saved)  # type: ignore[arg-type]
-    kernel = next(pool["architecture"] for pool in threadpool_info() if pool["internal_api"] == "openblas")
-    return {"kernel": kernel, "sizes": astuple(sizes), "orders": astuple(orders)}
+    blas = next(pool for pool in threadpool_info() if pool["internal_api"] == "openblas")
+    return {
+        "kernel": blas["architecture"],
+        "threads": blas["num_threads"],
+        "sizes": astuple(sizes),
+        "orders": astuple(orders),
+    }
 
 
 if __name__ == "__main__":
