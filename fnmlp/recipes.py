@@ -100,8 +100,17 @@ _PLAIN = Recipe(
     warm_up=0.1,
     mean=0.1307,
 )
-_DROPOUT = evolve(_PLAIN, hidden=(1024, 1024), epochs=100, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.25))
-_FASHION = evolve(_DROPOUT, hidden=(512, 512), batch_size=256, rate=0.002, dropout=(0.0, 0.1), warp=0.3, mean=0.286)
+_DROPOUT = evolve(_PLAIN, hidden=(240, 240), pieces=5, epochs=120, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.4))
+_FASHION = evolve(
+    _PLAIN,
+    hidden=(512, 512),
+    epochs=100,
+    batch_size=256,
+    label_smoothing=0.1,
+    dropout=(0.0, 0.1),
+    warp=0.3,
+    mean=0.286,
+)
 
 _AUGMENTED = Recipe(
     hidden=(1024, 1024),
