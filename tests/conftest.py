@@ -8,9 +8,11 @@ from hypothesis import settings
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 from fnmlp.batches import Batch
+from tests.optional import optional
+
+torch = optional("torch")
 
 settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True)

@@ -8,10 +8,12 @@ import array_api_strict
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 from fnmlp.arrays import bring, namespace, read_only, same_dtype, to_dtype, unshared
 from fnmlp.errors import DtypeError, MissingDependencyError
+from tests.optional import optional
+
+torch = optional("torch")
 
 
 @pytest.mark.parametrize("x", [np.zeros(3), np.float32(1), np.zeros(())], ids=repr)

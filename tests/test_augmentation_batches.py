@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 from scipy.stats import kstest
-import torch
 
 import fnmlp as fn
 from fnmlp.augmentation import augmented, cutout, mixup, shift
 from fnmlp.errors import DataError, DtypeError, OptionError, StructureError
+from tests.optional import optional
 from tests.steps import assert_close, same_bits
+
+torch = optional("torch")
 
 KEY = fn.Key(5)
 IMAGES = np.random.default_rng(0).integers(1, 256, (20, 4, 4)).astype(np.uint8)
@@ -133,7 +135,7 @@ def test_the_key_decides_what_is_mixed_and_nothing_given_is_changed() -> None:
 
 def test_tensors_are_mixed_as_arrays_are() -> None:
     batch = fn.Batch(IMAGES, np.eye(20, dtype=np.float32))
-    tensors: Any = fn.Batch(torch.asarray(batch.inputs), torch.asarray(batch.targets))  # type: ignore[arg-type]
+    tensors: Any = fn.Batch(torch.asarray(batch.inputs), torch.asarray(batch.targets))
     assert_close(mixup(KEY, tensors, alpha=1.0), mixup(KEY, batch, alpha=1.0))
 
 

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-import torch
 
 from fnmlp.batches import Batch, batches, check_data, epoch_order, split_data
 from fnmlp.errors import DataError, DtypeError, OptionError
 from fnmlp.key import Key
 from fnmlp.tree import tree_equal
+from tests.optional import optional
+
+torch = optional("torch")
 
 KEY = Key(3)
 
@@ -144,7 +146,7 @@ def test_a_mask_chooses_the_rows_that_it_marks_and_not_rows_0_and_1() -> None:
 
 
 def test_a_batch_of_torch_tensors_gives_examples_too() -> None:
-    data = Batch(torch.ones(3, 2), torch.arange(3))  # type: ignore[arg-type]
+    data = Batch(torch.ones(3, 2), torch.arange(3))
     inputs, target = data[1]
     assert (inputs.tolist(), int(target)) == ([1.0, 1.0], 1)
     assert data[:2].inputs.tolist() == [[1.0, 1.0]] * 2

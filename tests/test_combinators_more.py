@@ -9,13 +9,15 @@ from hypothesis import given
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp.layer import input_pullback
 from fnmlp.testing import check_layer
 from fnmlp.tree import Tree, tree_leaves, tree_map
+from tests.optional import optional
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
+
+torch = optional("torch")
 
 INNER = fn.chain(fn.linear(5), fn.tanh(), fn.linear(3))
 
@@ -180,7 +182,7 @@ def test_frozen_parameters_follow_the_dtype_and_the_library_of_the_input(dtype: 
     layer, x = fn.frozen(fn.linear(2), held), draw(0, (4, 3), dtype)
     y = layer.apply((), x)
     assert y.dtype == dtype
-    torch_y: Any = layer.apply((), torch.from_numpy(x))  # type: ignore[arg-type]
+    torch_y: Any = layer.apply((), torch.from_numpy(x))
     assert type(torch_y) is torch.Tensor
     assert_close(torch_y.numpy(), y, eps=8)
 

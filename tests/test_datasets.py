@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-from torch.utils.data import DataLoader
 
 from fnmlp.data import Dataset, datasets, digits, fashion_mnist, mnist, read_idx, write_idx
 from fnmlp.data.cache import sha256_of_idx
 from fnmlp.errors import DataError, DataNotFoundError, one_line
+from tests.optional import optional
+
+DataLoader = optional("torch.utils.data").DataLoader
 
 PARTS = tuple(datasets.MNIST_SHA256)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = PARTS
@@ -300,7 +302,7 @@ def test_every_fifth_digit_is_for_testing_and_none_is_in_both_parts() -> None:
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_torch_takes_a_part_of_a_data_set_by_len_and_index(part: str) -> None:
     batch = getattr(digits(), part)
-    loader: DataLoader[Any] = DataLoader(batch, batch_size=100)
+    loader: Any = DataLoader(batch, batch_size=100)
     pairs = list(loader)
     assert np.array_equal(np.concatenate([images.numpy() for images, _ in pairs]), batch.inputs)
     assert np.array_equal(np.concatenate([labels.numpy() for _, labels in pairs]), batch.targets)

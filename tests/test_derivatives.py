@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch.nn import functional
 
 from custom_layer import power
 import fnmlp as fn
@@ -20,8 +18,12 @@ from fnmlp.derivatives.leaves import vjp_by_leaf
 from fnmlp.testing.strategies import chains
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import LAYERS, LOSSES, Specimen
+from tests.optional import optional
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
+
+torch = optional("torch")
+functional = optional("torch.nn.functional")
 
 BY_ROW = [specimen for specimen in LAYERS if specimen.by_row]
 over_layers = pytest.mark.parametrize("specimen", BY_ROW, ids=repr)
@@ -291,10 +293,10 @@ def test_saliency_of_pixels_is_torchs_gradient_of_an_output_by_grey_level(of: fn
     assert found.shape == PIXELS.shape
     assert found.dtype == np.float32
     x = torch.tensor(PIXELS.astype(np.float32), requires_grad=True)
-    y: Any = TRAINED.apply(tree_map(to_torch, params), x)  # type: ignore[arg-type]
+    y: Any = TRAINED.apply(tree_map(to_torch, params), x)
     chosen = y.argmax(axis=1) if of is None else torch.tensor(of).long()
     y[torch.arange(5), chosen].sum().backward()
-    assert_close(found, x.grad.numpy())  # type: ignore[union-attr]
+    assert_close(found, x.grad.numpy())
 
 
 def test_saliency_names_the_row_of_a_class_that_the_model_does_not_have() -> None:

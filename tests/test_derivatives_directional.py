@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch.nn import functional
 
 import fnmlp as fn
 from fnmlp.derivatives.analytic import Analytic, moving, rate_of, still, value_of
@@ -18,9 +16,13 @@ from fnmlp.testing.numeric import random_like
 from fnmlp.testing.strategies import chains, shapes
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import LAYERS, LOSSES, Specimen
+from tests.optional import optional
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
 from tests.test_purity import assert_pure, forbid_writing
+
+torch = optional("torch")
+functional = optional("torch.nn.functional")
 
 over_layers = pytest.mark.parametrize("specimen", LAYERS, ids=repr)
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -96,7 +98,7 @@ def test_jvp_is_that_of_torch(dtype: Any) -> None:
         return functional.log_softmax(hidden @ last + out, -1)
 
     primals, tangents = (tuple(map(torch.tensor, tree_leaves(tree))) for tree in ((params, x), (dparams, dx)))
-    y, dy = torch.autograd.functional.jvp(forward, primals, tangents)  # type: ignore[no-untyped-call]
+    y, dy = torch.autograd.functional.jvp(forward, primals, tangents)
     assert_close(fn.jvp(model, params, x, dparams, dx), (y.numpy(), dy.numpy()), at_least=1)
 
 
@@ -209,7 +211,7 @@ def test_hessian_vector_products_are_those_of_torch() -> None:
         return functional.cross_entropy(hidden @ last + out, torch.tensor(labels))
 
     leaves, moves = (tuple(map(torch.tensor, tree_leaves(tree))) for tree in (params, direction))
-    _, expected = torch.autograd.functional.hvp(loss, leaves, moves)  # type: ignore[no-untyped-call]
+    _, expected = torch.autograd.functional.hvp(loss, leaves, moves)
     found = fn.hessian_vector_product(model, fn.cross_entropy, params, fn.Batch(x, labels), direction)
     assert_close(tree_leaves(found), tuple(leaf.numpy() for leaf in expected), at_least=1)
 

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp.diagnostics import LeafStatistics, statistics_table, tree_statistics, update_ratios
 from fnmlp.errors import StructureError
+from tests.optional import optional
 from tests.steps import draw
+
+torch = optional("torch")
 
 
 def of(*numbers: float, dtype: Any = np.float64) -> LeafStatistics:

@@ -14,7 +14,6 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp import losses
@@ -22,12 +21,15 @@ from fnmlp.errors import DataError
 from fnmlp.testing import LawBrokenError, check_layer, check_loss
 from fnmlp.testing.report import DifferenceFound, expect_close
 from tests.catalogue import LOSSES, METRICS
+from tests.optional import optional
 from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
 from tests.steps import assert_close, draw, same_bits, seeds
 from tests.test_laws import public
 from tests.test_torch import assert_within_gamma, to_torch
 from tests.test_torch_losses import PAIRS
 from tests.ulp.measure import errors
+
+torch = optional("torch")
 
 Float32 = NDArray[np.float32]
 EPSILON = float(np.finfo(np.float32).eps)

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp.testing import check_layer
 from fnmlp.testing.layers import LAYER_LAWS, only_a_layer_with_noise_minds_its_key
 from fnmlp.testing.strategies import chains, shapes
 from fnmlp.tree import tree_leaves
+from tests.optional import optional
 from tests.steps import draw, same_bits, seeds
+
+torch = optional("torch")
 
 MANY = 400_000
 NOISES = (fn.dropout(0.25), fn.gaussian_noise(0.5))

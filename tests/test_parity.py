@@ -7,11 +7,13 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp.layers import Linear
 from fnmlp.tree import Tree, tree_leaves, tree_map
+from tests.optional import optional
+
+torch = optional("torch")
 
 MODEL = fn.chain(fn.linear(512), fn.relu(), fn.linear(10), fn.softmax())
 
@@ -36,7 +38,7 @@ def torch_states(params: Any, batches: list[fn.Batch], rate: float) -> Iterator[
         yield _our_params(hidden, output)
 
 
-def _torch_linear(params: Any) -> torch.nn.Linear:
+def _torch_linear(params: Any) -> Any:
     module = torch.nn.Linear(*params.weight.shape).to(torch.tensor(params.weight).dtype)
     with torch.no_grad():
         module.weight.copy_(torch.tensor(params.weight.T))
@@ -44,7 +46,7 @@ def _torch_linear(params: Any) -> torch.nn.Linear:
     return module
 
 
-def _our_params(*modules: torch.nn.Linear) -> Tree:
+def _our_params(*modules: Any) -> Tree:
     """Return views that follow the model as it is trained."""
     hidden, output = (Linear(module.weight.detach().numpy().T, module.bias.detach().numpy()) for module in modules)
     return hidden, (), output, ()

@@ -7,9 +7,11 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
 
 from fnmlp import special
+from tests.optional import optional
+
+torch = optional("torch")
 
 POINTS = np.concatenate([np.linspace(0, 26.5, 2001), np.logspace(-300, 0, 61), [0.0]])
 SIGNED = np.concatenate([-POINTS[::-1], POINTS])

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
-import torch
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError, StructureError
 from fnmlp.fitting import fit_standardize
 from fnmlp.layers import standardize, unstandardize
 from fnmlp.models import build, load_model, save_model
+from tests.optional import optional
 from tests.steps import draw, same_bits, seeds
+
+torch = optional("torch")
 
 
 def columns(seed: int, rows: int) -> fn.Array:

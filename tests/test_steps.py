@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-import torch
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DivergenceError, OptionError
 from fnmlp.steps import checked_step, replay
 from fnmlp.tree import Tree, tree_map
 from tests.catalogue import LAYERS, OPTIMIZERS, Specimen
+from tests.optional import optional
 from tests.specimens import OptimizerSpecimen
 from tests.steps import draw, same_bits
+
+torch = optional("torch")
 
 WIDE = fn.chain(
     fn.chain(fn.linear(4), fn.dropout(0.3)),

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch.utils.data import DataLoader
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_equal, tree_leaves, tree_map
 from tests.catalogue import PORTABLE, Specimen
+from tests.optional import optional
 from tests.steps import assert_close, draw, point_of, same_bits
+
+torch = optional("torch")
+DataLoader = optional("torch.utils.data").DataLoader
 
 BATCHES, INPUTS, OUTPUTS = (1, 2, 7, 64), (1, 3, 10, 784), (1, 2, 10)
 over_batches = pytest.mark.parametrize("batch", BATCHES)
@@ -21,7 +23,7 @@ over_inputs = pytest.mark.parametrize("inputs", INPUTS)
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def to_torch(x: Any) -> torch.Tensor:
+def to_torch(x: Any) -> Any:
     return torch.from_numpy(np.array(x))
 
 
@@ -29,7 +31,7 @@ def leaf(x: Any) -> Any:
     return to_torch(x).requires_grad_()
 
 
-def backward(function: Callable[[Any], Any], x: Any, dy: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def backward(function: Callable[[Any], Any], x: Any, dy: Any) -> tuple[Any, Any]:
     """Return torch's value of a function, and its gradient with respect to x; those of a module it keeps itself."""
     torch_x = leaf(x)
     y = function(torch_x)
@@ -37,7 +39,7 @@ def backward(function: Callable[[Any], Any], x: Any, dy: Any) -> tuple[torch.Ten
     return y, torch_x.grad
 
 
-def assert_within_gamma(found: Any, oracle: torch.Tensor, terms: Any, summands: int) -> None:
+def assert_within_gamma(found: Any, oracle: Any, terms: Any, summands: int) -> None:
     """Claim that two sums of these terms differ by at most what rounding in any order allows, element by element.
 
     Source: Higham 2002, "Accuracy and Stability", eq. 3.5: each is γₙ Σ|terms| off; 8 roundings more for exp,
@@ -162,7 +164,7 @@ def rows_in_order(data: fn.Batch) -> list[fn.Batch]:
 @pytest.mark.parametrize("kind", [np.uint8, np.int64], ids=["uint8 labels", "int64 labels"])
 def test_a_fold_over_torchs_data_loader_is_the_fold_over_batches_to_the_bit(kind: Any) -> None:
     data = fn.Batch(PIXELS, LABELS.astype(kind))
-    found = reduce(STEP, DataLoader(data, batch_size=4), start())  # type: ignore[arg-type]
+    found = reduce(STEP, DataLoader(data, batch_size=4), start())
     assert found.step == 6
     assert tree_equal(found, reduce(STEP, rows_in_order(data), start()))
 
@@ -170,7 +172,7 @@ def test_a_fold_over_torchs_data_loader_is_the_fold_over_batches_to_the_bit(kind
 def test_a_data_loader_that_samples_an_epochs_order_serves_the_epoch() -> None:
     data = fn.Batch(PIXELS.astype(np.float32), LABELS)
     order = fn.epoch_order(22, key=fn.Key(1), epoch=2).tolist()
-    loader: Any = DataLoader(data, batch_size=4, sampler=order)  # type: ignore[arg-type]
+    loader: Any = DataLoader(data, batch_size=4, sampler=order)
     expected = reduce(STEP, fn.batches(data, size=4, key=fn.Key(1), epoch=2), start())
     assert tree_equal(reduce(STEP, loader, start()), expected)
 

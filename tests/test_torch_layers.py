@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch.nn import functional
 
 import fnmlp as fn
+from tests.optional import optional
 from tests.steps import assert_close, draw, point_of
 from tests.test_torch import backward, leaf, to_torch
+
+torch = optional("torch")
+functional = optional("torch.nn.functional")
 
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

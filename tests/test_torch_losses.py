@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch.nn import functional as F  # noqa: N812 (torch's own name for it)
 
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.losses import Loss, binary_cross_entropy, cross_entropy, hinge, huber, kl, l1, mse, nll
 from tests.catalogue import LOSSES
+from tests.optional import optional
 from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
 
+torch = optional("torch")
+F = optional("torch.nn.functional")
+
 CLASSES = 5
 WEIGHTS = (0.5, 1.0, 2.0, 0.0, 3.0)
-TORCH_WEIGHTS = {dtype: torch.tensor(WEIGHTS, dtype=dtype) for dtype in (torch.float32, torch.float64)}
 
 
 def numbers(key: Key, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -34,11 +35,13 @@ def torch_kl(y: Any, target: Any, reduction: str) -> Any:
 
 
 def torch_nll(y: Any, target: Any, reduction: str) -> Any:
-    return F.nll_loss(y, target, weight=TORCH_WEIGHTS[y.dtype], reduction=reduction)
+    return F.nll_loss(y, target, weight=torch.tensor(WEIGHTS, dtype=y.dtype), reduction=reduction)
 
 
 def torch_entropy(smoothing: float, y: Any, target: Any, reduction: str) -> Any:
-    return F.cross_entropy(y, target, TORCH_WEIGHTS[y.dtype], label_smoothing=smoothing, reduction=reduction)
+    return F.cross_entropy(
+        y, target, torch.tensor(WEIGHTS, dtype=y.dtype), label_smoothing=smoothing, reduction=reduction
+    )
 
 
 WEIGHED = partial(cross_entropy, class_weights=WEIGHTS)

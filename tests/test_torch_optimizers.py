@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import torch
-from torch import optim
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
+from tests.optional import optional
 from tests.specimens import OptimizerSpecimen
 from tests.steps import draw
+
+torch = optional("torch")
+optim = optional("torch.optim")
+swa_utils = optional("torch.optim.swa_utils")
 
 STEPS = 200
 BOUND = 1e-10
@@ -181,7 +183,7 @@ def test_scheduled_steps_are_torchs(name: str, make: Any, oracle: Any) -> None:
 
 def test_the_average_is_torchs() -> None:
     model = torch.nn.Linear(4, 3, dtype=torch.float64)
-    average: Any = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))  # type: ignore[no-untyped-call]
+    average: Any = swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.9))
     first = fn.averaged(fn.adam(0.05), decay=0.9)
     for params, state in [(start(), first.init(start())), *ours(first)]:
         with torch.no_grad():
