@@ -143,6 +143,7 @@ if TYPE_CHECKING:
         warm_up,
         weight_decay,
     )
+    from fnmlp.outline import summary
     from fnmlp.rates import rate_range, suggested_rate
     from fnmlp.saving import best_checkpoint, checkpoints, resume, saved_score
     from fnmlp.steps import ReplayedStep, checked_step, replay
@@ -309,6 +310,7 @@ __all__ = [
     "step_decay",
     "strict",
     "suggested_rate",
+    "summary",
     "tanh",
     "tied",
     "top_k_accuracy",
@@ -354,6 +356,7 @@ _ROOMS = (
     "saving",
     "steps",
     "models",
+    "outline",
 )
 """Where the names above live, the lighter rooms first; combinators before all that import attrs' own `frozen`."""
 

@@ -42,6 +42,7 @@ FLOORS = {
     "rates": 4.2,
     "saving": 4.3,
     "steps": 4.4,
+    "outline": 4.0,
     "models": 4.0,
     "recipes": 5.1,
     "": 4.5,
