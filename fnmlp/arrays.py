@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp import numpy_namespace
-from fnmlp.errors import DtypeError, MissingDependencyError
+from fnmlp.errors import DataError, DtypeError, MissingDependencyError
 
 Array: TypeAlias = NDArray[Any]
 """A NumPy array, or any other array of the array-API standard (torch, JAX, CuPy, …)."""
@@ -19,13 +19,18 @@ Shape: TypeAlias = tuple[int, ...]
 def namespace(x: Array) -> Any:
     """Return the module whose functions act on `x`: NumPy at no cost, others through array-api-compat.
 
-    Raises:   DtypeError where `x` is no array; MissingDependencyError without array-api-compat.
+    Raises:   DtypeError for anything but an array, and for masked arrays and matrices, whose arithmetic is another;
+              MissingDependencyError where another library's array comes and array-api-compat is missing.
     Source:   Python array API standard 2024.12, https://data-apis.org/array-api.
 
     >>> namespace(np.zeros(3)).add is np.add
     True
     """
+    if type(x) is np.ndarray:
+        return numpy_namespace
     if isinstance(x, np.ndarray):
+        if isinstance(x, np.matrix) or hasattr(x, "filled"):
+            raise _no_array("namespace", x)
         return numpy_namespace
     if isinstance(x, np.generic):
         return np
@@ -36,14 +41,64 @@ def _foreign_namespace(x: object) -> ModuleType:
     try:
         from array_api_compat import array_namespace
     except ImportError as error:
+        if type(x).__module__ == "builtins" or any(hasattr(x, way) for way in WAYS):
+            raise _no_array("namespace", x) from None
+        expected = f"array-api-compat for arrays of type {type(x).__name__}"
         remedy = "pip install array-api-compat, or convert with numpy.asarray"
-        raise MissingDependencyError("namespace", "array-api-compat", type(x).__name__, remedy) from error
+        raise MissingDependencyError.of("namespace", expected, error, remedy) from error
     try:
         module: ModuleType = array_namespace(x)
     except TypeError as error:
-        remedy = "convert it with numpy.asarray(x)"
-        raise DtypeError("namespace", "an array", type(x).__name__, remedy) from error
+        raise _no_array("namespace", x) from error
     return module
+
+
+WAYS = {
+    "filled": "fill its gaps with x.filled(number), or leave out the rows that have some",
+    "toarray": "convert it with x.toarray()",
+    "to_numpy": "convert it with x.to_numpy()",
+}
+"""How to make a plain array of what is nearly one: masked arrays, sparse ones, the tables of pandas and polars."""
+
+
+def _no_array(where: str, x: object) -> DtypeError:
+    remedy = next((remedy for way, remedy in WAYS.items() if hasattr(x, way)), "convert it with numpy.asarray(x)")
+    return DtypeError(where, "an array", type(x).__name__, remedy)
+
+
+def as_array(where: str, x: Any, like: Array | None = None) -> Array:
+    """Return an array as it is, a file that is mapped into memory as an array over it, and a list as NumPy's array.
+
+    Numbers in a list have no dtype of their own: floats take that of `like`, and all become an array of its library.
+    Raises:   DtypeError for what is no array and no list of numbers; DataError for a list whose rows differ in length.
+
+    >>> as_array("predict", [[0.5, 1.0]], like=np.zeros(2, np.float32))
+    array([[0.5, 1. ]], dtype=float32)
+    """
+    if type(x) is np.ndarray:
+        return x
+    if isinstance(x, (list, tuple, range)):
+        return _listed(where, x, like)
+    try:
+        namespace(x)
+    except DtypeError as error:
+        raise DtypeError(where, error.expected, error.got, error.remedy) from error.__cause__
+    return x.view(np.ndarray) if isinstance(x, np.memmap) else x
+
+
+def _listed(where: str, x: Any, like: Array | None) -> Array:
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        remedy = "make the rows equally long"
+        raise DataError(where, "rows of one length", f"a {type(x).__name__} of others", remedy) from error
+    if array.dtype.kind not in "biufc":
+        raise DtypeError(where, "numbers", f"a {type(x).__name__} of {array.dtype}", "leave out all that is no number")
+    if like is None:
+        return array
+    floats = array.dtype.kind == "f"
+    array = bring(array, like)
+    return to_dtype(array, like.dtype) if floats else array
 
 
 def to_dtype(x: Array, dtype: object) -> Array:
@@ -52,11 +107,17 @@ def to_dtype(x: Array, dtype: object) -> Array:
     >>> to_dtype(np.array([1, 2], dtype=np.uint8), "float32")
     array([1., 2.], dtype=float32)
     """
-    if isinstance(x, np.ndarray):
-        return x.astype(dtype, copy=False)  # type: ignore[call-overload, no-any-return]
-    xp = namespace(x)
-    wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
-    result: Array = xp.astype(x, wanted, copy=False)
+    try:
+        if isinstance(x, np.ndarray):
+            return x.astype(dtype, copy=False)  # type: ignore[call-overload, no-any-return]
+        xp = namespace(x)
+        wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
+        result: Array = xp.astype(x, wanted, copy=False)
+    except (AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, DtypeError):
+            raise
+        name = dtype if isinstance(dtype, str) else str(dtype)
+        raise DtypeError("dtype", f"{x.dtype} numbers and a dtype for them", name, "choose 'float32'") from error
     return result
 
 

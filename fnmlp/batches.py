@@ -1,15 +1,20 @@
 """Batches: a data set is a big batch, and an epoch's batches are a function of (key, epoch, start)."""
 
-from collections.abc import Iterator
-from typing import Any, overload
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias, overload
 
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.errors import DataError, DtypeError, OptionError
+from fnmlp.arrays import Array, as_array, bring, namespace, read_only
+from fnmlp.errors import DataError, DtypeError, OptionError, StructureError
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.options import count, fraction, not_negative
+from fnmlp.tree import Tree, tree_leaves
+
+Pair: TypeAlias = Iterable[Any]
+"""Inputs and targets, for instance in a tuple: as good as a Batch wherever one is taken."""
 
 
 @frozen(eq=False)
@@ -18,8 +23,9 @@ class Batch:
 
     Shapes:   inputs (n, …), targets (n, …).
     `len(batch)` is n. `batch[i]` is one example: a pair of arrays that the caller owns, as torch's DataLoader
-    collates them. `batch[rows]`, for a slice or an array of row numbers, is a batch.
-    Raises:   DataError where the rows of inputs and targets differ in number.
+    collates them. `batch[rows]`, for a slice or an array of row numbers, is a batch. Lists of numbers become arrays.
+    Raises:   DataError where the rows of inputs and targets differ in number; DtypeError for what is no array, and for
+              masked and sparse ones.
 
     >>> import numpy as np
     >>> batch = Batch(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
@@ -31,7 +37,11 @@ class Batch:
     targets: Array
 
     def __attrs_post_init__(self) -> None:
-        inputs, targets = getattr(self.inputs, "shape", ()), getattr(self.targets, "shape", ())
+        if type(self.inputs) is not np.ndarray:
+            object.__setattr__(self, "inputs", as_array("Batch(inputs)", self.inputs))
+        if type(self.targets) is not np.ndarray:
+            object.__setattr__(self, "targets", as_array("Batch(targets)", self.targets))
+        inputs, targets = self.inputs.shape, self.targets.shape
         if not inputs or not targets:
             got = f"{type(self.inputs).__name__} and {type(self.targets).__name__}"
             raise DataError("Batch", "arrays of inputs and targets with a row axis", got, "convert with numpy.asarray")
@@ -54,6 +64,31 @@ class Batch:
         return Batch(_take(self.inputs, rows), _take(self.targets, rows))
 
 
+def as_batch(where: str, data: Any, params: Tree = ()) -> Batch:
+    """Return a batch as it is, and make one of a pair of inputs and targets.
+
+    The arrays of a pair are brought to the library of the parameters; floats in a list take their dtype.
+    Raises:   StructureError for anything else; what Batch raises.
+
+    >>> as_batch("evaluate", ([[1.0], [2.0]], [0, 1])).targets
+    array([0, 1])
+    """
+    if isinstance(data, Batch):
+        return data
+    like = next(iter(tree_leaves(params)), None)
+    pair = hasattr(data, "__iter__") and not hasattr(data, "shape") and not isinstance(data, (str, bytes, dict))
+    parts = tuple(islice(data, 3)) if pair else ()
+    if len(parts) != 2:
+        got = f"{type(data).__name__} of {len(parts)}" if isinstance(data, (tuple, list)) else type(data).__name__
+        raise StructureError(where, "a batch", got, "pass Batch(inputs, targets) or (inputs, targets)")
+    inputs, targets = (as_array(f"{where}({name})", x, like) for name, x in zip(PARTS, parts, strict=True))
+    return Batch(inputs, targets) if like is None else Batch(bring(inputs, like), bring(targets, like))
+
+
+PARTS = ("inputs", "targets")
+"""What a pair is made of, in order."""
+
+
 def _own(x: Array, row: int) -> Array:
     """Copy one row; what NumPy gives for a row of one number is a scalar, which collates as such."""
     example: Array = x[row].copy() if isinstance(x, np.ndarray) else namespace(x).asarray(x[row, ...], copy=True)
@@ -67,7 +102,7 @@ def _take(x: Array, rows: Array) -> Array:
     return read_only(taken)
 
 
-def batches(data: Batch, *, size: int, key: Key, epoch: int, start: int = 0) -> Iterator[Batch]:
+def batches(data: Batch | Pair, *, size: int, key: Key, epoch: int, start: int = 0) -> Iterator[Batch]:
     """Serve the batches of one epoch, each row once, in an order that (key, epoch) alone decides.
 
     The last batch is smaller where `size` does not divide the number of rows. Rows are copied, and pixels stay
@@ -81,6 +116,7 @@ def batches(data: Batch, *, size: int, key: Key, epoch: int, start: int = 0) -> 
     >>> sorted(row for batch in batches(data, size=2, key=Key(0), epoch=0) for row in batch.inputs.tolist())
     [0, 1, 2, 3, 4]
     """
+    data = as_batch("batches", data)
     check_data(data)
     order = epoch_order(len(data), key=key, epoch=epoch)
     first_rows = range(0, len(data), count("batches(size)", size))
@@ -93,10 +129,10 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
     >>> sorted(epoch_order(5, key=Key(0), epoch=0).tolist())
     [0, 1, 2, 3, 4]
     """
-    return generator(fold_in(key, epoch)).permutation(rows)
+    return generator(fold_in(key, epoch)).permutation(not_negative("epoch_order(rows)", rows))
 
 
-def split_data(data: Batch, *, key: Key, share: float) -> tuple[Batch, Batch]:
+def split_data(data: Batch | Pair, *, key: Key, share: float) -> tuple[Batch, Batch]:
     """Split data in two: the rows to train on, and a share of the rows that is held out, for validation or for testing.
 
     Every row is in one of the two, and the key alone decides in which.
@@ -108,6 +144,7 @@ def split_data(data: Batch, *, key: Key, share: float) -> tuple[Batch, Batch]:
     >>> len(train), len(validation), sorted([*train.targets.tolist(), *validation.targets.tolist()])
     (3, 2, [0, 1, 2, 3, 4])
     """
+    data = as_batch("split_data", data)
     rows = len(data)
     held_out = round(rows * fraction("split_data(share)", share))
     if not 0 < held_out < rows:

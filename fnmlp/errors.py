@@ -3,6 +3,8 @@
 The four parts are arguments, so that none can be forgotten and a program can read them.
 """
 
+from typing import Self
+
 
 class FnmlpError(Exception):
     """The root of all errors of this package; catch it to catch them all.
@@ -58,7 +60,19 @@ class DivergenceError(FnmlpError, ArithmeticError):
 
 
 class MissingDependencyError(FnmlpError, ImportError):
-    """An optional package is not installed."""
+    """An optional package is not installed, or can't be imported."""
+
+    @classmethod
+    def of(cls, where: str, package: str, error: ImportError, remedy: str) -> Self:
+        """Say why a package can't be used: it is not there, or it is and its import fails, for the reason that follows.
+
+        >>> broken = ImportError("libfreetype.so.6: cannot open shared object file")
+        >>> print(MissingDependencyError.of("plots", "matplotlib", broken, "pip install matplotlib"))
+        plots: expected matplotlib, got ImportError: libfreetype.so.6: cannot open shared object file; pip install ...
+        """
+        absent = isinstance(error, ModuleNotFoundError) and error.name is not None
+        got = f"no module {error.name}" if absent else f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return cls(where, package, got, remedy)
 
 
 def one_line(error: BaseException) -> str:

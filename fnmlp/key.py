@@ -66,9 +66,13 @@ def fold_in(key: Key, index: int) -> Key:
     if type(index) is not int or not 0 <= index < INDEX_LIMIT:
         _check_integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
     # Not through the constructor: what the key holds was checked, and a chain folds in a number for each layer.
+    try:
+        entropy, path = key.entropy, key.path
+    except AttributeError as error:
+        raise _no_key(key) from error
     derived = _new(type(key))
-    _set(derived, "entropy", key.entropy)
-    _set(derived, "path", (*key.path, index))
+    _set(derived, "entropy", entropy)
+    _set(derived, "path", (*path, index))
     return derived
 
 
@@ -98,7 +102,10 @@ def generator(key: Key) -> "Generator":
     """
     from numpy.random import Generator, Philox, SeedSequence
 
-    return Generator(Philox(SeedSequence(key.entropy, spawn_key=key.path)))
+    try:
+        return Generator(Philox(SeedSequence(key.entropy, spawn_key=key.path)))
+    except AttributeError as error:
+        raise _no_key(key) from error
 
 
 def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
@@ -110,6 +117,11 @@ def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
     count = prod(shape)
     words = generator(key).bit_generator.random_raw(-(-count // 4)).astype("<u8", copy=False)
     return words.view("<u2")[:count].reshape(shape)
+
+
+def _no_key(key: object) -> OptionError:
+    remedy = f"pass Key({key})" if type(key) is int else "pass for instance Key(0)"
+    return OptionError("key", "a Key", repr(key), remedy)
 
 
 def _check_integer(where: str, value: object, limit: int, limit_text: str) -> None:

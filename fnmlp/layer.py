@@ -8,6 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key
+from fnmlp.options import example_shape
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -93,7 +94,7 @@ def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: A
     >>> no_parameters(Key(0), (3,))
     ((), (3,))
     """
-    return (), shape
+    return (), example_shape("init(key, shape)", shape)
 
 
 def input_pullback(pull: Callable[[Any], Array]) -> Pullback[tuple[()]]:

@@ -1,9 +1,11 @@
 """Checks of options at the door, shared by constructors; each names the option and its range."""
 
+from collections.abc import Callable
+from inspect import signature
 from math import isfinite, nan
 from typing import Any
 
-from fnmlp.errors import OptionError
+from fnmlp.errors import OptionError, ShapeError, StructureError
 
 
 def positive(where: str, value: float) -> float:
@@ -71,6 +73,84 @@ def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise OptionError(where, " or ".join(map(repr, choices)), repr(value), "choose one of these")
     return value
+
+
+def float_dtype(where: str, dtype: object) -> str:
+    """Return the name of float32 or float64, given by name or as a dtype of any library.
+
+    >>> import numpy as np
+    >>> float_dtype("train_state(dtype)", np.float32), float_dtype("train_state(dtype)", np.dtype("float64"))
+    ('float32', 'float64')
+    """
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype).rpartition(".")[2])
+    if name not in ("float32", "float64"):
+        raise OptionError(where, "'float32' or 'float64'", repr(dtype), "choose one of these")
+    return name
+
+
+def example_shape(where: str, shape: Any) -> tuple[int, ...]:
+    """Return the shape of an example as a tuple of Python's integers.
+
+    >>> example_shape("train_state(example)", 784)
+    Traceback (most recent call last):
+    fnmlp.errors.ShapeError: train_state(example): expected the shape of one input, got 784; write (784,)
+    """
+    if isinstance(shape, (tuple, list)) and all(type(size) is int or hasattr(size, "__index__") for size in shape):
+        return tuple(map(int, shape))
+    remedy = f"write ({shape},)" if hasattr(shape, "__index__") else "write a tuple of integers, such as (784,)"
+    raise ShapeError(where, "the shape of one input", _said(shape), remedy)
+
+
+def of_kind(where: str, value: Any, kind: type, example: str) -> None:
+    """Refuse what is not of a kind, such as a constructor in place of what it returns.
+
+    >>> of_kind("train_state(key)", 7, Exception, "Key(0)")
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: train_state(key): expected an Exception, got 7; pass for instance Key(0)
+    """
+    if not isinstance(value, kind):
+        name = kind.__name__
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise StructureError(where, f"{article} {name}", _said(value), _way(value, f"pass for instance {example}"))
+
+
+def function_of(where: str, value: Any, arguments: int, example: str) -> None:
+    """Refuse what can't be called with so many arguments, such as the constructor of a metric in place of the metric.
+
+    >>> function_of("evaluate(loss)", "mse", 2, "mse")
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: evaluate(loss): expected a function of 2 arguments, got 'mse'; pass for instance mse
+    """
+    if not callable(value) or not _takes(value, arguments):
+        plural = "" if arguments == 1 else "s"
+        expected = f"a function of {arguments} argument{plural}"
+        raise StructureError(where, expected, _said(value), _way(value, f"pass for instance {example}"))
+
+
+def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    try:
+        described = signature(function)
+    except (TypeError, ValueError):  # some of C's functions describe no arguments
+        return True
+    try:
+        described.bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
+
+
+def _way(value: Any, remedy: str) -> str:
+    name = getattr(value, "__name__", None)
+    return f"call it, as in {name}(…)" if callable(value) and name else remedy
+
+
+def _said(value: Any) -> str:
+    """Say what came: a plain value itself, of all else the kind."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        text = _short(value)
+        return text if len(text) <= 60 else f"{text[:57]}..."
+    name = getattr(value, "__name__", None)
+    return f"the function {name}" if callable(value) and name else type(value).__name__
 
 
 def fraction(where: str, value: float) -> float:

@@ -1,24 +1,23 @@
 """Training is a fold of a pure step over batches; everything that watches it consumes the states."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
 from itertools import count as count_from
 from math import nan
 from typing import Any
 
 from attrs import frozen
-import numpy as np
 
-from fnmlp.arrays import Array, Shape, bring, namespace, read_only, to_dtype
-from fnmlp.batches import Batch, check_data
-from fnmlp.errors import DataError, StructureError
+from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
+from fnmlp.batches import Batch, Pair, as_batch, check_data
+from fnmlp.errors import DataError, FnmlpError, ShapeError, StructureError
 from fnmlp.key import Key, fold_in, split
 from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import step_of
-from fnmlp.options import count, one_of
+from fnmlp.options import count, example_shape, float_dtype, function_of, of_kind
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 
@@ -41,22 +40,26 @@ class TrainState:
 
 
 def train_state(
-    model: Layer[Any], optimizer: Optimizer, *, key: Key, example: Shape, dtype: str = "float32"
+    model: Layer[Any], optimizer: Optimizer, *, key: Key, example: Shape, dtype: object = "float32"
 ) -> TrainState:
     """Return the state before the first step.
 
     `example` is the shape of one input, without the batch axis; `dtype` that of the parameters.
-    Raises:   what the layers' init raises where shapes do not fit; OptionError for another dtype.
+    Raises:   what the layers' init raises where shapes do not fit; OptionError for a dtype other than float32 and
+              float64; StructureError for what is no layer, no optimiser or no key.
 
     >>> from fnmlp.layers import linear
     >>> from fnmlp.optimizers import sgd
     >>> train_state(linear(2), sgd(0.1), key=Key(0), example=(3,)).params.weight.shape
     (3, 2)
     """
-    one_of("train_state(dtype)", dtype, ("float32", "float64"))
+    of_kind("train_state(model)", model, Layer, "linear(10)")
+    of_kind("train_state(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    of_kind("train_state(key)", key, Key, "Key(0)")
+    name = float_dtype("train_state(dtype)", dtype)
     init_key, step_key = split(key, 2)
-    params, _ = model.init(init_key, tuple(example))
-    params = tree_map(partial(_cast, dtype=dtype), params)
+    params, _ = model.init(init_key, example_shape("train_state(example)", example))
+    params = tree_map(partial(_cast, dtype=name), params)
     return TrainState(0, params, optimizer.init(params), step_key, nan)
 
 
@@ -64,12 +67,15 @@ def _cast(x: Array, *, dtype: str) -> Array:
     return read_only(to_dtype(x, dtype))
 
 
-def value_and_grad(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> tuple[Any, P]:
+def value_and_grad(
+    model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None
+) -> tuple[Any, P]:
     """Return the loss of a batch and its gradient with respect to the parameters.
 
-    The gradient has the structure, shapes and dtypes of the parameters.
-    Raises:   what the model and the loss raise.
+    The gradient has the structure, shapes and dtypes of the parameters. A pair of inputs and targets is a batch too.
+    Raises:   what the model and the loss raise; StructureError for what is no model, no loss or no batch.
 
+    >>> import numpy as np
     >>> from fnmlp.layers import linear
     >>> from fnmlp.losses import mse
     >>> params = linear(1).init(Key(0), (2,))[0]
@@ -77,10 +83,30 @@ def value_and_grad(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Ke
     >>> value_and_grad(linear(1), mse, params, batch)[1].weight.shape
     (2, 1)
     """
-    y, pullback = model.vjp(params, batch.inputs, key)
-    value, dy = loss(y, batch.targets)
+    if not isinstance(batch, Batch):
+        batch = as_batch("value_and_grad", batch, params)
+    try:
+        y, pullback = model.vjp(params, batch.inputs, key)
+        result = loss(y, batch.targets)
+    except (AttributeError, TypeError) as error:
+        check_kinds("value_and_grad", error, model, loss)
+        raise
+    try:
+        value, dy = result
+    except (TypeError, ValueError) as error:
+        remedy = "pass a loss such as mse; metrics are for evaluate"
+        raise StructureError(
+            "value_and_grad(loss)", "a value and its gradient", type(result).__name__, remedy
+        ) from error
     grads, _ = pullback(dy)
     return value, grads
+
+
+def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
+    """Find out whether Python's own error comes from a model that is no layer, or a loss that is no function."""
+    if not isinstance(error, FnmlpError):
+        of_kind(f"{where}(model)", model, Layer, "linear(10)")
+        function_of(f"{where}(loss)", loss, 2, "mse")
 
 
 def train_step(
@@ -93,6 +119,7 @@ def train_step(
     Raises:   what the model, the loss and the optimiser raise; StructureError for anything but a batch.
 
     >>> from functools import partial, reduce
+    >>> import numpy as np
     >>> from fnmlp.batches import batches
     >>> from fnmlp.layers import linear
     >>> from fnmlp.losses import mse
@@ -103,22 +130,17 @@ def train_step(
     >>> reduce(step, batches(data, size=4, key=Key(1), epoch=0), state).step
     2
     """
-    if not isinstance(batch, Batch):
-        batch = _as_batch(state.params, batch)
-    value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
-    # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
-    params, optimizer_state = step_of(optimizer, spend=True)(state.params, grads, state.optimizer_state)
-    return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
-
-
-def _as_batch(params: Tree, pair: Any) -> Batch:
     try:
-        inputs, targets = pair
-    except (TypeError, ValueError) as error:
-        remedy = "yield Batch(inputs, targets) or (inputs, targets)"
-        raise StructureError("train_step", "a batch", type(pair).__name__, remedy) from error
-    like = next(iter(tree_leaves(params)), np.empty(0))
-    return Batch(bring(inputs, like), bring(targets, like))
+        if not isinstance(batch, Batch):
+            batch = as_batch("train_step", batch, state.params)
+        value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
+        # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
+        params, optimizer_state = step_of(optimizer, spend=True)(state.params, grads, state.optimizer_state)
+    except AttributeError:
+        of_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+        of_kind("train_step(state)", state, TrainState, "train_state(…)")
+        raise
+    return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
 
 def epochs(
@@ -156,12 +178,17 @@ def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> A
     Shapes:   (n, …) -> (n, …), as the model maps an example.
     Raises:   OptionError for a bad size; what the model raises.
 
+    >>> import numpy as np
     >>> from fnmlp.layers import relu
     >>> predict(relu(), (), np.array([[-1.0], [2.0], [3.0]]), size=2)
     array([[0.],
            [2.],
            [3.]])
     """
+    of_kind("predict(model)", model, Layer, "linear(10)")
+    inputs = as_array("predict(inputs)", inputs, next(iter(tree_leaves(params)), None))
+    if not inputs.ndim:
+        raise ShapeError("predict(inputs)", "rows of inputs", "a single number", "give it a row axis, as in x[None]")
     rows = range(0, max(inputs.shape[0], 1), count("predict(size)", size))
     outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
     if len(outputs) == 1:
@@ -174,22 +201,31 @@ def evaluate(
     model: Layer[P],
     loss: Loss,
     params: P,
-    data: Batch,
+    data: Batch | Pair,
     *,
-    metrics: tuple[Callable[[Array, Array], Any], ...] = (accuracy,),
+    metrics: Sequence[Callable[[Array, Array], Any]] = (accuracy,),
     size: int = 1024,
 ) -> tuple[float, ...]:
     """Return the loss over all of `data`, and then each metric: a function of outputs and targets, or a `Metric`.
 
-    Raises:   DataError for empty data; what the model, the loss and the metrics raise.
+    Raises:   DataError for empty data; StructureError for what is no model, no loss, no metric or no batch; what the
+              model, the loss and the metrics raise.
 
+    >>> import numpy as np
     >>> from fnmlp.layers import identity
     >>> from fnmlp.losses import mse, on_labels
     >>> data = Batch(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
     >>> evaluate(identity(), on_labels(mse), (), data)
     (0.5, 0.5)
     """
+    data = as_batch("evaluate", data, params)
     check_data(data)
+    function_of("evaluate(loss)", loss, 2, "mse")
+    if not isinstance(metrics, (tuple, list)):
+        remedy = "write a tuple, as in metrics=(accuracy,)"
+        raise StructureError("evaluate(metrics)", "a tuple of metrics", type(metrics).__name__, remedy)
+    for metric in metrics:
+        function_of("evaluate(metrics)", metric, 2, "accuracy")
     y = predict(model, params, data.inputs, size=size)
     value, _ = loss(y, data.targets)
     return (float(value), *(metric(y, data.targets) for metric in metrics))

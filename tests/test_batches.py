@@ -101,13 +101,29 @@ def test_empty_data_are_refused() -> None:
         (np.zeros((3, 2)), np.zeros(4)),
         (np.zeros(()), np.zeros(3)),
         (np.zeros(3), np.float64(1)),
-        ([1.0, 2.0], np.zeros(2)),
-        (np.zeros(2), None),
+        ([[1.0, 2.0], [3.0]], np.zeros(2)),
     ],
 )
 def test_rows_that_do_not_belong_together_are_refused(inputs: Any, targets: Any) -> None:
     with pytest.raises(DataError, match="Batch"):
         Batch(inputs, targets)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "ab", ["a", "b"], {0: 1}, [None, None]], ids=repr)
+def test_what_is_no_array_makes_no_batch(wrong: Any) -> None:
+    with pytest.raises(DtypeError, match=r"Batch\((inputs|targets)\)"):
+        Batch(wrong, np.zeros(2))
+    with pytest.raises(DtypeError, match=r"Batch\((inputs|targets)\)"):
+        Batch(np.zeros(2), wrong)
+
+
+def test_lists_of_numbers_are_arrays_in_a_batch() -> None:
+    batch = Batch([[1.0], [2.0]], [0, 1])  # type: ignore[arg-type]
+    assert (batch.inputs.tolist(), batch.targets.tolist(), str(batch.targets.dtype)) == (
+        [[1.0], [2.0]],
+        [0, 1],
+        "int64",
+    )
 
 
 def test_a_batch_is_a_sequence_of_examples_that_the_caller_owns() -> None:

@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 import sys
 
+import array_api_strict
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ import fnmlp.testing.strategies
         ("sklearn.datasets", data.digits),
         ("PIL", lambda: data.read_image("a.png", (8, 8))),
         ("matplotlib.figure", lambda: plots.curves([{"epoch": 1, "train_loss": 0.5}])),
-        ("array_api_compat", lambda: arrays.namespace([1.0])),  # type: ignore[arg-type]
+        ("array_api_compat", lambda: arrays.namespace(array_api_strict.zeros(1))),
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from fnmlp.arrays import Array, Shape, same_dtype
 from fnmlp.errors import DtypeError, ShapeError, StructureError
+from fnmlp.options import example_shape
 
 
 def check_record(where: str, kind: type, params: object) -> None:
@@ -22,6 +23,7 @@ def check_example(where: str, shape: Shape) -> None:
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: layer_norm(): expected examples of shape (n,), got (2, 3); put flatten() before it
     """
+    shape = example_shape(where, shape)
     if len(shape) != 1 or shape[0] < 1:
         remedy = "put flatten() before it" if len(shape) > 1 else "give examples at least one feature"
         raise ShapeError(where, "examples of shape (n,)", shape, remedy)

@@ -6,7 +6,7 @@ from math import prod
 from fnmlp.arrays import Array, Shape, namespace, to_dtype, unshared
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import finite, one_of
+from fnmlp.options import example_shape, finite, float_dtype
 
 
 def identity() -> Layer[tuple[()]]:
@@ -43,7 +43,7 @@ def flatten() -> Layer[tuple[()]]:
 
 
 def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
-    return (), (prod(shape),)
+    return (), (prod(example_shape("flatten()", shape)),)
 
 
 def _flatten_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
@@ -59,7 +59,7 @@ def _reshape(shape: Shape, x: Array) -> Array:
     return y
 
 
-def scale(factor: float, *, offset: float = 0.0, dtype: str = "float32") -> Layer[tuple[()]]:
+def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> Layer[tuple[()]]:
     """Map the input by a fixed affine function, x · factor + offset; 1/255 brings pixels into [0, 1].
 
     Shapes:   any; kept. Integers become floats of `dtype`; floats keep their own.
@@ -72,12 +72,12 @@ def scale(factor: float, *, offset: float = 0.0, dtype: str = "float32") -> Laye
     array([0., 1.], dtype=float32)
     """
     factor, offset = finite("scale(factor)", factor), finite("scale(offset)", offset)
-    one_of("scale(dtype)", dtype, ("float32", "float64"))
+    name_of_dtype = float_dtype("scale(dtype)", dtype)
     options: dict[str, object] = {"offset": offset} if offset else {}
-    if dtype != "float32":
-        options["dtype"] = dtype
+    if name_of_dtype != "float32":
+        options["dtype"] = name_of_dtype
     name = expression("scale", [factor], options)
-    bound = (factor, offset, dtype)
+    bound = (factor, offset, name_of_dtype)
     return Layer(name, no_parameters, partial(_scale_apply, *bound), partial(_scale_vjp, *bound))
 
 

@@ -11,13 +11,13 @@ from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
 from fnmlp.layers.fit import fits, misfit
-from fnmlp.options import finite, one_of, positive
+from fnmlp.options import finite, float_dtype, positive
 
 Numbers: TypeAlias = float | Sequence[float]
 """One number for all of an example, or one for each feature."""
 
 
-def standardize(mean: Numbers, deviation: Numbers, *, dtype: str = "float32") -> Layer[tuple[()]]:
+def standardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32") -> Layer[tuple[()]]:
     """Subtract the mean and divide by the standard deviation, both of which `fit_standardize` finds in data.
 
     They are options, like the factor of `scale`: no optimiser moves them, and a model file holds them. A name with
@@ -59,7 +59,7 @@ def _over(deviation: Array, dy: Array) -> Array:
     return dx
 
 
-def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: str = "float32") -> Layer[tuple[()]]:
+def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32") -> Layer[tuple[()]]:
     """Multiply by the standard deviation and add the mean: the inverse of `standardize`.
 
     At the end of a model that learned from standardized targets it gives predictions in the targets' own units.
@@ -105,18 +105,18 @@ def _times(deviation: Array, dy: Array) -> Array:
 
 
 def _layer(
-    where: str, apply: Callable[..., Any], vjp: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: str
+    where: str, apply: Callable[..., Any], vjp: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: object
 ) -> Layer[tuple[()]]:
     """Make either layer of its checked options."""
     mean = _checked(finite, f"{where}(mean)", mean)
     deviation = _checked(positive, f"{where}(deviation)", deviation)
-    one_of(f"{where}(dtype)", dtype, ("float32", "float64"))
+    dtype_name = float_dtype(f"{where}(dtype)", dtype)
     centres, widths = (read_only(np.asarray(numbers, np.float64)) for numbers in (mean, deviation))
     if centres.shape != widths.shape:
         got = f"means of shape {centres.shape} and deviations of shape {widths.shape}"
         raise OptionError(where, "one deviation for each mean", got, "take both from fit_standardize")
-    name = expression(where, [mean, deviation], {} if dtype == "float32" else {"dtype": dtype})
-    bound = centres, widths, dtype
+    name = expression(where, [mean, deviation], {} if dtype_name == "float32" else {"dtype": dtype_name})
+    bound = centres, widths, dtype_name
     return Layer(name, partial(_init, where, centres.shape), partial(apply, *bound), partial(vjp, *bound))
 
 
