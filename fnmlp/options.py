@@ -97,7 +97,7 @@ def example_shape(where: str, shape: Any) -> tuple[int, ...]:
     """
     if isinstance(shape, (tuple, list)) and all(type(size) is int or hasattr(size, "__index__") for size in shape):
         return tuple(map(int, shape))
-    remedy = f"write ({shape},)" if hasattr(shape, "__index__") else "write a tuple of integers, such as (784,)"
+    remedy = f"write ({shape},)" if isinstance(shape, int) else "write a tuple of integers, such as (784,)"
     raise ShapeError(where, "the shape of one input", _said(shape), remedy)
 
 
@@ -146,7 +146,7 @@ def _way(value: Any, remedy: str) -> str:
 
 def _said(value: Any) -> str:
     """Say what came: a plain value itself, of all else the kind."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, float, str, tuple, list)):
         text = _short(value)
         return text if len(text) <= 60 else f"{text[:57]}..."
     name = getattr(value, "__name__", None)

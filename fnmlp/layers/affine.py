@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Never
 
 from attrs import frozen
 
@@ -27,7 +28,7 @@ class Linear:
 
 def linear(
     out: int,
-    *,
+    *more: Never,
     bias: bool = True,
     weight_init: Initializer = TORCH_UNIFORM,
     bias_init: Initializer = TORCH_UNIFORM,
@@ -42,6 +43,9 @@ def linear(
     >>> linear(2).init(Key(0), (3,))[1]
     (2,)
     """
+    if more:
+        remedy = f"write linear({more[0]}): how many inputs there are, the example says that init is given"
+        raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
     options: dict[str, object] = {"bias": False} if not bias else {}
     options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
     name = expression("linear", [count("linear(out)", out)], options)
