@@ -12,20 +12,23 @@ from fnmlp.errors import DataError, DtypeError, OptionError, StructureError
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.options import count, fraction, not_negative
 from fnmlp.tree import Tree, tree_leaves
+from fnmlp.weights import row_weights
 
 Pair: TypeAlias = Iterable[Any]
-"""Inputs and targets, for instance in a tuple: as good as a Batch wherever one is taken."""
+"""Inputs and targets, and weights if there are any, for instance in a tuple: as good as a Batch."""
 
 
 @frozen(eq=False)
 class Batch:
-    """Inputs and their targets, row by row; a whole data set is one big batch.
+    """Inputs and their targets, row by row, and how much each row counts; a whole data set is one big batch.
 
-    Shapes:   inputs (n, …), targets (n, …).
+    A row of weight 2 counts like two rows, in losses and in metrics; without weights all rows count alike.
+    Shapes:   inputs (n, …), targets (n, …), weights (n,) or ().
     `len(batch)` is n. `batch[i]` is one example: a pair of arrays that the caller owns, as torch's DataLoader
-    collates them. `batch[rows]`, for a slice or an array of row numbers, is a batch. Lists of numbers become arrays.
-    Raises:   DataError where the rows of inputs and targets differ in number; DtypeError for what is no array, and for
-              masked and sparse ones.
+    collates them, or with weights a triple. `batch[rows]`, for a slice or an array of row numbers, is a batch. Lists of
+    numbers become arrays.
+    Raises:   DataError where the rows of inputs, targets and weights differ in number; DtypeError for what is no array,
+              and for masked and sparse ones.
 
     >>> import numpy as np
     >>> batch = Batch(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
@@ -35,6 +38,7 @@ class Batch:
 
     inputs: Array
     targets: Array
+    weights: Array | tuple[()] = ()
 
     def __attrs_post_init__(self) -> None:
         if type(self.inputs) is not np.ndarray:
@@ -48,26 +52,43 @@ class Batch:
         if inputs[0] != targets[0]:
             got = f"{inputs[0]} inputs and {targets[0]} targets"
             raise DataError("Batch", "one target for each input", got, "look for rows lost on one side")
+        if type(self.weights) is not tuple or self.weights:
+            _check_weights(self)
 
     def __len__(self) -> int:
         return int(self.inputs.shape[0])
 
     @overload
-    def __getitem__(self, rows: int) -> tuple[Array, Array]: ...
+    def __getitem__(self, rows: int) -> tuple[Array, ...]: ...
     @overload
     def __getitem__(self, rows: "slice | Array") -> "Batch": ...
-    def __getitem__(self, rows: Any) -> "Batch | tuple[Array, Array]":
+    def __getitem__(self, rows: Any) -> "Batch | tuple[Array, ...]":
         if isinstance(rows, slice):
-            return Batch(self.inputs[rows, ...], self.targets[rows, ...])
+            return Batch(*(part[rows, ...] for part in _parts(self)))
         if hasattr(rows, "__index__") and not getattr(rows, "ndim", 0):
-            return _own(self.inputs, rows), _own(self.targets, rows)
-        return Batch(_take(self.inputs, rows), _take(self.targets, rows))
+            return tuple(_own(part, rows) for part in _parts(self))
+        return Batch(*(_take(part, rows) for part in _parts(self)))
+
+
+def _check_weights(batch: Batch) -> None:
+    if type(batch.weights) is not np.ndarray:
+        object.__setattr__(batch, "weights", as_array("Batch(weights)", batch.weights))
+    expected, got = tuple(batch.inputs.shape[:1]), tuple(batch.weights.shape)  # type: ignore[union-attr]
+    if got != expected:
+        remedy = "pass one number for each row, or leave them out"
+        raise DataError("Batch(weights)", f"an array of shape {expected}", f"shape {got}", remedy)
+
+
+def _parts(data: Batch) -> tuple[Array, ...]:
+    """Return the arrays of a batch: two, or three where it has weights."""
+    pair = data.inputs, data.targets
+    return pair if isinstance(data.weights, tuple) else (*pair, data.weights)
 
 
 def as_batch(where: str, data: Any, params: Tree = ()) -> Batch:
-    """Return a batch as it is, and make one of a pair of inputs and targets.
+    """Return a batch as it is, and make one of a pair of inputs and targets, or of a triple with weights.
 
-    The arrays of a pair are brought to the library of the parameters; floats in a list take their dtype.
+    The arrays are brought to the library of the parameters; floats in a list take their dtype.
     Raises:   StructureError for anything else; what Batch raises.
 
     >>> as_batch("evaluate", ([[1.0], [2.0]], [0, 1])).targets
@@ -76,17 +97,17 @@ def as_batch(where: str, data: Any, params: Tree = ()) -> Batch:
     if isinstance(data, Batch):
         return data
     like = next(iter(tree_leaves(params)), None)
-    pair = hasattr(data, "__iter__") and not hasattr(data, "shape") and not isinstance(data, (str, bytes, dict))
-    parts = tuple(islice(data, 3)) if pair else ()
-    if len(parts) != 2:
+    several = hasattr(data, "__iter__") and not hasattr(data, "shape") and not isinstance(data, (str, bytes, dict))
+    parts = tuple(islice(data, 4)) if several else ()
+    if len(parts) not in (2, 3):
         got = f"{type(data).__name__} of {len(parts)}" if isinstance(data, (tuple, list)) else type(data).__name__
         raise StructureError(where, "a batch", got, "pass Batch(inputs, targets) or (inputs, targets)")
-    inputs, targets = (as_array(f"{where}({name})", x, like) for name, x in zip(PARTS, parts, strict=True))
-    return Batch(inputs, targets) if like is None else Batch(bring(inputs, like), bring(targets, like))
+    arrays = (as_array(f"{where}({name})", x, like) for name, x in zip(PARTS, parts, strict=False))
+    return Batch(*(x if like is None else bring(x, like) for x in arrays))
 
 
-PARTS = ("inputs", "targets")
-"""What a pair is made of, in order."""
+PARTS = ("inputs", "targets", "weights")
+"""What a batch is made of, in order."""
 
 
 def _own(x: Array, row: int) -> Array:
@@ -172,5 +193,6 @@ def check_data(data: Batch) -> None:
         if not (xp.isdtype(x.dtype, ("integral", "bool")) or x.dtype in (xp.float32, xp.float64) or _is_float(x)):
             remedy = "convert with .astype('float32')"
             raise DtypeError(name, "integers, float32 or float64", x.dtype, remedy)
+    row_weights("batch", data.weights, data.inputs, "float64")
     if not len(data):
         raise DataError("data", "at least one row", "none", "check where the data come from")

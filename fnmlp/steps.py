@@ -17,6 +17,7 @@ from fnmlp.optimizers import Optimizer
 from fnmlp.saving import first_not_finite
 from fnmlp.training import TrainState, train_step
 from fnmlp.tree import Tree
+from fnmlp.weights import Weights, with_weights
 
 
 def checked_step(
@@ -139,8 +140,8 @@ def _watched_dx(delayed_dx: Callable[[], Array], name: str) -> Array:
     return dx
 
 
-def _watched_loss(loss: Loss, y: Array, target: Array) -> tuple[Array, Array]:
-    value, dy = loss(y, target)
+def _watched_loss(loss: Loss, y: Array, target: Array, *, sample_weights: Weights = ()) -> tuple[Array, Array]:
+    value, dy = with_weights(loss, y, target, sample_weights)
     _check("the loss", "a finite value", value)
     _check("the loss", "a finite gradient", dy)
     return value, dy

@@ -19,6 +19,7 @@ from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import step_of
 from fnmlp.options import count, example_shape, float_dtype, function_of, of_kind
 from fnmlp.tree import Tree, tree_leaves, tree_map
+from fnmlp.weights import with_weights
 
 
 @frozen(eq=False)
@@ -87,7 +88,7 @@ def value_and_grad(
         batch = as_batch("value_and_grad", batch, params)
     try:
         y, pullback = model.vjp(params, batch.inputs, key)
-        result = loss(y, batch.targets)
+        result = with_weights(loss, y, batch.targets, batch.weights)
     except (AttributeError, TypeError) as error:
         check_kinds("value_and_grad", error, model, loss)
         raise
@@ -114,8 +115,8 @@ def train_step(
 ) -> TrainState:
     """Take one step on one batch: the function that training folds over batches.
 
-    Bind the first three arguments with functools.partial. A pair of arrays, such as torch's DataLoader yields,
-    is as good as a Batch; its arrays are brought to the library of the parameters.
+    Bind the first three arguments with functools.partial. A pair of arrays, such as torch's DataLoader yields, or a
+    triple with a weight for each row, is as good as a Batch; its arrays are brought to the library of the parameters.
     Raises:   what the model, the loss and the optimiser raise; StructureError for anything but a batch.
 
     >>> from functools import partial, reduce
@@ -208,6 +209,7 @@ def evaluate(
 ) -> tuple[float, ...]:
     """Return the loss over all of `data`, and then each metric: a function of outputs and targets, or a `Metric`.
 
+    Where the data have weights, each is called with them, as `sample_weights`.
     Raises:   DataError for empty data; StructureError for what is no model, no loss, no metric or no batch; what the
               model, the loss and the metrics raise.
 
@@ -227,5 +229,5 @@ def evaluate(
     for metric in metrics:
         function_of("evaluate(metrics)", metric, 2, "accuracy")
     y = predict(model, params, data.inputs, size=size)
-    value, _ = loss(y, data.targets)
-    return (float(value), *(metric(y, data.targets) for metric in metrics))
+    value, _ = with_weights(loss, y, data.targets, data.weights)
+    return (float(value), *(with_weights(metric, y, data.targets, data.weights) for metric in metrics))

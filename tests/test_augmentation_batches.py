@@ -62,10 +62,25 @@ def test_a_start_that_is_no_number_of_batches_is_refused_at_once(start: Any) -> 
         augmented(serve(), move, key=KEY, start=start)
 
 
+def test_pairs_and_triples_are_batches() -> None:
+    weights = np.arange(20) / 4
+    for rest in ((), (weights,)):
+        [moved] = augmented([(IMAGES, np.arange(20), *rest)], move, key=KEY)
+        [expected] = augmented([fn.Batch(IMAGES, np.arange(20), *rest)], move, key=KEY)
+        assert fn.tree_equal(moved, expected)
+        assert fn.tree_equal(moved.weights, rest[0] if rest else ())
+
+
+def test_the_weights_of_mixed_rows_are_mixed_as_the_rows_are() -> None:
+    numbers = np.arange(20.0)
+    mixed = mixup(KEY, (numbers, numbers, numbers), alpha=1.0)
+    assert same_bits((mixed.inputs, mixed.inputs), (mixed.targets, mixed.weights))
+
+
 def test_what_is_no_batch_and_what_loses_rows_is_refused() -> None:
-    pairs: Any = [(IMAGES, np.arange(20))]
-    with pytest.raises(StructureError, match=r"augmented: expected a Batch, got tuple; yield Batch\(inputs, targets\)"):
-        next(augmented(pairs, move, key=KEY))
+    nothing: Any = [3]
+    with pytest.raises(StructureError, match=r"augmented: expected a batch, got int; pass Batch\(inputs, targets\)"):
+        next(augmented(nothing, move, key=KEY))
     with pytest.raises(DataError, match="19 inputs and 20 targets"):
         next(augmented([DATA], lambda _, images: images[1:], key=KEY))
 

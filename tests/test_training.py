@@ -145,7 +145,7 @@ def test_a_pair_is_as_good_as_a_batch(pair: Callable[[Any], Any]) -> None:
     assert tree_equal(STEP(start(), pair((batch.inputs, batch.targets))), STEP(start(), batch))
 
 
-@pytest.mark.parametrize("batch", [None, 3, (), (1,), (DATA.inputs,), (DATA.inputs, DATA.targets, 1)], ids=repr)
+@pytest.mark.parametrize("batch", [None, 3, (), (1,), (DATA.inputs,), (DATA.inputs, DATA.targets, 1, 1)], ids=repr)
 def test_what_is_no_batch_is_refused(batch: Any) -> None:
     with pytest.raises(StructureError, match=r"train_step: expected a batch.*pass Batch\(inputs, targets\)"):
         STEP(start(), batch)

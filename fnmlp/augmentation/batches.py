@@ -3,22 +3,25 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count as count_from
+from typing import Any
+
+from attrs import evolve
 
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
-from fnmlp.batches import Batch, check_data
-from fnmlp.errors import DtypeError, StructureError
+from fnmlp.batches import Batch, Pair, as_batch, check_data
+from fnmlp.errors import DtypeError
 from fnmlp.key import Key, fold_in, generator, split
 from fnmlp.options import not_negative, positive
 
 
 def augmented(
-    batches: Iterable[Batch], augment: Callable[[Key, Array], Array], *, key: Key, start: int = 0
+    batches: Iterable[Batch | Pair], augment: Callable[[Key, Array], Array], *, key: Key, start: int = 0
 ) -> Iterator[Batch]:
     """Pass the inputs of each batch through `augment`: those of batch i with the key `fold_in(key, i)`.
 
     Batches are counted from `start`: with the `start` of `fnmlp.batches`, an epoch goes on in the middle as if it
     had never stopped. Give each epoch a key of its own, for instance `fold_in(key, epoch)`.
-    Raises:   OptionError for a bad start; StructureError for what is no Batch; DataError where `augment` loses rows.
+    Raises:   OptionError for a bad start; StructureError for what is no batch; DataError where `augment` loses rows.
 
     >>> import numpy as np
     >>> from fnmlp.augmentation import cutout
@@ -30,17 +33,16 @@ def augmented(
     return map(partial(_augment, augment, key), count_from(not_negative("augmented(start)", start)), batches)
 
 
-def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batch: Batch) -> Batch:
-    if not isinstance(batch, Batch):
-        raise StructureError("augmented", "a Batch", type(batch).__name__, "yield Batch(inputs, targets)")
-    return Batch(augment(fold_in(key, number), batch.inputs), batch.targets)
+def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batch: Any) -> Batch:
+    batch = as_batch("augmented", batch)
+    return evolve(batch, inputs=augment(fold_in(key, number), batch.inputs))
 
 
-def mixup(key: Key, batch: Batch, *, alpha: float) -> Batch:
+def mixup(key: Key, batch: Batch | Pair, *, alpha: float) -> Batch:
     """Mix each row with a row of the batch, inputs and targets alike; the row's own share is from Beta(alpha, alpha).
 
     Each row has a share of its own, so that all batches are mixed alike: one share for a whole batch would leave one
-    batch nearly pure and make the next nearly even.
+    batch nearly pure and make the next nearly even. The weights of the two rows are mixed as the rows are.
     Shapes:   those of the batch. Integers of the inputs become float32; targets are distributions, or other floats.
     Raises:   OptionError unless alpha is above 0; DtypeError for integer targets; DataError for an empty batch.
     Source:   Zhang, Cisse, Dauphin & Lopez-Paz 2018, arXiv:1710.09412, section 2.
@@ -51,6 +53,7 @@ def mixup(key: Key, batch: Batch, *, alpha: float) -> Batch:
     >>> bool(np.allclose(mixed.inputs[:, 0], 10 * mixed.targets[:, 1]))
     True
     """
+    batch = as_batch("mixup", batch)
     check_data(batch)
     if not namespace(batch.targets).isdtype(batch.targets.dtype, "real floating"):
         remedy = "pass Batch(inputs, one_hot(labels, classes))"
@@ -59,7 +62,8 @@ def mixup(key: Key, batch: Batch, *, alpha: float) -> Batch:
     other_key, share_key = split(key, 2)
     others = generator(other_key).permutation(len(batch))
     shares = generator(share_key).beta(a, a, len(batch))
-    return Batch(_mixed(batch.inputs, others, shares), _mixed(batch.targets, others, shares))
+    weights = () if isinstance(batch.weights, tuple) else _mixed(batch.weights, others, shares)
+    return Batch(_mixed(batch.inputs, others, shares), _mixed(batch.targets, others, shares), weights)
 
 
 def _mixed(x: Array, others: Array, shares: Array) -> Array:

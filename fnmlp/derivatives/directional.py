@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Array, to_dtype
-from fnmlp.batches import Batch
+from fnmlp.batches import Batch, Pair, as_batch
 from fnmlp.combinators.parts import check_same_form
 from fnmlp.derivatives.analytic import Analytic, kept, moving, nothing_lost, rate_of, still, value_of
 from fnmlp.derivatives.leaves import vjp_by_leaf
@@ -19,6 +19,7 @@ from fnmlp.layers.pointwise import elementwise_vjp
 from fnmlp.layers.rectifiers import relu_vjp
 from fnmlp.losses import Loss
 from fnmlp.tree import Tree, tree_map
+from fnmlp.weights import with_weights
 
 POINTWISE = (elementwise_vjp, relu_vjp)
 """The `vjp` of layers that map each number by itself, so that their Jacobian is its own transpose."""
@@ -53,7 +54,7 @@ def jvp(
 
 
 def hessian_vector_product(
-    model: Layer[P], loss: Loss, params: P, batch: Batch, direction: P, key: Key | None = None
+    model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, direction: P, key: Key | None = None
 ) -> P:
     """Return how the gradient of a batch changes as the parameters move along a direction: the Hessian times it.
 
@@ -73,9 +74,10 @@ def hessian_vector_product(
     array([[8.]])
     """
     z_params = _moving_tree("hessian_vector_product(direction)", params, direction)
+    batch = as_batch("hessian_vector_product", batch, params)
     with nothing_lost():
         y, pullback = vjp_by_leaf(_leaf_vjp, model, z_params, still(batch.inputs), key)
-        grads, _ = pullback(_moving_dy(loss, y, batch.targets))
+        grads, _ = pullback(_moving_dy(loss, y, batch))
     product: P = tree_map(_rate_like, params, grads)
     return product
 
@@ -98,10 +100,11 @@ def _rate_like(param: Array, grad: Array) -> Array:
     return to_dtype(rate_of(grad), param.dtype)
 
 
-def _moving_dy(loss: Loss, y: Array, targets: Array) -> Array:
+def _moving_dy(loss: Loss, y: Array, batch: Batch) -> Array:
     """Return the gradient of the loss at y as `value_and_grad` finds it, and how it changes with y."""
-    _, dy = loss(value_of(y), value_of(still(targets)))
-    value, changing = loss(y, still(targets))
+    targets = still(batch.targets)
+    _, dy = with_weights(loss, value_of(y), value_of(targets), batch.weights)
+    value, changing = with_weights(loss, y, targets, batch.weights)
     kept(value, "the loss")
     return moving(dy, rate_of(changing))
 

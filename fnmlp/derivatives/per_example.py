@@ -12,7 +12,7 @@ from operator import add
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, namespace, to_dtype
-from fnmlp.batches import Batch
+from fnmlp.batches import Batch, Pair, as_batch
 from fnmlp.derivatives.leaves import vjp_by_leaf
 from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
@@ -21,9 +21,10 @@ from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm_pull, rms_
 from fnmlp.losses import Loss
 from fnmlp.special import widen
 from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
+from fnmlp.weights import Weights, row_weights
 
 
-def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> P:
+def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> P:
     """Return the gradient of each example: the i-th is that of the loss of a batch of example i alone.
 
     All examples go through the model together, and share the noise of the key as the rows of a batch do. A loss that
@@ -31,6 +32,7 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch, 
     An embedding, and a layer of your own with parameters, pulls back each row by itself; with a key, which may mean
     noise that rows share, it does so through the whole batch, in a time that grows with n². A combinator of your own is
     such a layer, with all that it holds.
+    With weights, each example's gradient is multiplied by its own.
     The model must treat each row by itself: where rows mix, as in `softmax(axis=0)`, no gradient is one example's own.
     Shapes:   the parameters' structure, with an axis of n examples in front of the shape of each.
     Units:    those of the loss per unit of the parameters.
@@ -50,7 +52,7 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch, 
     return gradients
 
 
-def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None = None) -> Array:
+def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> Array:
     """Return the Euclidean norm of each example's gradient over all parameters, as `per_example_gradients` gives it.
 
     The gradients of linear layers and of maxout are never made: that of a weight is as long as x, times as long as dy.
@@ -121,21 +123,24 @@ def _stacked(gradients: Array, shape: Shape) -> Rows:
     return Rows(ones, xp.reshape(gradients, (rows, 1, prod(shape))), shape)
 
 
-def _rows(model: Layer[P], loss: Loss, params: P, batch: Batch, key: Key | None) -> tuple[Array, Any]:
+def _rows(model: Layer[P], loss: Loss, params: P, batch: Any, key: Key | None) -> tuple[Array, Any]:
     """Return the outputs, and the gradients of all examples as `Rows`."""
+    batch = as_batch("per_example_gradients", batch, params)
     y, pullback = vjp_by_leaf(_leaf_vjp, model, params, batch.inputs, key)
-    rows, _ = pullback(_own_dy(loss, y, batch.targets))
+    rows, _ = pullback(_own_dy(loss, y, batch.targets, batch.weights))
     return y, rows
 
 
-def _own_dy(loss: Loss, y: Array, targets: Array) -> Array:
-    """Return for each row the gradient of the loss of a batch of that row alone."""
+def _own_dy(loss: Loss, y: Array, targets: Array, weights: Weights) -> Array:
+    """Return for each row the gradient of the loss of a batch of that row alone, times its weight."""
     value, dy = loss(y, targets)
-    if getattr(value, "shape", ()) == (y.shape[0],):
+    if getattr(value, "shape", ()) != (y.shape[0],):
+        alone = (loss(y[row : row + 1, ...], targets[row : row + 1, ...])[1] for row in range(y.shape[0]))
+        dy = namespace(dy).concat([dy[:0, ...], *alone])
+    counts = row_weights("batch", weights, y)
+    if counts is None:
         return dy
-    alone = (loss(y[row : row + 1, ...], targets[row : row + 1, ...])[1] for row in range(y.shape[0]))
-    own: Array = namespace(dy).concat([dy[:0, ...], *alone])
-    return own
+    return dy * namespace(dy).reshape(counts, (-1, *(1,) * (dy.ndim - 1)))
 
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:

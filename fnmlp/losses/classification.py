@@ -12,7 +12,6 @@ from fnmlp.errors import ShapeError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
     Loss,
-    Weights,
     check_alike,
     check_classes,
     check_distributions,
@@ -22,9 +21,9 @@ from fnmlp.losses.shared import (
     reduce_rows,
     row_sums,
     shared_out,
-    weights_like,
 )
 from fnmlp.options import finite, fraction
+from fnmlp.weights import Weights, row_weights, weights_like, with_weights
 
 
 def cross_entropy(
@@ -60,7 +59,7 @@ def cross_entropy(
     check_classes("cross_entropy", y)
     smoothing = fraction("cross_entropy(label_smoothing)", label_smoothing)
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
-    by_row = weights_like("cross_entropy(sample_weights)", sample_weights, y, y.shape[0])
+    by_row = row_weights("cross_entropy", sample_weights, y)
     if target.ndim != 1:
         check_alike("cross_entropy", y, target)
         check_distributions("cross_entropy", target)
@@ -128,7 +127,9 @@ def _exponentials(y: Array) -> tuple[Array, Array, Array]:
     return below, xp.exp(below), best
 
 
-def binary_cross_entropy(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def binary_cross_entropy(
+    y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean"
+) -> tuple[Any, Array]:
     """Cross-entropy between targets in [0, 1] and the sigmoid of y: the mean, or the sum, over all elements.
 
     Near certainty the loss is log1p of exp(-|y|), so that it neither overflows nor rounds to 0. An infinite y costs 0
@@ -157,7 +158,7 @@ def binary_cross_entropy(y: Array, target: Array, *, reduction: str = "mean") ->
     terms += shared_out(missing, size)
     tail /= 1 + tail
     tail -= missing
-    value, factor = reduce_elements("binary_cross_entropy", terms, reduction)
+    value, factor = reduce_elements("binary_cross_entropy", terms, reduction, sample_weights)
     dy = xp.where(above, -tail, tail)
     dy *= factor
     return value, dy
@@ -189,7 +190,7 @@ def nll(
     """
     check_classes("nll", y)
     by_class = weights_like("nll(class_weights)", class_weights, y, y.shape[1])
-    by_row = weights_like("nll(sample_weights)", sample_weights, y, y.shape[0])
+    by_row = row_weights("nll", sample_weights, y)
     hot = hot_rows("nll", y, labels)
     weights = of_labels(by_class, by_row, labels)
     terms = -at_labels(y, labels)
@@ -198,7 +199,9 @@ def nll(
     return value, hot
 
 
-def hinge(y: Array, labels: Array, *, margin: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
+def hinge(
+    y: Array, labels: Array, *, margin: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
+) -> tuple[Any, Array]:
     """Multiclass hinge: by how much every other class comes closer to the label's than the margin, on average.
 
     That is Σ max(0, margin - y of the label + y of the class) over the other classes, divided by the number of all
@@ -225,14 +228,15 @@ def hinge(y: Array, labels: Array, *, margin: float = 1.0, reduction: str = "mea
     own = at_labels(y, labels)
     excess = xp.clip(y - (own - margin)[:, None], 0, None)
     excess = xp.where(hot == 1, 0 * hot, excess)
-    value, factors = reduce_rows("hinge", row_sums(excess) / classes, reduction, None, None)
+    weights = row_weights("hinge", sample_weights, y)
+    value, factors = reduce_rows("hinge", row_sums(excess) / classes, reduction, weights, weights)
     dy = to_dtype(excess > 0, y.dtype)
     dy -= hot * row_sums(dy)[:, None]
     dy *= factors / classes
     return value, dy
 
 
-def kl(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Kullback-Leibler divergence from y to the targets: Σ target · (log target - y) over the classes of a row.
 
     y are log-probabilities, targets are shares; 0 · log 0 is 0, also where y is -inf. The mean is over rows, as in the
@@ -255,7 +259,8 @@ def kl(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]
     check_distributions("kl", target)
     xp = namespace(y)
     apart = xp.log(xp.where(target == 0, target + 1, target)) - y
-    value, factors = reduce_rows("kl", row_sums(shared_out(target, apart)), reduction, None, None)
+    weights = row_weights("kl", sample_weights, y)
+    value, factors = reduce_rows("kl", row_sums(shared_out(target, apart)), reduction, weights, weights)
     return value, target * -factors
 
 
@@ -275,9 +280,10 @@ def on_labels(loss: Loss) -> Loss:
     return partial(_on_labels, loss)
 
 
-def _on_labels(loss: Loss, y: Array, labels: Array) -> tuple[Any, Array]:
+def _on_labels(loss: Loss, y: Array, labels: Array, *, sample_weights: Weights = ()) -> tuple[Any, Array]:
     if y.ndim != 2:
         raise ShapeError(
             "on_labels", "outputs of shape (batch, classes)", y.shape, "end the model with linear(classes)"
         )
-    return loss(y, one_hot(labels, y.shape[1], dtype=y.dtype))
+    value, dy = with_weights(loss, y, one_hot(labels, y.shape[1], dtype=y.dtype), sample_weights)
+    return value, dy

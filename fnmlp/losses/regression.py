@@ -5,9 +5,10 @@ from typing import Any
 from fnmlp.arrays import Array, namespace
 from fnmlp.losses.shared import check_alike, reduce_elements
 from fnmlp.options import positive
+from fnmlp.weights import Weights
 
 
-def mse(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Mean squared error: the mean, or the sum, of (y - target)² over all elements.
 
     Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
@@ -23,12 +24,12 @@ def mse(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array
     """
     check_alike("mse", y, target)
     difference = y - target
-    value, factor = reduce_elements("mse", difference * difference, reduction)
+    value, factor = reduce_elements("mse", difference * difference, reduction, sample_weights)
     difference *= 2 * factor
     return value, difference
 
 
-def l1(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Mean absolute error: the mean, or the sum, of |y - target| over all elements.
 
     Shapes:   as `mse`.
@@ -44,13 +45,15 @@ def l1(y: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]
     """
     check_alike("l1", y, target)
     difference, xp = y - target, namespace(y)
-    value, factor = reduce_elements("l1", xp.where(difference < 0, -difference, difference), reduction)
+    value, factor = reduce_elements("l1", xp.where(difference < 0, -difference, difference), reduction, sample_weights)
     sign: Array = xp.sign(difference)
     sign *= factor
     return value, sign
 
 
-def huber(y: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
+def huber(
+    y: Array, target: Array, *, delta: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
+) -> tuple[Any, Array]:
     """Half the squared error where it is at most delta, and from there on a straight line: outliers pull no harder.
 
     Shapes:   as `mse`.
@@ -70,6 +73,6 @@ def huber(y: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean
     held: Array = namespace(y).clip(difference, -delta, delta)
     difference -= held / 2
     difference *= held
-    value, factor = reduce_elements("huber", difference, reduction)
+    value, factor = reduce_elements("huber", difference, reduction, sample_weights)
     held *= factor
     return value, held

@@ -1,6 +1,6 @@
 """What every loss does: refuse targets that do not fit, weigh the rows, and reduce them to a value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any, TypeAlias
 
@@ -8,12 +8,13 @@ from fnmlp.arrays import Array, namespace, same_dtype, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
 from fnmlp.options import one_of
+from fnmlp.weights import Weights, row_weights
 
 Loss: TypeAlias = Callable[[Array, Array], tuple[Any, Array]]
-"""(y, target) -> (value, dy). Bind options with functools.partial."""
+"""(y, target) -> (value, dy). Bind options with functools.partial.
 
-Weights: TypeAlias = Array | Sequence[float]
-"""Numbers of at least 0, one for each class or for each row; () says that all count alike."""
+A loss that takes an option `sample_weights`, as all of this package do, can be trained on batches with weights.
+"""
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -51,22 +52,46 @@ def check_classes(where: str, y: Array) -> None:
     check_floating(where, y)
 
 
-def reduce_elements(where: str, terms: Array, reduction: str) -> tuple[Any, float]:
+def reduce_elements(where: str, terms: Array, reduction: str, sample_weights: Weights = ()) -> tuple[Any, Any]:
     """Return the value of a loss whose mean is over all elements, and the factor of their gradients.
+
+    The factor is one number for all, or with weights a number for each row, beside all of its elements.
 
     >>> import numpy as np
     >>> reduce_elements("l1", np.array([[1.0, 2.0], [3.0, 4.0]]), "none")
     (array([3., 7.]), 1.0)
     """
-    xp = namespace(terms)
+    weights = row_weights(where, sample_weights, terms)
+    if weights is not None:
+        return _reduce_weighted(where, terms, reduction, weights)
     if one_of(f"{where}(reduction)", reduction, REDUCTIONS) == "none":
-        return (xp.sum(terms, axis=tuple(range(1, terms.ndim))) if terms.ndim > 1 else terms), 1.0
+        return _of_rows(terms), 1.0
+    xp = namespace(terms)
     if reduction == "sum":
         return xp.sum(terms), 1.0
+    count = _count(where, terms)
+    return xp.sum(terms) / count, 1 / count
+
+
+def _reduce_weighted(where: str, terms: Array, reduction: str, weights: Array) -> tuple[Any, Any]:
+    width = _count(where, terms) / terms.shape[0] if reduction == "mean" else 1.0
+    value, factors = reduce_rows(where, _of_rows(terms), reduction, weights, weights * width)
+    return value, namespace(terms).reshape(factors, (-1, *(1,) * (terms.ndim - 1)))
+
+
+def _of_rows(terms: Array) -> Array:
+    """Return the sum of the elements of each row."""
+    if terms.ndim < 2:
+        return terms
+    sums: Array = namespace(terms).sum(terms, axis=tuple(range(1, terms.ndim)))
+    return sums
+
+
+def _count(where: str, terms: Array) -> int:
     count = prod(terms.shape)
     if not count:
         raise DataError(where, "at least one element for a mean", "an empty batch", "leave empty batches out")
-    return xp.sum(terms) / count, 1 / count
+    return count
 
 
 def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None, mass: Array | None) -> tuple[Any, Any]:
@@ -81,7 +106,7 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
     xp = namespace(terms)
     factors: Any = 1.0
     if weights is not None:
-        terms, factors = terms * weights, weights[:, None]
+        terms, factors = shared_out(weights, terms), weights[:, None]
     if one_of(f"{where}(reduction)", reduction, REDUCTIONS) == "none":
         return terms, factors
     if reduction == "sum":
@@ -92,26 +117,6 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
     if not bool(total != 0):
         raise DataError(where, "weights with a sum above 0", "0", "leave batches out in which nothing counts")
     return xp.sum(terms) / total, factors / total
-
-
-def weights_like(where: str, weights: Weights, y: Array, count: int) -> Array | None:
-    """Return weights as an array of y's library and dtype; None where all count alike.
-
-    >>> import numpy as np
-    >>> weights_like("nll(class_weights)", (1, 2), np.zeros((1, 3)), 3)
-    Traceback (most recent call last):
-    fnmlp.errors.ShapeError: nll(class_weights): expected 3 weights, got (2,); pass one number for each
-    """
-    if isinstance(weights, tuple) and not weights:
-        return None
-    xp = namespace(y)
-    array: Array = xp.asarray(weights, device=y.device)
-    if array.shape != (count,):
-        raise ShapeError(where, f"{count} weights", tuple(array.shape), "pass one number for each")
-    array = to_dtype(array, y.dtype)
-    if not bool(xp.all(array >= 0)):
-        raise DataError(where, "weights of at least 0", "a negative one or NaN", "give what shall not count 0")
-    return array
 
 
 def check_distributions(where: str, target: Array) -> None:
