@@ -13,6 +13,7 @@ from attrs import asdict, fields, frozen
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.environment import differences, environment
+from fnmlp.layer import spell
 from fnmlp.recipes import Recipe
 from fnmlp.steps import check_state
 from image_models import model_parts
@@ -35,7 +36,7 @@ def identity_of(recipe: Recipe, data: Dataset, settings: Settings) -> dict[str, 
         "validation": str(settings.validation),
         "no_eval": str(settings.no_eval),
         "each_epoch": str(settings.each_epoch),
-        **{option: repr(value) for option, value in asdict(recipe).items()},
+        **{option: spell(value) for option, value in asdict(recipe).items()},
         "data": digest_of(data),
     }
 

@@ -140,7 +140,8 @@ def batches(data: Batch | Pair, *, size: int, key: Key, epoch: int, start: int =
     data = as_batch("batches", data)
     check_data(data)
     order = epoch_order(len(data), key=key, epoch=epoch)
-    first_rows = range(0, len(data), count("batches(size)", size))
+    size = count("batches(size)", size)
+    first_rows = range(0, len(data), size)
     return (data[order[row : row + size]] for row in first_rows[not_negative("batches(start)", start) :])
 
 

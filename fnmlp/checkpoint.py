@@ -82,7 +82,7 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     for key, text in description.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
-    leaves = tree_paths(tree)
+    leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(tree)]
     numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
     # safetensors writes the memory of an array as it lies there.
     arrays = {name: np.asarray(leaf, order="C") for name, leaf in leaves if name not in numbers}
@@ -93,6 +93,12 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     text = json.dumps(told, sort_keys=True, ensure_ascii=False)
     content = to_bytes(arrays, metadata={FORMAT: BLANK + text})
     return content[: DIGEST.start] + _digest(content) + content[DIGEST.stop :]
+
+
+def _plain(leaf: Any) -> Any:
+    """Return an integer or truth value of NumPy's as Python's own; floats stay arrays, which keep their dtype."""
+    whole = isinstance(leaf, np.ndarray | np.generic) and leaf.ndim == 0 and leaf.dtype.kind in "biu"
+    return leaf.item() if whole else leaf
 
 
 def _digest(content: bytes) -> bytes:
@@ -190,7 +196,8 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
 
 def _form(leaf: Any) -> str:
     """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
-    return type(leaf).__name__ if type(leaf) in NUMBERS else f"shape {np.shape(leaf)}"
+    number = _plain(leaf)
+    return type(number).__name__ if type(number) in NUMBERS else f"shape {np.shape(leaf)}"
 
 
 def _check_dtype(place: str, name: str, array: Any) -> None:

@@ -4,14 +4,15 @@ This is the only module that uses numpy.random.
 """
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
-from attrs import frozen
-import numpy as np
+from attrs import field, frozen
 
 from fnmlp.errors import OptionError
+from fnmlp.options import shown, to_int
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -22,25 +23,39 @@ INDEX_LIMIT = 2**32
 """`SeedSequence` takes an index as one word of 32 bits; a larger one would look like two steps."""
 
 
+def _integer(where: str, value: SupportsIndex, limit: int, limit_text: str) -> int:
+    number = to_int(value)
+    if number is None:
+        raise OptionError(where, "an integer", repr(value), "use a Python int")
+    if not 0 <= number < limit:
+        remedy = "choose another number, for instance modulo it"
+        raise OptionError(where, f"0 <= value < {limit_text}", shown(number), remedy)
+    return number
+
+
+def _entropy(value: SupportsIndex) -> int:
+    return _integer("Key(entropy)", value, ENTROPY_LIMIT, "2**128")
+
+
+def _path(path: tuple[SupportsIndex, ...]) -> tuple[int, ...]:
+    if not isinstance(path, tuple):
+        raise OptionError("Key(path)", "a tuple of integers", repr(path), "use fold_in(key, index)")
+    return tuple(_integer("Key(path)", index, INDEX_LIMIT, "2**32") for index in path)
+
+
 @frozen
 class Key:
     """An immutable source of randomness: entropy, and the path of indices folded into it.
 
+    Integers of any library are taken; a key holds Python's own.
     Raises:   OptionError unless 0 <= entropy < 2**128 and 0 <= index < 2**32 for each index of the path.
 
     >>> Key(7) == Key(7), Key(7) == fold_in(Key(7), 0)
     (True, False)
     """
 
-    entropy: int
-    path: tuple[int, ...] = ()
-
-    def __attrs_post_init__(self) -> None:
-        _check_integer("Key(entropy)", self.entropy, ENTROPY_LIMIT, "2**128")
-        if not isinstance(self.path, tuple):
-            raise OptionError("Key(path)", "a tuple of integers", repr(self.path), "use fold_in(key, index)")
-        for index in self.path:
-            _check_integer("Key(path)", index, INDEX_LIMIT, "2**32")
+    entropy: int = field(converter=_entropy)
+    path: tuple[int, ...] = field(default=(), converter=_path)
 
 
 @frozen
@@ -55,7 +70,7 @@ class OutlineKey(Key):
     """
 
 
-def fold_in(key: Key, index: int) -> Key:
+def fold_in(key: Key, index: SupportsIndex) -> Key:
     """Derive the key that a number (a step, an epoch, the position of a layer) selects.
 
     Raises:   OptionError unless 0 <= index < 2**32.
@@ -64,7 +79,7 @@ def fold_in(key: Key, index: int) -> Key:
     Key(entropy=7, path=(3, 1))
     """
     if type(index) is not int or not 0 <= index < INDEX_LIMIT:
-        _check_integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
+        index = _integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
     # Not through the constructor: what the key holds was checked, and a chain folds in a number for each layer.
     try:
         entropy, path = key.entropy, key.path
@@ -79,7 +94,7 @@ def fold_in(key: Key, index: int) -> Key:
 _new, _set = object.__new__, object.__setattr__
 
 
-def split(key: Key, count: int) -> tuple[Key, ...]:
+def split(key: Key, count: SupportsIndex) -> tuple[Key, ...]:
     """Derive `count` independent keys; the i-th is `fold_in(key, i)`.
 
     Raises:   OptionError unless 0 <= count <= 2**32.
@@ -87,8 +102,8 @@ def split(key: Key, count: int) -> tuple[Key, ...]:
     >>> split(Key(7), 2)
     (Key(entropy=7, path=(0,)), Key(entropy=7, path=(1,)))
     """
-    _check_integer("split(count)", count, INDEX_LIMIT + 1, "2**32 + 1")
-    return tuple(fold_in(key, index) for index in range(count))
+    last = _integer("split(count)", count, INDEX_LIMIT + 1, "2**32 + 1")
+    return tuple(fold_in(key, index) for index in range(last))
 
 
 def generator(key: Key) -> "Generator":
@@ -111,6 +126,7 @@ def generator(key: Key) -> "Generator":
 def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
     """Draw integers from 0 to 65535, all equally likely: what `generator(key).integers` gives, in half its time.
 
+    >>> import numpy as np
     >>> random_words(Key(7), (3,)).tolist() == generator(Key(7)).integers(0, 2**16, 3, np.uint16).tolist()
     True
     """
@@ -122,10 +138,3 @@ def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
 def _no_key(key: object) -> OptionError:
     remedy = f"pass Key({key})" if type(key) is int else "pass for instance Key(0)"
     return OptionError("key", "a Key", repr(key), remedy)
-
-
-def _check_integer(where: str, value: object, limit: int, limit_text: str) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise OptionError(where, "an integer", repr(value), "use a Python int")
-    if not 0 <= value < limit:
-        raise OptionError(where, f"0 <= value < {limit_text}", value, "choose another number, for instance modulo it")

@@ -78,9 +78,18 @@ def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str
 def spell(value: object) -> str:
     """Write one argument of a construction: a literal, a layer, or a function bound to its options.
 
-    >>> spell((1, 2.5)), spell(partial(expression, "f"))
+    Numbers and arrays of other libraries are written as Python's own.
+
+    >>> import numpy as np
+    >>> spell((np.int64(1), 2.5)), spell(partial(expression, "f"))
     ('(1, 2.5)', "expression('f')")
     """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return f"[{', '.join(map(spell, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(spell, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, partial):
         return expression(value.func.__name__.lstrip("_"), value.args, value.keywords)
     if callable(value) and not isinstance(value, Layer):

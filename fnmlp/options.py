@@ -1,15 +1,24 @@
-"""Checks of options at the door, shared by constructors; each names the option and its range."""
+"""Checks of options at the door, shared by constructors; each names the option and its range.
 
-from collections.abc import Callable
+They return Python's own numbers and strings, whatever library's they were given: these are what a name, a state and a
+file can hold, and a Python float never promotes float32.
+"""
+
+from collections.abc import Callable, Iterable
 from inspect import signature
 from math import isfinite, nan
-from typing import Any
+from numbers import Complex, Real
+from operator import index
+from typing import Any, SupportsIndex
 
 from fnmlp.errors import OptionError, ShapeError, StructureError
 
+FLOATS = ("float32", "float64")
+"""The dtypes of parameters."""
+
 
 def positive(where: str, value: float) -> float:
-    """Return `value` as a Python float (which never promotes float32) if it is finite and above 0.
+    """Return `value` as a Python float if it is finite and above 0.
 
     >>> positive("sgd(rate)", -1.0)
     Traceback (most recent call last):
@@ -17,7 +26,7 @@ def positive(where: str, value: float) -> float:
     """
     number = _to_float(value)
     if not isfinite(number) or number <= 0:
-        raise OptionError(where, "a finite number above 0", _short(value), "choose for instance 0.1")
+        raise OptionError(where, "a finite number above 0", shown(value), "choose for instance 0.1")
     return number
 
 
@@ -29,50 +38,92 @@ def finite(where: str, value: float) -> float:
     """
     number = _to_float(value)
     if not isfinite(number):
-        raise OptionError(where, "a finite number", _short(value), "choose for instance 1.0")
+        raise OptionError(where, "a finite number", shown(value), "choose for instance 1.0")
     return number
 
 
 def _to_float(value: Any) -> float:
     """Return NaN for what is no number, or none that a float can hold."""
+    if type(value) is float:
+        return value
+    is_complex = isinstance(value, Complex) and not isinstance(value, Real)
+    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
+    if is_complex or not is_number or getattr(value, "ndim", 0):
+        return nan
     try:
-        return float(value) if hasattr(value, "__float__") else nan
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         return nan
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
+    """Return what an error shows of a value: Python itself refuses to write integers of thousands of digits.
+
+    >>> shown(1.5), shown(10**5000)
+    ('1.5', 'an integer of too many digits')
+    """
     return "an integer of too many digits" if isinstance(value, int) and abs(value) > 10**40 else repr(value)
 
 
-def count(where: str, value: int) -> int:
-    """Return `value` if it is an integer of at least 1.
+def to_int(value: Any) -> int | None:
+    """Return any library's integer as Python's own, and None for what is none: True and False are not.
+
+    >>> import numpy as np
+    >>> to_int(np.int64(3)), to_int(np.array(3)), to_int(3.0), to_int(True)
+    (3, 3, None, None)
+    """
+    if type(value) is int:
+        return value
+    try:
+        return None if isinstance(value, bool) else int(index(value))
+    except TypeError:
+        return None
+
+
+def integer(where: str, value: SupportsIndex) -> int:
+    """Return `value` as a Python int if it is an integer.
+
+    >>> integer("softmax(axis)", 1.5)
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: softmax(axis): expected an integer, got 1.5; use a Python int, such as 1
+    """
+    number = to_int(value)
+    if number is None:
+        raise OptionError(where, "an integer", shown(value), "use a Python int, such as 1")
+    return number
+
+
+def count(where: str, value: SupportsIndex) -> int:
+    """Return `value` as a Python int if it is an integer of at least 1.
 
     >>> count("linear(out)", 0)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: linear(out): expected an integer of at least 1, got 0; choose for instance 1
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise OptionError(where, "an integer of at least 1", repr(value), "choose for instance 1")
-    return int(value)
+    return _at_least(1, where, value)
 
 
-def not_negative(where: str, value: int) -> int:
-    """Return `value` if it is an integer of at least 0."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
-        raise OptionError(where, "an integer of at least 0", repr(value), "choose for instance 0")
-    return int(value)
+def not_negative(where: str, value: SupportsIndex) -> int:
+    """Return `value` as a Python int if it is an integer of at least 0."""
+    return _at_least(0, where, value)
+
+
+def _at_least(least: int, where: str, value: SupportsIndex) -> int:
+    number = to_int(value)
+    if number is None or number < least:
+        raise OptionError(where, f"an integer of at least {least}", shown(value), f"choose for instance {least}")
+    return number
 
 
 def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
-    """Return `value` if it is one of the names that are known.
+    """Return the one of the names that `value` is.
 
     >>> one_of("mse(reduction)", "mean", ("mean", "sum"))
     'mean'
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise OptionError(where, " or ".join(map(repr, choices)), repr(value), "choose one of these")
-    return value
+    return choices[choices.index(value)]
 
 
 def float_dtype(where: str, dtype: object) -> str:
@@ -83,9 +134,9 @@ def float_dtype(where: str, dtype: object) -> str:
     ('float32', 'float64')
     """
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype).rpartition(".")[2])
-    if name not in ("float32", "float64"):
-        raise OptionError(where, "'float32' or 'float64'", repr(dtype), "choose one of these")
-    return name
+    if name not in FLOATS:
+        raise OptionError(where, " or ".join(map(repr, FLOATS)), repr(dtype), "choose one of these")
+    return FLOATS[FLOATS.index(name)]
 
 
 def example_shape(where: str, shape: Any) -> tuple[int, ...]:
@@ -95,10 +146,13 @@ def example_shape(where: str, shape: Any) -> tuple[int, ...]:
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: train_state(example): expected the shape of one input, got 784; write (784,)
     """
-    if isinstance(shape, (tuple, list)) and all(type(size) is int or hasattr(size, "__index__") for size in shape):
-        return tuple(map(int, shape))
-    remedy = f"write ({shape},)" if isinstance(shape, int) else "write a tuple of integers, such as (784,)"
-    raise ShapeError(where, "the shape of one input", _said(shape), remedy)
+    given = list(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else [None]
+    sizes = [size for size in map(to_int, given) if size is not None and size >= 0]
+    if len(sizes) < len(given):
+        alone = to_int(shape)
+        remedy = "write a tuple of integers, such as (784,)" if alone is None else f"write ({alone},)"
+        raise ShapeError(where, "the shape of one input", _said(shape), remedy)
+    return tuple(sizes)
 
 
 def of_kind(where: str, value: Any, kind: type, example: str) -> None:
@@ -147,7 +201,7 @@ def _way(value: Any, remedy: str) -> str:
 def _said(value: Any) -> str:
     """Say what came: a plain value itself, of all else the kind."""
     if value is None or isinstance(value, (bool, int, float, str, tuple, list)):
-        text = _short(value)
+        text = shown(value)
         return text if len(text) <= 60 else f"{text[:57]}..."
     name = getattr(value, "__name__", None)
     return f"the function {name}" if callable(value) and name else type(value).__name__
@@ -162,7 +216,7 @@ def fraction(where: str, value: float) -> float:
     """
     number = _to_float(value)
     if not 0 <= number < 1:
-        raise OptionError(where, "a number of at least 0 and below 1", _short(value), "choose for instance 0.1")
+        raise OptionError(where, "a number of at least 0 and below 1", shown(value), "choose for instance 0.1")
     return number
 
 
@@ -174,5 +228,5 @@ def at_least_0(where: str, value: float) -> float:
     """
     number = _to_float(value)
     if not isfinite(number) or number < 0:
-        raise OptionError(where, "a finite number of at least 0", _short(value), "choose for instance 0.1")
+        raise OptionError(where, "a finite number of at least 0", shown(value), "choose for instance 0.1")
     return number

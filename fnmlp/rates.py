@@ -59,7 +59,8 @@ def rate_range(
     if first >= last:
         remedy = "choose for instance lowest=1e-6, highest=10.0"
         raise OptionError("rate_range", "lowest < highest", f"lowest={first}, highest={last}", remedy)
-    if count("rate_range(steps)", steps) < 2:
+    steps = count("rate_range(steps)", steps)
+    if steps < 2:
         raise OptionError("rate_range(steps)", "an integer of at least 2", steps, "choose for instance 100")
     ways = [step / (steps - 1) for step in range(steps)]
     rates = [first ** (1 - way) * last**way for way in ways]

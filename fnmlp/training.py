@@ -190,7 +190,8 @@ def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> A
     inputs = as_array("predict(inputs)", inputs, next(iter(tree_leaves(params)), None))
     if not inputs.ndim:
         raise ShapeError("predict(inputs)", "rows of inputs", "a single number", "give it a row axis, as in x[None]")
-    rows = range(0, max(inputs.shape[0], 1), count("predict(size)", size))
+    size = count("predict(size)", size)
+    rows = range(0, max(inputs.shape[0], 1), size)
     outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
     if len(outputs) == 1:
         return outputs[0]

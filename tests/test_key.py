@@ -80,8 +80,8 @@ def test_a_path_that_is_no_tuple_is_refused(path: Any) -> None:
 
 
 def test_numpy_integers_are_as_good_as_ints() -> None:
-    assert fold_in(Key(np.int64(7)), np.uint8(3)) == Key(7, (3,))  # type: ignore[arg-type]
-    assert numbers(fold_in(Key(np.int64(7)), np.uint8(3))) == numbers(Key(7, (3,)))  # type: ignore[arg-type]
+    assert fold_in(Key(np.int64(7)), np.uint8(3)) == Key(7, (3,))
+    assert numbers(fold_in(Key(np.int64(7)), np.uint8(3))) == numbers(Key(7, (3,)))
 
 
 def test_a_generator_starts_anew_at_each_call() -> None:

@@ -60,3 +60,11 @@ def test_a_choice_is_returned_and_anything_else_refused_with_the_choices() -> No
     for value in ("Sum", "", None, 0, ["sum"]):
         with pytest.raises(OptionError, match="'mean' or 'sum'"):
             one_of("f(x)", value, ("mean", "sum"))  # type: ignore[arg-type]
+
+
+@NUMBERS
+@pytest.mark.parametrize("value", [np.complex64(1), np.array([0.5]), np.array([[1]]), b"1", np.array(1j)], ids=repr)
+def test_numbers_are_not_made_of_what_float_takes_apart_from_them(check: Callable[[str, Any], Any], value: Any) -> None:
+    # float() drops the imaginary part of np.complex64, and takes an array of one number where NumPy is old.
+    with pytest.raises(OptionError, match=r"f\(x\): expected a finite number"):
+        check("f(x)", value)

@@ -48,8 +48,9 @@ def linear(
         raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
     options: dict[str, object] = {"bias": False} if not bias else {}
     options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
-    name = expression("linear", [count("linear(out)", out)], options)
-    init = partial(_linear_init, int(out), weight_init, bias_init if bias else None)
+    out = count("linear(out)", out)
+    name = expression("linear", [out], options)
+    init = partial(_linear_init, out, weight_init, bias_init if bias else None)
     return Layer(name, init, _linear_apply, _linear_vjp)
 
 
@@ -116,12 +117,12 @@ def maxout(
     >>> maxout(2, 3).init(Key(0), (4,))[0].weight.shape
     (4, 6)
     """
-    count("maxout(out)", out)
-    if count("maxout(pieces)", pieces) == 1:
+    out, pieces = count("maxout(out)", out), count("maxout(pieces)", pieces)
+    if pieces == 1:
         raise OptionError("maxout(pieces)", "at least 2 pieces", pieces, "use linear(out) for a single one")
-    name = expression("maxout", [int(out), int(pieces)], _initializers("maxout", weight_init, bias_init))
-    init = partial(_maxout_init, int(out), int(pieces), weight_init, bias_init)
-    return Layer(name, init, partial(_maxout_apply, int(pieces)), partial(_maxout_vjp, int(pieces)))
+    name = expression("maxout", [out, pieces], _initializers("maxout", weight_init, bias_init))
+    init = partial(_maxout_init, out, pieces, weight_init, bias_init)
+    return Layer(name, init, partial(_maxout_apply, pieces), partial(_maxout_vjp, pieces))
 
 
 def _maxout_init(

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, read_only, to_dtype, unshared
-from fnmlp.errors import OptionError, ShapeError
+from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
+from fnmlp.options import integer
 from fnmlp.special import narrow, widen
 
 MANY, SHORT = 32, 64
@@ -28,7 +29,8 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    name = _along("softmax", axis)
+    axis = integer("softmax(axis)", axis)
+    name = expression("softmax", (), {} if axis == -1 else {"axis": axis})
     init = partial(_axis_init, "softmax", axis)
     return Layer(name, init, partial(_softmax_apply, axis), partial(_softmax_vjp, axis))
 
@@ -81,7 +83,8 @@ def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     array([[-6.93147181e-01, -6.93147181e-01],
            [-3.72007598e-44, -1.00000000e+02]])
     """
-    name = _along("log_softmax", axis)
+    axis = integer("log_softmax(axis)", axis)
+    name = expression("log_softmax", (), {} if axis == -1 else {"axis": axis})
     init = partial(_axis_init, "log_softmax", axis)
     return Layer(name, init, partial(_log_softmax_apply, axis), partial(_log_softmax_vjp, axis))
 
@@ -123,13 +126,6 @@ def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
     others = xp.sum(exponentials - largest, axis=axis, keepdims=True)
     others = others + (xp.sum(largest, axis=axis, keepdims=True) - 1)
     return shifted, exponentials, others
-
-
-def _along(constructor: str, axis: int) -> str:
-    """Write the name of a layer that acts along an axis."""
-    if isinstance(axis, bool) or not isinstance(axis, int):
-        raise OptionError(f"{constructor}(axis)", "an integer", repr(axis), "use -1 for the last axis")
-    return expression(constructor, (), {} if axis == -1 else {"axis": axis})
 
 
 def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)

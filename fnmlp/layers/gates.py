@@ -39,7 +39,8 @@ def gelu(*, approximate: str = "none") -> Layer[tuple[()]]:
     >>> gelu().apply((), np.array([-5.0, 0.0, 5.0]))
     array([-1.43325786e-06,  0.00000000e+00,  4.99999857e+00])
     """
-    if one_of("gelu(approximate)", approximate, ("none", "tanh")) == "none":
+    approximate = one_of("gelu(approximate)", approximate, ("none", "tanh"))
+    if approximate == "none":
         return _gate("gelu()", special.normal_tail, _normal_density)
     return _gate(expression("gelu", (), {"approximate": approximate}), _cubic_tail, _cubic_density)
 

@@ -42,16 +42,13 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    at_least_1("embedding(count)", count)
-    at_least_1("embedding(width)", width)
+    size = at_least_1("embedding(count)", count), at_least_1("embedding(width)", width)
     if not callable(table_init):
         remedy = "use for instance normal(0.1)"
         raise OptionError("embedding(table_init)", "an initializer", repr(table_init), remedy)
     options = {} if table_init is STANDARD_NORMAL else {"table_init": table_init}
-    name = expression("embedding", [int(count), int(width)], options)
-    return Layer(
-        name, partial(_embedding_init, name, (int(count), int(width)), table_init), _embedding_apply, _embedding_vjp
-    )
+    name = expression("embedding", size, options)
+    return Layer(name, partial(_embedding_init, name, size, table_init), _embedding_apply, _embedding_vjp)
 
 
 def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, shape: Shape) -> tuple[Embedding, Shape]:

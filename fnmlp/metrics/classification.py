@@ -137,7 +137,7 @@ def f1(*, average: str = "macro") -> Metric:
 
 
 def _of_classes(where: str, average: str, given: float, belonging: float) -> Metric:
-    one_of(f"{where}(average)", average, ("macro", "none"))
+    average = one_of(f"{where}(average)", average, ("macro", "none"))
     return summed(_matrix, partial(_score_classes, average, given, belonging), sums=1)
 
 
