@@ -173,5 +173,5 @@ def _figure(width: float, height: float) -> "Figure":
         from matplotlib.figure import Figure
     except ImportError as error:
         remedy = "pip install 'fnmlp[examples]'"
-        raise MissingDependencyError("plots", "matplotlib", "none installed", remedy) from error
+        raise MissingDependencyError.of("plots", "matplotlib", error, remedy) from error
     return Figure(figsize=(width, height), layout="constrained")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import importlib
+import importlib.abc
 from pathlib import Path
 import sys
 
@@ -14,8 +15,7 @@ from fnmlp.data.cache import cache_folder
 from fnmlp.errors import DataNotFoundError, MissingDependencyError
 import fnmlp.testing.strategies
 
-
-@pytest.mark.parametrize(
+CALLS = pytest.mark.parametrize(
     ("package", "call"),
     [
         ("sklearn.datasets", data.digits),
@@ -25,12 +25,51 @@ import fnmlp.testing.strategies
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
 )
+
+
+@CALLS
 def test_what_needs_an_absent_package_names_it(
     package: str, call: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match="pip install"):
+    with pytest.raises(MissingDependencyError, match=f"no module {package}; pip install"):
         call()
+
+
+class Broken(importlib.abc.MetaPathFinder):
+    """Finds one package, whose import fails as that of a package does that was built for another machine."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:  # noqa: ARG002 (a finder takes them)
+        """Fail for the package."""
+        if name == self.package:
+            raise ImportError("libgomp.so.1: cannot open shared object file")
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Break the import of the package that the test names."""
+    package: str = request.getfixturevalue("package")
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(package), *sys.meta_path])
+    return package
+
+
+@CALLS
+@pytest.mark.usefixtures("broken")
+def test_a_broken_package_is_not_called_missing(package: str, call: Callable[[], object]) -> None:
+    with pytest.raises(MissingDependencyError, match="got ImportError: libgomp") as caught:
+        call()
+    assert "no module" not in str(caught.value), package
+
+
+@pytest.mark.parametrize("package", ["pooch"])
+@pytest.mark.usefixtures("broken")
+def test_a_broken_pooch_is_no_reason_to_go_without_a_cache(package: str) -> None:
+    with pytest.raises(MissingDependencyError, match=f"expected {package}, got ImportError: libgomp"):
+        cache_folder()
 
 
 def test_without_pooch_there_is_no_cache_and_no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

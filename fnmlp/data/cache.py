@@ -11,7 +11,7 @@ import tempfile
 
 from fnmlp.arrays import Array
 from fnmlp.data.idx import encode_header, read_idx
-from fnmlp.errors import DataError
+from fnmlp.errors import DataError, MissingDependencyError
 
 try:
     import fcntl
@@ -23,11 +23,17 @@ SCRATCH = ".download-"
 
 
 def cache_folder() -> Path | None:
-    """Return the user's cache folder of this package, or None where pooch is not installed to name it."""
+    """Return the user's cache folder of this package, or None where pooch is not installed to name it.
+
+    Raises:   MissingDependencyError where pooch is installed and can't be imported.
+    """
     try:
         import pooch
-    except ImportError:
-        return None
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "pooch":
+            return None
+        remedy = "mend its installation, for instance with pip install --force-reinstall pooch"
+        raise MissingDependencyError.of("cache", "pooch", error, remedy) from error
     return Path(pooch.os_cache("fnmlp"))
 
 

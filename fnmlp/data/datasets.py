@@ -80,7 +80,7 @@ def digits() -> Dataset:
         from sklearn.datasets import load_digits
     except ImportError as error:
         remedy = "pip install 'fnmlp[examples]'"
-        raise MissingDependencyError("digits", "scikit-learn", "none installed", remedy) from error
+        raise MissingDependencyError.of("digits", "scikit-learn", error, remedy) from error
     bunch: Any = load_digits()
     images = read_only(bunch.images.astype(np.uint8))
     labels = read_only(bunch.target.astype(np.uint8))

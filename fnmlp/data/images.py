@@ -25,9 +25,8 @@ def read_image(path: str | os.PathLike[str], shape: Shape, *, white: int = 255, 
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
-        raise MissingDependencyError(
-            "read_image", "Pillow", "none installed", "pip install 'fnmlp[examples]'"
-        ) from error
+        remedy = "pip install 'fnmlp[examples]'"
+        raise MissingDependencyError.of("read_image", "Pillow", error, remedy) from error
     name = os.fspath(path)
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
         raise DataError(name, "a picture", "a folder, pipe or device", "give a PNG file")

@@ -46,7 +46,7 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:
     remedy = "pip install 'fnmlp[testing]'"
-    raise MissingDependencyError("fnmlp.testing.strategies", "Hypothesis", "none installed", remedy) from error
+    raise MissingDependencyError.of("fnmlp.testing.strategies", "Hypothesis", error, remedy) from error
 
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
 """What arithmetic treats apart from other numbers; the smallest and largest of the dtype are added."""
