@@ -6,11 +6,12 @@ they stand one inside the other, and nothing is trained that nobody asks for.
 
 from collections.abc import Callable, Iterable, Iterator
 from math import inf, isnan
-from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from fnmlp.arrays import namespace
 from fnmlp.errors import DataError, OptionError, StructureError
 from fnmlp.options import count
+from fnmlp.tree import tree_leaves
 
 State = TypeVar("State")
 
@@ -38,7 +39,7 @@ def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> It
     """Pass pairs of state and score on, until the score was not above the best so far for `patience` states in a row.
 
     The states that were waited for in vain are passed on too; `best_state` leaves them. A score of NaN is above
-    nothing.
+    nothing, and so is that of a state whose parameters hold NaN.
     Raises:   OptionError unless patience is an integer of at least 1; StructureError for what is no pair.
     Source:   Goodfellow, Bengio & Courville 2016, "Deep Learning", algorithm 7.1.
 
@@ -52,7 +53,8 @@ def _until_in_vain(pairs: Iterable[tuple[State, float]], patience: int) -> Itera
     best, waited = -inf, 0
     for state, score in check_pairs("early_stopping", pairs):
         yield state, score
-        best, waited = (score, 0) if score > best else (best, waited + 1)
+        rises = score > best and not holds_nan(state)
+        best, waited = (score, 0) if rises else (best, waited + 1)
         if waited == patience:
             return
 
@@ -60,17 +62,41 @@ def _until_in_vain(pairs: Iterable[tuple[State, float]], patience: int) -> Itera
 def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
     """Return the state with the highest score, and the score; of equals the first.
 
+    A state whose parameters hold NaN is never best, whatever its score.
     Raises:   DataError where there is no state, or none whose score is a number; StructureError for what is no pair.
 
     >>> best_state(zip("abcd", [1, 3, float("nan"), 3]))
     ('b', 3)
     """
-    numbers = (pair for pair in check_pairs("best_state", pairs) if not isnan(pair[1]))
-    best = max(numbers, key=itemgetter(1), default=None)
+    best: tuple[State, float] | None = None
+    for state, score in check_pairs("best_state", pairs):
+        above = not isnan(score) if best is None else score > best[1]
+        if above and not holds_nan(state):
+            best = state, score
     if best is None:
-        remedy = "pass pairs of state and score; where all scores are NaN, train with a smaller rate"
+        remedy = "pass pairs of state and score; where scores or parameters are NaN, train with a smaller rate"
         raise DataError("best_state", "a state whose score is a number", "none", remedy)
     return best
+
+
+def holds_nan(state: Any) -> bool:
+    """Tell whether the parameters of a state, or the state itself where it has no such field, hold NaN.
+
+    >>> holds_nan((1.0, (float("nan"),))), holds_nan({"no": "tree"})
+    (True, False)
+    """
+    try:
+        leaves = tree_leaves(getattr(state, "params", state))
+    except StructureError:  # a state of the user's own that is no tree
+        return False
+    return any(map(_is_nan, leaves))
+
+
+def _is_nan(leaf: Any) -> bool:
+    if not hasattr(leaf, "dtype"):
+        return isinstance(leaf, float) and isnan(leaf)
+    xp = namespace(leaf)
+    return bool(xp.isdtype(leaf.dtype, "real floating") and xp.any(xp.isnan(leaf)))
 
 
 def check_pairs(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:

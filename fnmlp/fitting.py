@@ -3,11 +3,9 @@
 from math import prod
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
-
-BLOCK = 128
-"""Rows that are added up one after another; larger numbers of them are halved."""
+from fnmlp.moments import moments
 
 
 def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
@@ -20,8 +18,7 @@ def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
     Units:    those of x. The deviation divides by the number of rows, not by one less.
     Raises:   DataError for no rows, and for what is not finite; ShapeError for more axes; DtypeError for what are no
               real numbers.
-    Source:   sklearn.preprocessing.StandardScaler; merging: Chan, Golub & LeVeque 1979, "Updating formulae and a
-              pairwise algorithm for computing sample variances", eq. 2.1.
+    Source:   sklearn.preprocessing.StandardScaler; see `fnmlp.moments`.
 
     >>> import numpy as np
     >>> from fnmlp.layers import standardize
@@ -31,30 +28,19 @@ def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
     >>> standardize(*fit_standardize(x))
     standardize((5.0, 1.0), (2.0, 1.0))
     """
+    x = as_array("fit_standardize", x)
     _check(x, per_feature)
     xp, count = namespace(x), x.shape[0]
-    mean, squares = _moments(x if x.ndim == 1 else xp.reshape(x, (count, -1)))
-    if not per_feature and mean.ndim:
-        within, (mean, between) = xp.sum(squares), _moments(mean)
-        squares, count = within + between * count, prod(x.shape)
+    rows = x if x.ndim == 1 else xp.reshape(x, (count, -1))
+    pooled = rows.ndim == 2 and not per_feature
+    reference = to_dtype(rows[:1, :1] if pooled else rows[:1, ...], "float64")
+    _, mean, squares = moments(rows, reference)
+    if pooled:
+        _, centre, between = moments(mean, mean[:1])
+        mean, squares, count = mean[:1] + centre, xp.sum(squares) + between * count, prod(x.shape)
+    mean = (reference + mean)[(0, 0) if pooled else (0, ...)]
     deviation = xp.where(squares > 0, xp.sqrt(squares / count), xp.ones_like(squares))
     return _plain(mean), _plain(deviation)
-
-
-def _moments(x: Array) -> tuple[Array, Array]:
-    """Return the mean of the rows and the sum of their squared distances from it, which is exactly 0 for equal rows."""
-    xp, rows = namespace(x), x.shape[0]
-    if rows <= BLOCK:
-        x = to_dtype(x, "float64")
-        away = x - x[:1, ...]
-        mean = xp.mean(away, axis=0)
-        away = away - mean
-        return x[0, ...] + mean, xp.sum(away * away, axis=0)
-    half = rows // 2
-    (left, left_squares), (right, right_squares) = _moments(x[:half, ...]), _moments(x[half:, ...])
-    apart = right - left
-    share = (rows - half) / rows
-    return left + apart * share, left_squares + right_squares + apart * apart * (half * share)
 
 
 def _plain(x: Array) -> Any:

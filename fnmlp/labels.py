@@ -37,6 +37,21 @@ def at_labels(x: Array, labels: Array) -> Array:
     return chosen
 
 
+def largest(y: Array) -> Array:
+    """Return the place of the largest number of each row, the first of equal ones; -1 for a row that holds NaN.
+
+    NumPy's argmax takes NaN for the largest: outputs of nothing but NaN would all be of class 0.
+
+    >>> import numpy as np
+    >>> largest(np.array([[0.5, 2.0], [np.nan, np.nan]]))
+    array([ 1, -1])
+    """
+    xp = namespace(y)
+    places = xp.argmax(y, axis=1)
+    found: Array = xp.where(xp.any(xp.isnan(y), axis=1), 0 * places - 1, places)
+    return found
+
+
 def check_labels(labels: Array, classes: int) -> None:
     """Refuse labels that are not integers 0 … classes - 1 in one axis; NumPy's indexing would take -1 in silence.
 

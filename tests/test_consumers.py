@@ -5,6 +5,7 @@ from itertools import count, islice
 from math import inf, isnan, nan
 from typing import Any
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -69,6 +70,29 @@ def test_the_best_state_is_the_first_of_the_highest_scores(values: list[float]) 
             best_state(enumerate(values))
         return
     assert best_state(enumerate(values)) == (values.index(max(numbers)), max(numbers))
+
+
+@pytest.mark.parametrize("place", ["weight", "bias"])
+def test_a_state_whose_parameters_are_nan_is_never_best_however_good_its_score(place: str) -> None:
+    # A model of NaN was counted as class 0, so that the accuracy of a diverged run could be the best.
+    good = fn.train_state(fn.linear(2), fn.sgd(0.1), key=fn.Key(0), example=(3,))
+    assert isnan(good.loss)
+    wrong = getattr(good.params, place).copy()
+    wrong[0] = nan
+    bad = attrs.evolve(good, params=attrs.evolve(good.params, **{place: wrong}), loss=0.0)
+    for states in ((good, bad), (good.params, bad.params)):
+        pairs = [(states[0], 0.1), (states[1], 0.9), (states[1], 0.95), (states[0], 0.1)]
+        assert best_state(pairs) == (states[0], 0.1)
+        assert best_state(pairs[::-1]) == (states[0], 0.1)
+        assert len(list(early_stopping(pairs, patience=2))) == 3
+        with pytest.raises(DataError, match="train with a smaller rate"):
+            best_state(pairs[1:3])
+
+
+def test_a_state_of_the_users_own_need_not_be_a_tree() -> None:
+    states = [{"loss": nan}, ["text"], "text", np.array(["a"]), np.zeros(2, int)]
+    for state in states:
+        assert best_state([(state, 1.0), (None, 0.0)]) == (state, 1.0)
 
 
 def test_states_need_not_be_comparable() -> None:

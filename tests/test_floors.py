@@ -26,6 +26,7 @@ FLOORS = {
     "labels": 1.0,
     "special": 1.0,
     "weights": 1.1,
+    "moments": 1.1,
     "layer": 2.0,
     "initializers": 2.0,
     "losses": 2.0,

@@ -108,7 +108,7 @@ def test_a_row_that_is_not_finite_is_named(bad: float) -> None:
         (np.zeros((3, 2), complex), DtypeError),
         (np.zeros((3, 2), object), DtypeError),
         (np.array([["1"]]), DtypeError),
-        ([[1.0]], DtypeError),
+        ([["1"]], DtypeError),
     ],
 )
 def test_what_can_not_be_fitted_is_refused(x: Any, kind: type[Exception]) -> None:

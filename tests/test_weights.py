@@ -13,8 +13,8 @@ import pytest
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.weights import with_weights
-from tests.catalogue import LOSSES
-from tests.specimens import LossSpecimen
+from tests.catalogue import LOSSES, METRICS
+from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
 from tests.steps import draw, seeds
 
 CLASSES = 4
@@ -180,3 +180,41 @@ def test_data_with_weights_that_are_none_are_refused_before_the_first_step(weigh
     data = fn.Batch(WEIGHED.inputs, WEIGHED.targets, np.full(6, weight))
     with pytest.raises(DataError, match=r"batch\(sample_weights\)"):
         fn.batches(data, size=2, key=fn.Key(0), epoch=0)
+
+
+# Metrics.
+
+
+@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+@given(seed=seeds)
+def test_a_metric_of_weighted_rows_is_that_of_repeated_rows(specimen: MetricSpecimen, seed: int) -> None:
+    y, target = specimen.point((6, CLASSES), seed)
+    expected = specimen.metric(y[OFTEN], target[OFTEN])
+    found = with_weights(specimen.metric, y, target, TIMES)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    if isinstance(specimen.metric, fn.Metric):
+        triples = [
+            (y[rows], target[rows], TIMES[rows]) for rows in (slice(0, 2), slice(2, 4), slice(4, 5), slice(5, 6))
+        ]
+        np.testing.assert_allclose(fn.fold_metric(specimen.metric, triples), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_an_evaluation_counts_weighted_rows_as_repeated_ones() -> None:
+    metrics = [specimen.metric for specimen in METRICS if specimen.draw is labels_like]
+    model = fn.chain(MODEL, fn.softmax())
+    params = (PARAMS, ())
+    loss = fn.on_labels(fn.mse)
+    found = fn.evaluate(model, loss, params, WEIGHED, metrics=metrics)
+    expected = fn.evaluate(model, loss, params, REPEATED, metrics=metrics)
+    for ours, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-13)
+
+
+@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+def test_a_metric_of_rows_that_count_nothing_is_an_error_and_not_nan(specimen: MetricSpecimen) -> None:
+    y, target = specimen.point((6, CLASSES), 1)
+    if specimen.metric is fn.confusion_matrix:
+        assert not fn.confusion_matrix(y, target, sample_weights=np.zeros(6)).any()
+        return
+    with pytest.raises(DataError, match="weights with a sum above 0"):
+        with_weights(specimen.metric, y, target, np.zeros(6))

@@ -3,35 +3,37 @@
 from functools import partial
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, ShapeError
-from fnmlp.labels import at_labels, check_labels, one_hot
-from fnmlp.metrics.fold import Metric, ratio, summed
+from fnmlp.labels import at_labels, check_labels, largest, one_hot
+from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
 from fnmlp.options import count, one_of
+from fnmlp.weights import Weights, row_weights
 
 SLACK = 1e-3
 """How far above 1 rounding may carry a share, in half precision too."""
 
 
-def accuracy(y: Array, labels: Array) -> float:
+def accuracy(y: Array, labels: Array, *, sample_weights: Weights = ()) -> float:
     """The fraction of rows whose largest output stands at the label; of equal outputs the first counts.
 
-    Shapes:   y (batch, classes), labels (batch,).
-    Raises:   DataError for no rows or a label out of range; ShapeError, DtypeError.
+    A row with NaN is wrong, whatever its label.
+    Shapes:   y (batch, classes), labels (batch,), sample_weights (batch,).
+    Raises:   DataError for no rows, a label out of range or a negative weight; ShapeError, DtypeError.
 
     >>> import numpy as np
     >>> accuracy(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
     0.5
     """
-    _check_rows("accuracy", y, labels)
-    xp = namespace(y)
-    return int(xp.count_nonzero(xp.argmax(y, axis=1) == labels)) / int(y.shape[0])
+    y, labels, weights = _rows("accuracy", y, labels, sample_weights)
+    return ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
 
 
-def confusion_matrix(y: Array, labels: Array) -> Array:
+def confusion_matrix(y: Array, labels: Array, *, sample_weights: Weights = ()) -> Array:
     """Count the rows of each label (down) by the class of their largest output (across).
 
-    Shapes:   y (batch, classes), labels (batch,) -> (classes, classes), int64.
+    A row with NaN has no class, and is in no column.
+    Shapes:   y (batch, classes), labels (batch,) -> (classes, classes), int64; with weights float64.
     Raises:   as `accuracy`.
 
     >>> import numpy as np
@@ -39,27 +41,47 @@ def confusion_matrix(y: Array, labels: Array) -> Array:
     array([[1, 0],
            [1, 0]])
     """
-    _check_rows("confusion_matrix", y, labels)
+    y, labels, weights = _rows("confusion_matrix", y, labels, sample_weights)
     xp, classes = namespace(y), y.shape[1]
     truth = one_hot(labels, classes, dtype="float64")
-    guess = one_hot(xp.argmax(y, axis=1), classes, dtype="float64")
-    counts: Array = xp.astype(truth.T @ guess, xp.int64)
-    return counts
+    if weights is not None:
+        truth = truth * weights[:, None]
+    counts: Array = truth.T @ _hot(largest(y), classes)
+    return xp.astype(counts, xp.int64) if weights is None else counts
 
 
-def _check_rows(where: str, y: Array, labels: Array) -> None:
+def _hot(places: Array, classes: int) -> Array:
+    """Return rows that are 1 at a place and 0 elsewhere, or all 0 for the place -1."""
+    return to_dtype(places[:, None] == namespace(places).arange(classes, device=places.device)[None, :], "float64")
+
+
+def _weight_of(chosen: Array, weights: Array | None) -> float:
+    """Return how much the rows that are chosen count together."""
+    xp = namespace(chosen)
+    if weights is None:
+        return int(xp.count_nonzero(chosen))
+    return float(xp.sum(weights * to_dtype(chosen, "float64")))
+
+
+def _rows(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array | None]:
+    """Return outputs, labels and weights as arrays, having refused those that do not fit."""
+    y, labels = as_array(f"{where}(y)", y), as_array("labels", labels)
     if y.ndim != 2 or labels.shape != y.shape[:1]:
         got = f"{tuple(y.shape)} and {tuple(labels.shape)}"
         raise ShapeError(where, "outputs (batch, classes) and labels (batch,)", got, "pass one label for each row")
+    if y.shape[1] < 2:
+        remedy = "give each class a column, such as numpy.hstack([0 * y, y])"
+        raise ShapeError(where, "outputs of at least 2 classes", tuple(y.shape), remedy)
     if not y.shape[0]:
         raise DataError(where, "at least one row", "an empty batch", "leave empty batches out")
     check_labels(labels, y.shape[1])
+    return y, labels, row_weights(where, sample_weights, y, "float64")
 
 
 def top_k_accuracy(k: int) -> Metric:
     """The fraction of rows in which the label is among the k largest outputs; of equal outputs the first counts.
 
-    `top_k_accuracy(1)` is `accuracy`, as a fold.
+    `top_k_accuracy(1)` is `accuracy`, as a fold. A row with NaN is wrong.
 
     Shapes:   y (batch, classes), labels (batch,).
     Raises:   OptionError unless k is an integer of at least 1; as `accuracy`.
@@ -73,21 +95,23 @@ def top_k_accuracy(k: int) -> Metric:
     return summed(partial(_count_top, count("top_k_accuracy(k)", k)), ratio, sums=2)
 
 
-def _count_top(k: int, y: Array, labels: Array) -> tuple[int, int]:
-    _check_rows("top_k_accuracy", y, labels)
+def _count_top(k: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[float, float]:
+    y, labels, weights = _rows("top_k_accuracy", y, labels, sample_weights)
     xp, classes = namespace(y), y.shape[1]
     places, label = xp.arange(classes, device=y.device)[None, :], labels[:, None]
     own = at_labels(y, labels)[:, None]
-    # What is not behind is before, so that NaN comes before every number, as it does in argmax.
-    behind = (y < own) | ((y == own) & (places >= label))
-    found = xp.count_nonzero(behind, axis=1) > classes - k
-    return int(xp.count_nonzero(found)), int(y.shape[0])
+    before = (y > own) | ((y == own) & (places < label))
+    found = (xp.count_nonzero(before, axis=1) < k) & ~xp.any(xp.isnan(y), axis=1)
+    return _weight_of(found, weights), weight_of_all(y, weights)
 
 
 def precision(*, average: str = "macro") -> Metric:
-    """Of the rows that are given to a class, the share that belongs to it; the mean over classes, or one for each.
+    """Of the rows that are given to a class, the share that belongs to it: an average over classes, or one for each.
 
-    A class that no row is given to has precision 0.
+    Averages are scikit-learn's: "macro" is the mean over all classes, "weighted" the mean weighted by the rows that
+    belong to each, "micro" is taken over the rows of all classes together, which is `accuracy`, and "none" gives one
+    number for each class. A class that no row is given to has precision 0. A row with NaN is wrong: it counts among
+    those given to its class, and is not right.
 
     Shapes:   y (batch, classes), labels (batch,); a number, or (classes,) with average="none".
     Raises:   OptionError for another average; as `accuracy`.
@@ -102,9 +126,9 @@ def precision(*, average: str = "macro") -> Metric:
 
 
 def recall(*, average: str = "macro") -> Metric:
-    """Of the rows that belong to a class, the share that is given to it; the mean over classes, or one for each.
+    """Of the rows that belong to a class, the share that is given to it: an average over classes, or one for each.
 
-    A class that no row belongs to has recall 0.
+    Averages and rows with NaN are as in `precision`. A class that no row belongs to has recall 0.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -119,10 +143,10 @@ def recall(*, average: str = "macro") -> Metric:
 
 
 def f1(*, average: str = "macro") -> Metric:
-    """The harmonic mean of precision and recall; the mean over classes, or one for each.
+    """The harmonic mean of precision and recall: an average over classes, or one for each.
 
     It is the right rows divided by the mean of the rows given to the class and those that belong to it; 0 for a class
-    without either.
+    without either. Averages and rows with NaN are as in `precision`.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -136,28 +160,43 @@ def f1(*, average: str = "macro") -> Metric:
     return _of_classes("f1", average, 0.5, 0.5)
 
 
+AVERAGES = ("macro", "micro", "weighted", "none")
+
+
 def _of_classes(where: str, average: str, given: float, belonging: float) -> Metric:
-    average = one_of(f"{where}(average)", average, ("macro", "none"))
-    return summed(_matrix, partial(_score_classes, average, given, belonging), sums=1)
+    average = one_of(f"{where}(average)", average, AVERAGES)
+    return summed(partial(_count_classes, where), partial(_score_classes, average, given, belonging), sums=3)
 
 
-def _matrix(y: Array, labels: Array) -> tuple[Array]:
-    return (to_dtype(confusion_matrix(y, labels), "float64"),)
+def _count_classes(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array]:
+    """Return for each class the rows given to it that belong to it, all that are given to it, and all that belong."""
+    y, labels, weights = _rows(where, y, labels, sample_weights)
+    xp, classes = namespace(y), y.shape[1]
+    belonging, places = one_hot(labels, classes, dtype="float64"), largest(y)
+    given = _hot(xp.where(places < 0, to_dtype(labels, "int64"), places), classes)
+    ones = xp.ones(y.shape[0], dtype=xp.float64, device=y.device)
+    counts = ones if weights is None else weights
+    return (counts * to_dtype(places == labels, "float64")) @ belonging, counts @ given, counts @ belonging
 
 
-def _score_classes(average: str, given: float, belonging: float, total: tuple[Array]) -> Any:
+def _score_classes(average: str, given: float, belonging: float, total: tuple[Array, Array, Array]) -> Any:
     """Divide the right rows of each class by a mean of those given to it and those that belong to it."""
-    xp, matrix = namespace(total[0]), total[0]
-    right = xp.linalg.diagonal(matrix)
-    rows = xp.sum(matrix, axis=0) * given + xp.sum(matrix, axis=1) * belonging
+    xp, (right, given_rows, own_rows) = namespace(total[0]), total
+    counting = check_counting(float(xp.sum(own_rows)))
+    rows = given_rows * given + own_rows * belonging
+    if average == "micro":
+        return float(xp.sum(right)) / counting
     scores = right / xp.where(rows == 0, rows + 1, rows)
+    if average == "weighted":
+        return float(xp.sum(scores * own_rows)) / counting
     return scores if average == "none" else float(xp.mean(scores))
 
 
 def expected_calibration_error(*, bins: int = 15) -> Metric:
     """By how much confidence and accuracy differ: their distance in each bin of confidence, weighted by its rows.
 
-    The confidence of a row is its largest share. Bins are equally wide, and hold their upper edge.
+    The confidence of a row is its largest share. Bins are equally wide, and hold their upper edge. It is NaN where an
+    output is.
 
     Shapes:   y (batch, classes) shares as softmax gives them, labels (batch,).
     Raises:   OptionError unless bins is an integer of at least 1; DataError for what is no share; as `accuracy`.
@@ -170,18 +209,20 @@ def expected_calibration_error(*, bins: int = 15) -> Metric:
     return summed(partial(_bin, count("expected_calibration_error(bins)", bins)), _calibration_error, sums=2)
 
 
-def _bin(bins: int, y: Array, labels: Array) -> tuple[Array, int]:
+def _bin(bins: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, float]:
     """Return for each bin how much more confidence than right answers there is, and the number of rows."""
-    _check_rows("expected_calibration_error", y, labels)
+    y, labels, weights = _rows("expected_calibration_error", y, labels, sample_weights)
     xp = namespace(y)
-    if not bool(xp.all((y >= 0) & (y <= 1 + SLACK))):
+    if bool(xp.any((y < 0) | (y > 1 + SLACK))):
         remedy = "end the model with softmax()"
-        raise DataError("expected_calibration_error", "shares between 0 and 1", "other numbers, or NaN", remedy)
+        raise DataError("expected_calibration_error", "shares between 0 and 1", "other numbers", remedy)
     confidence = to_dtype(xp.max(y, axis=1), "float64")
-    right = to_dtype(xp.argmax(y, axis=1) == labels, "float64")
-    place = xp.clip(xp.astype(xp.ceil(confidence * bins), xp.int64) - 1, 0, bins - 1)
-    return one_hot(place, bins, dtype="float64").T @ (confidence - right), int(y.shape[0])
+    surplus = confidence - to_dtype(largest(y) == labels, "float64")
+    known = xp.where(xp.isnan(confidence), xp.zeros_like(confidence), confidence)
+    place = xp.clip(xp.astype(xp.ceil(known * bins), xp.int64) - 1, 0, bins - 1)
+    surplus = surplus if weights is None else surplus * weights
+    return one_hot(place, bins, dtype="float64").T @ surplus, weight_of_all(y, weights)
 
 
-def _calibration_error(total: tuple[Array, int]) -> float:
-    return float(namespace(total[0]).sum(abs(total[0]))) / total[1]
+def _calibration_error(total: tuple[Array, float]) -> float:
+    return ratio((float(namespace(total[0]).sum(abs(total[0]))), total[1]))

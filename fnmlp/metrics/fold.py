@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial, reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from fnmlp.arrays import Array
+from fnmlp.arrays import Array, as_array, namespace
 from fnmlp.errors import DataError
 from fnmlp.tree import Tree, tree_map
+from fnmlp.weights import Weights, row_weights, with_weights
 
 
 @frozen
@@ -16,21 +17,21 @@ class Metric:
     """A fold over batches, made of three pure functions; called with all outputs and targets it is the whole fold.
 
     `init`    () -> the total before any batch: a tree of numbers.
-    `update`  (total, y, targets) -> the total with this batch.
+    `update`  (total, y, targets) -> the total with this batch; with an option `sample_weights`, for weights of rows.
     `result`  total -> the number, or the array, that it comes to.
     """
 
     init: Callable[[], Tree]
-    update: Callable[[Tree, Array, Array], Tree]
+    update: Callable[..., Tree]
     result: Callable[[Tree], Any]
 
-    def __call__(self, y: Array, target: Array) -> Any:
+    def __call__(self, y: Array, target: Array, *, sample_weights: Weights = ()) -> Any:
         """Return what the fold over a single batch comes to."""
-        return self.result(self.update(self.init(), y, target))
+        return self.result(with_weights(partial(self.update, self.init()), y, target, sample_weights))
 
 
-def fold_metric(metric: Metric, batches: Iterable[tuple[Array, Array]]) -> Any:
-    """Carry a metric over pairs of outputs and targets, holding no more than one of them.
+def fold_metric(metric: Metric, batches: Iterable[tuple[Array, ...]]) -> Any:
+    """Carry a metric over pairs of outputs and targets, or triples with weights, holding no more than one of them.
 
     Raises:   DataError for no batches; what the metric raises.
 
@@ -42,19 +43,23 @@ def fold_metric(metric: Metric, batches: Iterable[tuple[Array, Array]]) -> Any:
     """
     pairs = iter(batches)
     for first in pairs:
-        return metric.result(reduce(partial(_next, metric), pairs, metric.update(metric.init(), *first)))
+        return metric.result(reduce(partial(_next, metric), pairs, _next(metric, metric.init(), first)))
     raise DataError("fold_metric", "at least one batch", "none", "pass a fresh iterable, not one that is used up")
 
 
-def _next(metric: Metric, total: Tree, pair: tuple[Array, Array]) -> Tree:
-    return metric.update(total, *pair)
+def _next(metric: Metric, total: Tree, batch: tuple[Array, ...]) -> Tree:
+    return with_weights(partial(metric.update, total), *batch)
 
 
-def summed(measure: Callable[[Array, Array], tuple[Any, ...]], result: Callable[[Tree], Any], sums: int) -> Metric:
+Measure: TypeAlias = Callable[[Array, Array, Weights], tuple[Any, ...]]
+"""(y, targets, weights of the rows) -> what adds up over batches."""
+
+
+def summed(measure: Measure, result: Callable[[Tree], Any], sums: int) -> Metric:
     """Make a metric of what is measured on a batch and adds up over batches.
 
     >>> import numpy as np
-    >>> rows = summed(lambda y, target: (y.shape[0],), lambda total: total[0], sums=1)
+    >>> rows = summed(lambda y, target, weights: (y.shape[0],), lambda total: total[0], sums=1)
     >>> fold_metric(rows, [(np.zeros((2, 1)), np.zeros(2)), (np.zeros((3, 1)), np.zeros(3))])
     5.0
     """
@@ -65,15 +70,15 @@ def _zeros(sums: int) -> tuple[float, ...]:
     return (0.0,) * sums
 
 
-def _add(measure: Callable[[Array, Array], tuple[Any, ...]], total: Tree, y: Array, target: Array) -> Tree:
-    return tree_map(_plus, total, measure(y, target))
+def _add(measure: Measure, total: Tree, y: Array, target: Array, *, sample_weights: Weights = ()) -> Tree:
+    return tree_map(_plus, total, measure(y, target, sample_weights))
 
 
 def _plus(total: Any, more: Any) -> Any:
     return total + more
 
 
-def mean_over_rows(metric: Callable[[Array, Array], float]) -> Metric:
+def mean_over_rows(metric: Callable[..., float]) -> Metric:
     """Lift a function whose value is a mean over rows, such as `accuracy` or a loss's value, to a fold.
 
     Raises:   what the function raises.
@@ -87,15 +92,38 @@ def mean_over_rows(metric: Callable[[Array, Array], float]) -> Metric:
     return summed(partial(_rows_and_sum, metric), ratio, sums=2)
 
 
-def _rows_and_sum(metric: Callable[[Array, Array], float], y: Array, target: Array) -> tuple[float, int]:
-    rows = int(y.shape[0])
-    return float(metric(y, target)) * rows, rows
+def _rows_and_sum(metric: Callable[..., float], y: Array, target: Array, weights: Weights) -> tuple[float, float]:
+    y = as_array("mean_over_rows(y)", y)
+    counts = row_weights("mean_over_rows", weights, y, "float64")
+    rows = weight_of_all(y, counts)
+    if counts is not None and not rows:
+        return 0.0, 0.0
+    return float(with_weights(metric, y, target, weights)) * rows, rows
+
+
+def weight_of_all(y: Array, weights: Array | None) -> float:
+    """Return how much all rows count together.
+
+    >>> import numpy as np
+    >>> weight_of_all(np.zeros((3, 2)), None)
+    3
+    """
+    return int(y.shape[0]) if weights is None else float(namespace(y).sum(weights))
 
 
 def ratio(total: tuple[float, float]) -> float:
     """Return the first sum divided by the second.
 
+    Raises:   DataError where that is 0, because no row counts.
+
     >>> ratio((1.0, 2.0))
     0.5
     """
-    return total[0] / total[1]
+    return total[0] / check_counting(total[1])
+
+
+def check_counting(total: float) -> float:
+    """Return the sum of the weights of all rows, having refused 0: of nothing, no metric has a value."""
+    if not total:
+        raise DataError("metric", "weights with a sum above 0", "0", "leave data out in which nothing counts")
+    return total

@@ -3,16 +3,18 @@
 from math import prod
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, ShapeError
-from fnmlp.metrics.fold import Metric, ratio, summed
+from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
+from fnmlp.moments import NOTHING, Moments, merged, moments
+from fnmlp.weights import Weights, row_weights
 
-Spread: TypeAlias = tuple[Any, Any, Any, Any]
-"""Rows; and for each output the mean of its targets, their squared distances from it, and those from the outputs."""
+Spread: TypeAlias = tuple[Any, Moments, Any]
+"""For each output: what targets are measured from, their moments, and their squared distances from the outputs."""
 
 
 def mean_absolute_error() -> Metric:
-    """The mean of |y - target| over all elements.
+    """The mean of |y - target| over all elements; NaN where an output is.
 
     Shapes:   y and target alike.
     Units:    those of y.
@@ -25,24 +27,28 @@ def mean_absolute_error() -> Metric:
     return summed(_absolute_errors, ratio, sums=2)
 
 
-def _absolute_errors(y: Array, target: Array) -> tuple[float, int]:
-    _check_alike("mean_absolute_error", y, target)
-    xp = namespace(y)
-    error = to_dtype(y, "float64") - to_dtype(target, "float64")
-    return float(xp.sum(xp.abs(error))), prod(y.shape)
+def _absolute_errors(y: Array, target: Array, sample_weights: Weights) -> tuple[float, float]:
+    y, target = _alike("mean_absolute_error", y, target)
+    xp, weights = namespace(y), row_weights("mean_absolute_error", sample_weights, y, "float64")
+    error = _weighted(xp.abs(to_dtype(y, "float64") - to_dtype(target, "float64")), weights)
+    return float(xp.sum(error)), weight_of_all(y, weights) * prod(y.shape[1:])
+
+
+def _weighted(x: Array, weights: Array | None) -> Array:
+    """Multiply each row by its weight."""
+    return x if weights is None else x * namespace(x).reshape(weights, (-1, *(1,) * (x.ndim - 1)))
 
 
 def r2() -> Metric:
     """Coefficient of determination: the share of the targets' variance that the outputs explain, averaged over outputs.
 
     1 is perfect, 0 is what the targets' mean achieves, and less is possible. Where targets do not vary it is 1 for
-    outputs that hit them exactly, and else 0. Batches are merged by their means, so that large targets do not cancel.
+    outputs that hit them exactly, and else 0. It is NaN where an output is. Large targets do not cancel.
 
     Shapes:   y and target alike: (batch,) or (batch, outputs).
     Units:    none.
     Raises:   DataError for no rows; ShapeError where y and target differ, or have other axes.
-    Source:   sklearn.metrics.r2_score; merging: Chan, Golub & LeVeque 1979, "Updating formulae and a pairwise algorithm
-              for computing sample variances", eq. 2.1.
+    Source:   sklearn.metrics.r2_score; see `fnmlp.moments`.
 
     >>> import numpy as np
     >>> r2()(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0]))
@@ -52,34 +58,37 @@ def r2() -> Metric:
 
 
 def _no_spread() -> Spread:
-    return 0, 0.0, 0.0, 0.0
+    return 0.0, NOTHING, 0.0
 
 
-def _merge(total: Spread, y: Array, target: Array) -> Spread:
-    _check_alike("r2", y, target)
+def _merge(total: Spread, y: Array, target: Array, *, sample_weights: Weights = ()) -> Spread:
+    y, target = _alike("r2", y, target)
     if y.ndim > 2:
         raise ShapeError("r2", "(batch,) or (batch, outputs)", tuple(y.shape), "flatten the outputs")
-    xp, more = namespace(y), int(y.shape[0])
-    rows, mean, spread, errors = total
+    weights = row_weights("r2", sample_weights, y, "float64")
+    reference, before, errors = total
     target = to_dtype(target, "float64")
-    here = xp.mean(target, axis=0)
-    difference, error = target - here, to_dtype(y, "float64") - target
-    apart = here - mean
-    spread = spread + xp.sum(difference * difference, axis=0) + apart * apart * (rows * more / (rows + more))
-    return rows + more, mean + apart * (more / (rows + more)), spread, errors + xp.sum(error * error, axis=0)
+    if not before[0]:
+        reference = target[:1, ...]
+    error = to_dtype(y, "float64") - target
+    errors = errors + namespace(y).sum(_weighted(error * error, weights), axis=0)
+    return reference, merged(before, moments(target, reference, weights)), errors
 
 
 def _explained(total: Spread) -> float:
-    _, _, spread, errors = total
+    _, (count, _, spread), errors = total
+    check_counting(count)
     xp = namespace(spread)
     varies = spread > 0
     unexplained = errors / xp.where(varies, spread, spread + 1)
-    scores = xp.where(varies, 1 - unexplained, to_dtype(errors == 0, "float64"))
-    return float(xp.mean(scores))
+    same = xp.where(xp.isnan(errors), errors, to_dtype(errors == 0, "float64"))
+    return float(xp.mean(xp.where(varies, 1 - unexplained, same)))
 
 
-def _check_alike(where: str, y: Array, target: Array) -> None:
+def _alike(where: str, y: Array, target: Array) -> tuple[Array, Array]:
+    y, target = as_array(f"{where}(y)", y), as_array(f"{where}(target)", target)
     if y.shape != target.shape:
         raise ShapeError(where, f"targets of shape {tuple(y.shape)}", tuple(target.shape), "reshape the targets")
     if not prod(y.shape):
         raise DataError(where, "at least one row", "an empty batch", "leave empty batches out")
+    return y, target
