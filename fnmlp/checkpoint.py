@@ -175,29 +175,37 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
 
     Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
     """
-    wanted = tree_paths(like)
-    where = checkpoint.path
+    where, leaves = checkpoint.path, checkpoint.leaves
     remedy = "load it with the model that it was saved with"
-    names = [name for name, _ in wanted]
-    missing = sorted(set(names) - set(checkpoint.leaves))
-    extra = sorted(set(checkpoint.leaves) - set(names))
-    if missing or extra:
-        got = f"{missing[0]} missing" if missing else f"also {extra[0]}"
-        raise CheckpointError(where, f"the {len(names)} parameters of the model", got, remedy)
-    for name, leaf in wanted:
-        expected, got = _form(leaf), _form(checkpoint.leaves[name])
-        if got != expected:
-            raise CheckpointError(f"{where}: {name}", expected, got, remedy)
+    check_leaves(where, leaves, like, remedy)
     try:
-        return tree_flatten(like)[1]([checkpoint.leaves[name] for name in names])
+        return tree_flatten(like)[1]([leaves[name] for name, _ in tree_paths(like)])
     except FnmlpError as error:  # a node that refuses a number, as a key does
         raise CheckpointError(where, "leaves of a tree like this", one_line(error), remedy) from error
+
+
+def check_leaves(where: str, leaves: Mapping[str, Any], like: Tree, remedy: str) -> None:
+    """Refuse leaves by their paths that are not of the names, kinds and shapes of those of a tree.
+
+    >>> check_leaves("here", {"[0]": np.zeros(2)}, (np.zeros(3),), "initialize it anew")
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: here: [0]: expected shape (3,), got shape (2,); initialize it anew
+    """
+    wanted = dict(tree_paths(like))
+    missing, extra = sorted(wanted.keys() - leaves.keys()), sorted(leaves.keys() - wanted.keys())
+    if missing or extra:
+        got = f"{missing[0]} missing" if missing else f"also {extra[0]}"
+        raise CheckpointError(where, f"the {len(wanted)} parameters of the model", got, remedy)
+    for name, leaf in wanted.items():
+        expected, got = _form(leaf), _form(leaves[name])
+        if got != expected:
+            raise CheckpointError(f"{where}: {name}", expected, got, remedy)
 
 
 def _form(leaf: Any) -> str:
     """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
     number = _plain(leaf)
-    return type(number).__name__ if type(number) in NUMBERS else f"shape {np.shape(leaf)}"
+    return type(number).__name__ if type(number) in NUMBERS else f"shape {tuple(np.shape(leaf))}"
 
 
 def _check_dtype(place: str, name: str, array: Any) -> None:

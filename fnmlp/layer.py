@@ -91,10 +91,13 @@ def spell(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(spell, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, partial):
-        return expression(value.func.__name__.lstrip("_"), value.args, value.keywords)
-    if callable(value) and not isinstance(value, Layer):
-        return getattr(value, "__name__", repr(value))
-    return repr(value)
+        return expression(_name_of(value.func).lstrip("_"), value.args, value.keywords)
+    return repr(value) if isinstance(value, Layer) else _name_of(value)
+
+
+def _name_of(value: object) -> str:
+    name: str = getattr(value, "__name__", repr(value))
+    return name
 
 
 def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (an init takes a key)

@@ -12,12 +12,17 @@ from attrs import frozen
 
 from fnmlp import checkpoint, combinators, initializers, layers
 from fnmlp.arrays import Shape
-from fnmlp.errors import CheckpointError, FnmlpError, StructureError, one_line
+from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError, one_line
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
-from fnmlp.tree import Tree
+from fnmlp.layers import elementwise
+from fnmlp.options import example_shape, of_kind
+from fnmlp.tree import Tree, tree_paths
 
 Constructors = Mapping[str, Callable[..., Any]]
+
+Known = Mapping[str, Any]
+"""What names in an expression stand for: constructors of layers, and functions such as initializers."""
 
 TEXT_LIMIT = 65_536
 """No model that a person wrote is described by more characters; a longer text is an attack or an accident."""
@@ -25,8 +30,14 @@ TEXT_LIMIT = 65_536
 LAYER_LIMIT = 10_000
 """More layers than a network has; a text of one line could ask for billions."""
 
-NO_TEXT = ("elementwise", "frozen")
-"""Constructors of which an argument has no text: functions, or parameters. Their layers are no expressions."""
+NO_TEXT = {
+    "elementwise": "give both of its functions in `known`, as in known={'sin': np.sin, 'cos': np.cos}",
+    "frozen": "save the layer inside it with its parameters, and freeze that after loading",
+}
+"""Constructors of which an argument has no text: functions, or parameters; and what to do."""
+
+FAULTS = (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError)
+"""What may be raised where a text describes no model."""
 
 EXAMPLE_LIMIT = 2**24
 """More numbers than an example has: a picture of 4096 x 4096."""
@@ -49,15 +60,18 @@ def _public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
     return [(name, made) for name, made in members if f"{made.__module__}.".startswith(inside) and name[0] != "_"]
 
 
-def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
+def build(text: str, *, known: Known | None = None) -> Layer[Any]:
     """Construct the model that an expression describes: the inverse of a layer's name.
 
-    Only calls of known constructors with literal arguments are read; nothing is evaluated. Give your own layers
-    in `known`, beside those of `constructors()`.
+    Only calls of known constructors with literal arguments are read; nothing is evaluated. `known` adds your own
+    constructors, and the functions that a bare name stands for, to those of `constructors()`.
     Raises:   StructureError for anything else; what the constructors raise.
 
     >>> build("chain(linear(4), relu(), linear(2, bias=False))")
     chain(linear(4), relu(), linear(2, bias=False))
+    >>> from math import cos, sin
+    >>> build("elementwise(sin, cos)", known={"sin": sin, "cos": cos})
+    elementwise(sin, cos)
     """
     if len(text) > TEXT_LIMIT:
         remedy = "describe the model in fewer words"
@@ -66,11 +80,13 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
         expression = ast.parse(text, mode="eval").body
         if _extent(expression) > LAYER_LIMIT:
             raise StructureError("build", f"at most {LAYER_LIMIT} layers", "more", "repeat fewer of them")
-        model = _construct(expression, constructors() if known is None else known)
+        vocabulary = constructors()
+        own = {name: value for name, value in (known or {}).items() if value is not vocabulary.get(name)}
+        model = _construct(expression, vocabulary, own)
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
         if isinstance(error, FnmlpError):
             raise
-        remedy = "write it as the constructors are called"
+        remedy = "write calls of constructors; a function needs a name, and a place in `known`: no lambda has one"
         raise StructureError(f"build({_short(text)})", "a model expression", one_line(error), remedy) from error
     if not isinstance(model, Layer):
         got = type(model).__name__
@@ -80,6 +96,8 @@ def build(text: str, *, known: Constructors | None = None) -> Layer[Any]:
 
 def _extent(node: ast.expr) -> int:
     """Count the calls of an expression, those of a repeated layer as often as it is repeated."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return sum(map(_extent, node.elts))
     if not isinstance(node, ast.Call):
         return 0
     arguments = [*node.args, *(option.value for option in node.keywords)]
@@ -90,18 +108,39 @@ def _extent(node: ast.expr) -> int:
     return inside
 
 
-def _construct(node: ast.expr, known: Constructors) -> Any:
+def _construct(node: ast.expr, vocabulary: Constructors, own: Known) -> Any:
+    if isinstance(node, ast.Name):
+        if node.id not in own:
+            remedy = f"give it in `known`, as in known={{{node.id!r}: {node.id}}}, or call it, if it is a layer"
+            raise StructureError("build", "literals, calls of constructors and names in `known`", node.id, remedy)
+        return own[node.id]
+    if isinstance(node, ast.Tuple | ast.List):
+        parts = [_construct(part, vocabulary, own) for part in node.elts]
+        return parts if isinstance(node, ast.List) else tuple(parts)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        constructor = known.get(node.func.id)
-        if constructor is None:
-            remedy = f"use one of {', '.join(sorted(known))}, or give your own in `known`"
-            raise StructureError("build", "a known constructor", node.func.id, remedy)
+        constructor = _constructor(node.func.id, node, vocabulary, own)
         names = [option.arg for option in node.keywords]
         if None in names or len(set(names)) < len(names):
             raise StructureError("build", "each option once, by name", ast.unparse(node)[:60], "write them out")
-        options = {str(option.arg): _construct(option.value, known) for option in node.keywords}
-        return constructor(*(_construct(argument, known) for argument in node.args), **options)
+        options = {str(option.arg): _construct(option.value, vocabulary, own) for option in node.keywords}
+        return constructor(*(_construct(argument, vocabulary, own) for argument in node.args), **options)
     return ast.literal_eval(node)
+
+
+def _constructor(name: str, call: ast.Call, vocabulary: Constructors, own: Known) -> Callable[..., Any]:
+    found: Callable[..., Any] | None = own.get(name, vocabulary.get(name))
+    if name == "elementwise" and not call.keywords and all(_is_own(argument, own) for argument in call.args):
+        found = elementwise
+    if found is None:
+        offered = f"use one of {', '.join(sorted({*vocabulary, *own}))}, or give your own in `known`"
+        raise StructureError("build", "a known constructor", name, NO_TEXT.get(name, offered))
+    return found
+
+
+def _is_own(node: ast.expr, own: Known) -> bool:
+    """Tell whether an argument is a function of the user's, or made by one."""
+    name = node.func if isinstance(node, ast.Call) else node
+    return isinstance(name, ast.Name) and name.id in own
 
 
 def _short(text: str) -> str:
@@ -125,11 +164,15 @@ def save_model(
     *,
     example: Shape,
     notes: Mapping[str, str] | None = None,
+    known: Known | None = None,
 ) -> None:
     """Write a model, its parameters and the shape of its examples to one file, whole or not at all.
 
-    `notes` are kept beside them as text.
-    Raises:   StructureError for a model whose name is longer than `build` reads; as `fnmlp.checkpoint.save`.
+    `notes` are kept beside them as text. A layer, an initializer or a function of your own stands in the file by its
+    name: give it in `known` here, and again to `load_model`. What `load_model` could not read is refused.
+    Raises:   StructureError for a model that `build` does not make of its name; CheckpointError where the example or
+              the parameters don't fit the model; ShapeError for an example that is no shape; OptionError for notes
+              under the names that the file uses itself; as `fnmlp.checkpoint.save`.
 
     >>> import tempfile
     >>> from fnmlp.key import Key
@@ -139,26 +182,56 @@ def save_model(
     ...     load_model(f"{folder}/m.safetensors").model
     linear(2)
     """
-    checkpoint.save(path, *model_parts(model, params, example=example, notes=notes))
+    checkpoint.save(path, *model_parts(model, params, example=example, notes=notes, known=known))
 
 
 def model_parts(
-    model: Layer[Any], params: Tree, *, example: Shape, notes: Mapping[str, str] | None = None
+    model: Layer[Any],
+    params: Tree,
+    *,
+    example: Shape,
+    notes: Mapping[str, str] | None = None,
+    known: Known | None = None,
 ) -> tuple[Tree, dict[str, str]]:
     """Return what a model file holds: a tree and texts, for consumers that save such files on the way.
+
+    Raises:   as `save_model`.
 
     >>> model_parts(layers.relu(), (), example=(3,))
     ((), {'model': 'relu()', 'example': '(3,)'})
     """
+    of_kind("save_model(model)", model, Layer, "linear(10)")
     if len(model.name) > TEXT_LIMIT:
         remedy = "hold fewer numbers in it, for instance one mean for all features"
         raise StructureError("save_model", f"a name of at most {TEXT_LIMIT} characters", len(model.name), remedy)
-    return params, {**(notes or {}), "model": model.name, "example": repr(tuple(example))}
+    texts = {"model": model.name, "example": repr(example_shape("save_model(example)", example))}
+    if taken := sorted(texts.keys() & (notes or {}).keys()):
+        remedy = "give the note another name"
+        raise OptionError("save_model(notes)", f"names other than {' and '.join(texts)}", taken[0], remedy)
+    _check_loads(texts, params, known)
+    return params, {**(notes or {}), **texts}
 
 
-def load_model(path: str | os.PathLike[str], *, known: Constructors | None = None) -> SavedModel:
+def _check_loads(texts: Mapping[str, str], params: Tree, known: Known | None) -> None:
+    """Refuse what `load_model` could not read: build the model from its name, and compare its parameters' form."""
+    try:
+        model = build(texts["model"], known=known)
+    except FnmlpError as error:
+        raise StructureError(f"save_model: {error.where}", error.expected, error.got, error.remedy) from error
+    remedy = "give what init took and returned: the shape of one input without the batch axis, and the parameters"
+    try:
+        like, _ = model.init(OutlineKey(0), _shape(texts["example"]))
+    except FAULTS as error:
+        expected = f"an example that fits {_short(model.name)}"
+        raise CheckpointError("save_model", expected, one_line(error), remedy) from error
+    checkpoint.check_leaves("save_model", dict(tree_paths(params)), like, remedy)
+
+
+def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> SavedModel:
     """Read what `save_model` wrote.
 
+    `known` gives the layers, initializers and functions of your own that the model is made of, by name, as to
+    `save_model`.
     Raises:   CheckpointError where the file can't be used, whatever is wrong with it.
     """
     saved = checkpoint.load(path)
@@ -166,8 +239,8 @@ def load_model(path: str | os.PathLike[str], *, known: Constructors | None = Non
         model = build(saved.description["model"], known=known)
         example = _shape(saved.description["example"])
         like, _ = model.init(OutlineKey(0), example)
-    except (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        remedy = "load it with the fnmlp that saved it; layers of your own go into `known`"
+    except FAULTS as error:
+        remedy = "load it with the fnmlp that saved it; layers and functions of your own go into `known`"
         raise CheckpointError(os.fspath(path), "the description of a model", one_line(error), remedy) from error
     return SavedModel(model, checkpoint.restore(saved, like), example, saved.description)
 
@@ -177,5 +250,5 @@ def _shape(text: str) -> Shape:
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
         raise StructureError("example", "a shape such as (784,)", _short(text), "save the model anew")
     if prod(shape) > EXAMPLE_LIMIT:
-        raise StructureError("example", f"at most {EXAMPLE_LIMIT} numbers", _short(text), "save the model anew")
+        raise StructureError("example", f"at most {EXAMPLE_LIMIT} numbers", _short(text), "give smaller examples")
     return shape

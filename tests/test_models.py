@@ -1,5 +1,7 @@
 """Models as text: a layer's name builds the layer, nothing else is built, and a model file holds all that it needs."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError
-from fnmlp.models import TEXT_LIMIT, build, constructors, load_model, save_model
+from fnmlp.layer import expression
+from fnmlp.models import TEXT_LIMIT, build, constructors, load_model, model_parts, save_model
 from tests.catalogue import INITIALIZERS, LAYERS, Specimen
 from tests.steps import same_bits
 
@@ -137,9 +140,9 @@ def test_layers_of_ones_own_are_built_and_loaded_where_they_are_known(tmp_path: 
     model = fn.chain(double(), fn.linear(2))
     assert build(model.name, known=KNOWN).name == model.name
     path = tmp_path / "m"
-    save_model(path, model, model.init(fn.Key(0), (3,))[0], example=(3,))
+    save_model(path, model, model.init(fn.Key(0), (3,))[0], example=(3,), known=KNOWN)
     assert load_model(path, known=KNOWN).model.name == model.name
-    with pytest.raises(CheckpointError, match=r"double.*layers of your own go into `known`"):
+    with pytest.raises(CheckpointError, match=r"double.*layers and functions of your own go into `known`"):
         load_model(path)
 
 
@@ -187,3 +190,127 @@ def test_a_file_whose_description_does_not_fit_is_refused(description: dict[str,
         load_model(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# What is saved can be loaded: all else is refused when saving.
+
+
+def halves(key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:  # noqa: ARG001 (be an initializer)
+    return np.full(shape, 0.5, np.float32)
+
+
+class Halves:
+    """An initializer that is no function, and so has no name."""
+
+    __call__ = staticmethod(halves)
+
+
+def filled(value: float) -> fn.initializers.Initializer:
+    return partial(_filled, value)
+
+
+def _filled(value: float, key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:  # noqa: ARG001
+    return np.full(shape, value, np.float32)
+
+
+def both(layers: tuple[fn.Layer[Any], ...], *, sizes: Any = ()) -> fn.Layer[Any]:
+    return attrs.evolve(fn.chain(*layers), name=expression("both", [layers], {"sizes": sizes}))
+
+
+OWN: dict[str, tuple[fn.Layer[Any], dict[str, Any]]] = {
+    "an initializer": (fn.linear(2, weight_init=halves), {"halves": halves}),
+    "one with options": (fn.linear(2, weight_init=filled(0.25), bias_init=filled(-0.5)), {"filled": filled}),
+    "functions": (fn.elementwise(np.sin, np.cos), {"sin": np.sin, "cos": np.cos}),
+    "inside others": (fn.chain(fn.linear(3), fn.elementwise(np.sin, np.cos)), {"sin": np.sin, "cos": np.cos}),
+    "a layer that takes layers": (both((fn.linear(3), fn.relu()), sizes=[np.int64(3)]), {"both": both}),
+    "beside ours": (fn.linear(2, weight_init=halves), {**constructors(), "halves": halves}),
+}
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_names_of_ones_own_are_looked_up_in_known_when_saving_and_when_loading(own: str, tmp_path: Path) -> None:
+    # They were once saved, and no file could be loaded again.
+    layer, known = OWN[own]
+    params, _ = layer.init(fn.Key(1), (3,))
+    path, x = tmp_path / "m", np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+    save_model(path, layer, params, example=(3,), known=known)
+    saved = load_model(path, known=known)
+    assert saved.model.name == layer.name
+    assert same_bits(saved.model.apply(saved.params, x), layer.apply(params, x))
+    assert fn.tree_equal(saved.model.init(fn.Key(1), (3,)), layer.init(fn.Key(1), (3,)))
+    with pytest.raises(CheckpointError, match="go into `known`"):
+        load_model(path)
+
+
+PARAMS = fn.linear(2).init(fn.Key(0), (3,))[0]
+
+
+def saves(layer: Any, params: Any = PARAMS, example: Any = (3,), **options: Any) -> Callable[[Path], None]:
+    return partial(save_model, model=layer, params=params, example=example, **options)
+
+
+UNSAVED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "an initializer": (saves(fn.linear(2, weight_init=halves)), r"got halves; give it in `known`, as in known={'hal"),
+    "another's name": (saves(fn.linear(2, weight_init=halves), known={"half": halves}), "got halves; give it"),
+    "a lambda": (saves(fn.linear(2, weight_init=lambda *_: 0)), "a function needs a name.*no lambda has one"),
+    "an object without a name": (saves(fn.linear(2, weight_init=partial(Halves()))), "a function needs a name"),
+    "functions": (saves(fn.elementwise(np.sin, np.cos), ()), "got elementwise; give both of its functions in `known`"),
+    "one function of two": (saves(fn.elementwise(np.sin, np.cos), (), known={"sin": np.sin}), "got elementwise; give"),
+    "initializers for functions": (
+        saves(attrs.evolve(fn.relu(), name="elementwise(zeros(), zeros())"), ()),
+        "got elementwise; give both",
+    ),
+    "ours without a call": (saves(attrs.evolve(fn.relu(), name="chain(relu)"), ()), "got relu; .* call it, if it is"),
+    "frozen parameters": (saves(fn.frozen(fn.linear(2), PARAMS), ()), "got frozen; save the layer inside it"),
+    "a layer of one's own": (saves(double(), ()), "got double; use one of .*or give your own in `known`"),
+    "no layer": (saves(fn.linear), r"save_model\(model\): expected a Layer, got the function linear"),
+    "an example of more axes": (saves(fn.linear(2), example=(3, 4)), "an example that fits 'linear.2.', got linear"),
+    "another example": (saves(fn.linear(2), example=(5,)), r"save_model: \.weight: expected shape \(5, 2\), got shape"),
+    "a number for an example": (saves(fn.linear(2), example=3), r"save_model\(example\).* got 3; write \(3,\)"),
+    "an example of floats": (saves(fn.linear(2), example=(3.0,)), r"save_model\(example\): expected the shape"),
+    "a huge example": (saves(fn.relu(), (), (2**13, 2**13)), "at most 16777216 numbers"),
+    "parameters of another layer": (saves(fn.linear(4)), r"weight: expected shape \(3, 4\), got shape \(3, 2\)"),
+    "parameters too few": (saves(fn.chain(fn.linear(2), fn.linear(2)), (PARAMS,)), r"expected the 4 .*\[1\].bias miss"),
+    "parameters too many": (saves(fn.linear(2, bias=False)), r"expected the 1 parameters .* got also \.bias"),
+    "a state": (saves(fn.relu(), fn.train_state(fn.relu(), fn.sgd(0.1), key=fn.Key(0), example=(3,))), "also .key"),
+    "its own notes": (saves(fn.linear(2), notes={"model": "mine"}), r"save_model\(notes\): expected names other than"),
+}
+
+
+@pytest.mark.parametrize("unsaved", UNSAVED)
+def test_what_could_not_be_loaded_is_refused_when_it_is_saved(unsaved: str, tmp_path: Path) -> None:
+    save, words = UNSAVED[unsaved]
+    with pytest.raises(FnmlpError, match=words) as caught:
+        save(tmp_path / "m")
+    assert str(caught.value).startswith("save_model")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("example", [(np.int64(3),), [3], np.array([3]), (np.uint8(3),)], ids=repr)
+def test_an_example_of_other_integers_is_saved_as_python_ones(example: Any, tmp_path: Path) -> None:
+    # "(np.int64(3),)" was once written, which is no literal.
+    save_model(tmp_path / "m", fn.linear(2), PARAMS, example=example)
+    assert load_model(tmp_path / "m").example == (3,)
+
+
+def test_an_initializer_that_fails_is_told_when_saving(tmp_path: Path) -> None:
+    # A file whose model takes no key was once written without a word.
+    model = attrs.evolve(fn.linear(2), name="linear(2, weight_init=halves)")
+    with pytest.raises(CheckpointError, match="save_model: expected an example that fits"):
+        save_model(tmp_path / "m", model, PARAMS, example=(3,), known={"halves": lambda: 0})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_best_model_that_could_not_be_loaded_is_refused_before_it_is_saved(tmp_path: Path) -> None:
+    parts = partial(model_parts, fn.linear(2, weight_init=halves), example=(3,))
+    with pytest.raises(StructureError, match=r"save_model: build: .* got halves"):
+        list(fn.best_checkpoint([(PARAMS, 1.0)], tmp_path / "best", parts=parts))
+    parts = partial(parts, known={"halves": halves})
+    list(fn.best_checkpoint([(PARAMS, 1.0)], tmp_path / "best", parts=parts))
+    assert fn.tree_equal(load_model(tmp_path / "best", known={"halves": halves}).params, PARAMS)
+
+
+def test_more_layers_than_a_network_has_are_counted_inside_tuples_too() -> None:
+    with pytest.raises(StructureError, match="at most 10000 layers"):
+        build("both((repeat(relu(), 20000),))", known={"both": both})
