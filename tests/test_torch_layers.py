@@ -33,13 +33,21 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "softplus()": lambda x: functional.softplus(x, threshold=200),
     "hardtanh()": functional.hardtanh,
     "hardswish()": functional.hardswish,
+    "mish()": functional.mish,
+    "softsign()": functional.softsign,
+    "celu()": functional.celu,
+    "celu(alpha=0.5)": lambda x: functional.celu(x, alpha=0.5),
+    "celu(alpha=3.0)": lambda x: functional.celu(x, alpha=3.0),
+    "relu6()": functional.relu6,
+    # torch's own hardsigmoid multiplies a float64 gradient by the float32 number nearest to 1/6.
+    "hardsigmoid()": lambda x: functional.hardtanh(x, -3, 3) / 6 + 0.5,
     "log_softmax()": lambda x: functional.log_softmax(x, -1),
     "log_softmax(axis=0)": lambda x: functional.log_softmax(x, 0),
     "log_softmax(axis=1)": lambda x: functional.log_softmax(x, 1),
     "identity()": lambda x: x * 1,
 }
 over_activations = pytest.mark.parametrize("text", ACTIVATIONS)
-KINKS = np.array([-3.0, -1.0, -0.0, 0.0, 1.0, 3.0])
+KINKS = np.array([-3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 6.0])
 
 
 def ours(text: str, x: NDArray[Any], dy: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -65,7 +73,7 @@ def test_an_activation_is_torchs_forward_and_backward(text: str, shape: tuple[in
 @over_activations
 @over_dtypes
 def test_an_activation_keeps_torchs_convention_at_its_kinks(text: str, dtype: Any) -> None:
-    x, dy = KINKS.astype(dtype)[:, None] + np.zeros((1, 2), dtype), np.full((6, 2), 7, dtype)
+    x, dy = KINKS.astype(dtype)[:, None] + np.zeros((1, 2), dtype), np.full((7, 2), 7, dtype)
     assert_close(ours(text, x, dy), torchs(text, x, dy), eps=4, at_least=1)
 
 
@@ -91,6 +99,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "softplus()": (0, np.inf),
     "hardtanh()": (-1, 1),
     "hardswish()": (0, np.inf),
+    "mish()": (0, np.inf),
+    "softsign()": (-1, 1),
+    "celu()": (-1, np.inf),
+    "celu(alpha=3.0)": (-3, np.inf),
+    "relu6()": (0, 6),
+    "hardsigmoid()": (0, 1),
 }
 
 
@@ -105,6 +119,49 @@ def test_an_infinite_number_gives_the_limit_and_a_finite_derivative(text: str, d
     assert np.isnan(y[2])
     steep = 0.01 if "leaky" in text else 0.0
     assert dx[:2].tolist() == [dtype(steep), 1.0 if LIMITS[text][1] == np.inf else 0.0]
+
+
+@pytest.mark.parametrize("features", [1, 5])
+@pytest.mark.parametrize("per_feature", [False, True])
+@pytest.mark.parametrize("batch", [1, 7, 300])
+@over_dtypes
+def test_prelu_is_torchs(batch: int, features: int, per_feature: bool, dtype: Any) -> None:
+    x, dy = 6 * draw(1, (batch, features), dtype), draw(2, (batch, features), dtype)
+    x[0, 0] = 0.0
+    slope = draw(3, (features if per_feature else 1,), dtype)
+    oracle = torch.nn.PReLU(len(slope), dtype=to_torch(x).dtype)
+    with torch.no_grad():
+        oracle.weight.copy_(to_torch(slope))
+    layer = fn.prelu(per_feature=per_feature)
+    assert_is_module(
+        layer, (fn.Prelu(slope), x, dy), oracle, lambda g: (g.slope,), dtype, size=64 + 6 * batch * features
+    )
+
+
+def test_prelu_begins_as_torchs_does() -> None:
+    params, _ = fn.prelu(per_feature=True).init(fn.Key(0), (3,))
+    assert np.array_equal(params.slope, torch.nn.PReLU(3).weight.detach().numpy())
+    params, _ = fn.prelu().init(fn.Key(0), (2, 3))
+    assert np.array_equal(params.slope, torch.nn.PReLU().weight.detach().numpy())
+
+
+def swiglu(x: Any) -> Any:
+    gate, passing = x.chunk(2, dim=-1)
+    return functional.silu(gate) * passing
+
+
+@pytest.mark.parametrize(
+    ("layer", "oracle"), [(fn.glu(), functional.glu), (fn.swiglu(), swiglu)], ids=["glu()", "swiglu()"]
+)
+@pytest.mark.parametrize("shape", [(1, 2), (7, 10), (3, 2, 4), (0, 2)])
+@over_dtypes
+def test_a_gated_linear_unit_is_torchs(
+    layer: fn.Layer[Any], oracle: Callable[[Any], Any], shape: tuple[int, ...], dtype: Any
+) -> None:
+    x, dy = 6 * draw(1, shape, dtype), draw(2, (*shape[:-1], shape[-1] // 2), dtype)
+    y, dx = backward(oracle, x, dy)
+    found = layer.apply((), x), fn.gradients(layer, (), x, dy)[1]
+    assert_close(found, (y.detach().numpy(), dx.numpy()), eps=8, at_least=6)
 
 
 @over_dtypes
@@ -125,16 +182,20 @@ def test_log_softmax_of_equal_largest_numbers_counts_all_of_them() -> None:
 
 
 def assert_is_module(
-    layer: fn.Layer[Any], params: tuple[Any, Any, Any], oracle: Any, grads_of: Any, dtype: Any
+    layer: fn.Layer[Any], params: tuple[Any, Any, Any], oracle: Any, grads_of: Any, dtype: Any, size: float = 64
 ) -> None:
-    """Claim that a layer gives torch's output, and its gradients of the input and of each parameter."""
+    """Claim that a layer gives torch's output, and its gradients of the input and of each parameter.
+
+    The terms that a gradient of a parameter adds up are together no larger than `size`.
+    """
     own, x, dy = params
     torch_y, torch_dx = backward(oracle, x, dy)
     y, pullback = layer.vjp(own, x, None)
     grads, delayed_dx = pullback(dy)
     assert y.dtype == dtype
     assert_close((y, delayed_dx()), (torch_y.detach().numpy(), torch_dx.numpy()), eps=64, at_least=1)
-    assert_close(grads_of(grads), tuple(p.grad.numpy() for p in oracle.parameters()), eps=64, at_least=1)
+    expected = tuple(p.grad.numpy() for p in oracle.parameters())
+    assert_close(grads_of(grads), expected, eps=size, at_least=1)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64, 300])

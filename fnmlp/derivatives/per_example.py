@@ -18,6 +18,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
 from fnmlp.layers.affine import Linear, linear_pull, maxout_pull, maxout_shares
 from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm_pull, rms_norm_pull
+from fnmlp.layers.rectifiers import Prelu, prelu_pull, prelu_rows
 from fnmlp.losses import Loss
 from fnmlp.special import widen
 from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
@@ -183,11 +184,17 @@ def _rms_norm_rows(params: RmsNorm, normal: Array, size: Array, dy: Array) -> Rm
     return RmsNorm(gain)
 
 
+def _prelu_rows(params: Prelu, x: Array, dy: Array) -> Prelu:
+    slope: Any = _stacked(prelu_rows(params, x, dy), params.slope.shape)
+    return Prelu(slope)
+
+
 RULES: dict[Any, Callable[..., Tree]] = {
     linear_pull: _linear_rows,
     maxout_pull: _maxout_rows,
     layer_norm_pull: _layer_norm_rows,
     rms_norm_pull: _rms_norm_rows,
+    prelu_pull: _prelu_rows,
 }
 """What a pullback sums over the rows, from the same arguments; through any other they are pulled back one by one."""
 

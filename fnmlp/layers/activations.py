@@ -8,6 +8,12 @@ from fnmlp.layer import Layer, expression
 from fnmlp.layers.pointwise import elementwise
 from fnmlp.options import positive
 
+FARTHEST = 750.0
+"""Beyond its negative exp is 0 in float64."""
+
+ALL_BUT_INFINITE = 2.0**100
+"""1 more is the same in float32 and float64; an infinite |x| is cut to it, because infinity over infinity is NaN."""
+
 SELU_ALPHA = 1.6732632423543772
 """The first constant of `selu`, to the precision of a float."""
 
@@ -112,6 +118,50 @@ def _wide_elu_slope(alpha: float, scale: float, x: Array) -> Array:
     return slope
 
 
+def celu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
+    """Rectify, with an exponential approach to -alpha and no kink: x above 0, alpha (exp(x / alpha) - 1) below.
+
+    Shapes:   any; kept.
+    Units:    alpha has units of x, and of y.
+    Gradient: the pullback multiplies dy by 1 above 0, and by exp(x / alpha) below.
+    Raises:   OptionError unless alpha is finite and above 0.
+    Source:   Barron 2017, arXiv:1704.07483, eq. 2.
+
+    >>> import numpy as np
+    >>> celu(alpha=2.0).apply((), np.array([-100.0, 2.0]))
+    array([-2.,  2.])
+    """
+    alpha = positive("celu(alpha)", alpha)
+    name = expression("celu", (), {} if alpha == 1 else {"alpha": alpha})
+    return elementwise(partial(_celu, alpha), partial(_celu_slope, alpha), name=name)
+
+
+def _celu(alpha: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_celu, alpha), x)
+
+
+def _celu_slope(alpha: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_celu_slope, alpha), x)
+
+
+def _wide_celu(alpha: float, x: Array) -> Array:
+    xp = namespace(x)
+    y: Array = xp.maximum(x, 0) + xp.expm1(_in_alphas(alpha, x)) * alpha
+    return y
+
+
+def _wide_celu_slope(alpha: float, x: Array) -> Array:
+    slope: Array = namespace(x).exp(_in_alphas(alpha, x))
+    return slope
+
+
+def _in_alphas(alpha: float, x: Array) -> Array:
+    """Return min(x, 0) / alpha, cut where its exponential has long been 0, so that a small alpha does not overflow."""
+    xp = namespace(x)
+    below: Array = xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
+    return below
+
+
 def selu() -> Layer[tuple[()]]:
     """Normalize by itself: a scaled `elu` that draws activations towards mean 0 and variance 1.
 
@@ -125,3 +175,30 @@ def selu() -> Layer[tuple[()]]:
     """
     options = SELU_ALPHA, SELU_SCALE
     return elementwise(partial(_elu, *options), partial(_elu_slope, *options), name="selu()")
+
+
+def softsign() -> Layer[tuple[()]]:
+    """Squash into (-1, 1) by x / (1 + |x|), which approaches its limits far more slowly than `tanh`.
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by 1 / (1 + |x|)².
+    Source:   Bergstra et al. 2009, "Quadratic polynomials learn better image features", section 2.
+
+    >>> import numpy as np
+    >>> softsign().apply((), np.array([-3.0, 0.0, np.inf]))
+    array([-0.75,  0.  ,  1.  ])
+    """
+    return elementwise(_softsign, _softsign_slope, name="softsign()")
+
+
+def _softsign(x: Array) -> Array:
+    xp = namespace(x)
+    bounded = xp.minimum(xp.maximum(x, -ALL_BUT_INFINITE), ALL_BUT_INFINITE)
+    y: Array = bounded / (1 + xp.maximum(bounded, -bounded))
+    return y
+
+
+def _softsign_slope(x: Array) -> Array:
+    share = 1 / (1 + namespace(x).maximum(x, -x))
+    slope: Array = share * share
+    return slope

@@ -45,5 +45,10 @@ def misfit(where: str, x: Array, parameter: Array) -> ShapeError | DtypeError:
     if x.ndim != 2 or x.shape[1] != features:
         remedy = "give the model the examples that it was initialized for"
         return ShapeError(where, f"inputs of shape (batch, {features})", tuple(x.shape), remedy)
+    return wrong_dtype(where, x, parameter)
+
+
+def wrong_dtype(where: str, x: Array, parameter: Array) -> DtypeError:
+    """Say that inputs are of another dtype than a parameter."""
     remedy = f"convert the inputs with .astype({str(parameter.dtype)!r}); for pixels put scale(1 / 255) first"
     return DtypeError(where, f"inputs of {parameter.dtype}, as the parameters are", x.dtype, remedy)

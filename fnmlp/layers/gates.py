@@ -1,8 +1,8 @@
-"""Activations that multiply x by a smooth gate between 0 and 1: gelu and silu.
+"""Activations that multiply x by a smooth gate between 0 and 1: gelu, silu and mish.
 
-Let t(a) be the tail of the gate: what it is at -a, and what it lacks of 1 at a. Then x times the gate is
-max(x, 0) - |x| t(|x|): no branch, and the digits of the tail are those of t. The derivative is
-q = t(|x|) - |x| d(|x|) below 0, and 1 - q above, where d = -t'.
+The gates of gelu and silu are symmetric. Let t(a) be the tail of such a gate: what it is at -a, and what it lacks of 1
+at a. Then x times the gate is max(x, 0) - |x| t(|x|): no branch, and the digits of the tail are those of t. The
+derivative is q = t(|x|) - |x| d(|x|) below 0, and 1 - q above, where d = -t'.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,17 @@ Tail: TypeAlias = Callable[[Array], Array]
 Density: TypeAlias = Callable[[Array, Array], Array]
 """(a, t(a)) -> -t'(a)."""
 
+Value: TypeAlias = Callable[[Array], Array]
+"""x -> y, in float64."""
+
+Both: TypeAlias = Callable[[Array], tuple[Array, Array]]
+"""x -> y and its derivative, in float64."""
+
 FARTHEST = 750.0
 """Beyond it every tail is 0 in float64; an infinite |x| is cut to it, because infinity times 0 is NaN."""
+
+WIDE_OPEN = 40.0
+"""From here on the gate of `mish` is 1 in float64, and exp(x) would overflow."""
 
 
 def gelu(*, approximate: str = "none") -> Layer[tuple[()]]:
@@ -59,6 +68,20 @@ def silu() -> Layer[tuple[()]]:
     return _gate("silu()", _logistic_tail, _logistic_density)
 
 
+def mish() -> Layer[tuple[()]]:
+    """Gate by the hyperbolic tangent of softplus: x tanh(log(1 + exp(x))).
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by g + x g', where the gate g is n / (n + 2) with n = exp(x) (exp(x) + 2).
+    Source:   Misra 2019, arXiv:1908.08681, eq. 1.
+
+    >>> import numpy as np
+    >>> mish().apply((), np.array([-100.0, 0.0, 100.0]))
+    array([-3.72007598e-42,  0.00000000e+00,  1.00000000e+02])
+    """
+    return _layer("mish()", _mish, _mish_with_slope)
+
+
 def _normal_density(size: Array, tail: Array) -> Array:  # noqa: ARG001 (the normal distribution's needs no tail)
     return special.normal_density(size)
 
@@ -84,22 +107,26 @@ def _logistic_density(size: Array, tail: Array) -> Array:  # noqa: ARG001 (the t
 
 
 def _gate(name: str, tail: Tail, density: Density) -> Layer[tuple[()]]:
-    return Layer(name, no_parameters, partial(_gate_apply, tail), partial(_gate_vjp, tail, density))
+    """Make the layer of a symmetric gate."""
+    return _layer(name, partial(_gated, tail), partial(_gated_with_slope, tail, density))
 
 
-def _gate_apply(tail: Tail, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
-    return special.in_float64(partial(_gated, tail), x)
+def _layer(name: str, value: Value, both: Both) -> Layer[tuple[()]]:
+    return Layer(name, no_parameters, partial(_gate_apply, value), partial(_gate_vjp, both))
+
+
+def _gate_apply(value: Value, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    return special.in_float64(value, x)
 
 
 def _gate_vjp(
-    tail: Tail,
-    density: Density,
+    both: Both,
     params: tuple[()],  # noqa: ARG001 (no parameters)
     x: Array,
     key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[tuple[()]]]:
-    # Both at once, because the tail is the costly part of both.
-    y, slope = special.each_in_float64(partial(_gated_with_slope, tail, density), x)
+    # Both at once, because the gate is the costly part of both.
+    y, slope = special.each_in_float64(both, x)
     return y, input_pullback(partial(_gate_pull, slope))
 
 
@@ -125,3 +152,38 @@ def _size(x: Array) -> Array:
     xp = namespace(x)
     size: Array = xp.minimum(xp.maximum(x, -x), FARTHEST)
     return size
+
+
+def wide_silu(x: Array) -> Array:
+    """Return x σ(x), for numbers in float64.
+
+    >>> import numpy as np
+    >>> wide_silu(np.array([-100.0, 0.0]))
+    array([-3.72007598e-42,  0.00000000e+00])
+    """
+    return _gated(_logistic_tail, x)
+
+
+def wide_silu_with_slope(x: Array) -> tuple[Array, Array]:
+    """Return x σ(x) and its derivative, for numbers in float64.
+
+    >>> import numpy as np
+    >>> wide_silu_with_slope(np.array([0.0]))
+    (array([0.]), array([0.5]))
+    """
+    return _gated_with_slope(_logistic_tail, _logistic_density, x)
+
+
+def _mish(x: Array) -> Array:
+    return _mish_with_slope(x)[0]
+
+
+def _mish_with_slope(x: Array) -> tuple[Array, Array]:
+    xp = namespace(x)
+    above = xp.maximum(x, -FARTHEST)
+    within = xp.minimum(above, WIDE_OPEN)
+    exponential = xp.exp(within)
+    shut = exponential * (exponential + 2)
+    gate = shut / (shut + 2)
+    steepness = 4 * exponential * (exponential + 1) / ((shut + 2) * (shut + 2))
+    return above * gate, gate + within * steepness

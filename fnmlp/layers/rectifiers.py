@@ -1,12 +1,18 @@
 """Activations in straight pieces: relu and its kin. What they do at their kinks is torch's convention."""
 
+from collections.abc import Callable
 from functools import partial
+from math import prod
 
-from fnmlp.arrays import Array, namespace, read_only, to_dtype
+from attrs import frozen
+
+from fnmlp.arrays import Array, Shape, namespace, read_only, same_dtype, sum_rows, to_dtype
+from fnmlp.initializers import constant
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+from fnmlp.layers.fit import check_example, check_record, fits, misfit, wrong_dtype
 from fnmlp.layers.pointwise import elementwise
-from fnmlp.options import fraction
+from fnmlp.options import finite, fraction
 
 
 def relu() -> Layer[tuple[()]]:
@@ -70,6 +76,78 @@ def _leaky_relu_slope(slope: float, x: Array) -> Array:
     return result
 
 
+@frozen(eq=False)
+class Prelu:
+    """The parameter of `prelu()`: the slope below 0, (1,) for all features or (n,) for each."""
+
+    slope: Array
+
+
+def prelu(*, per_feature: bool = False, initial: float = 0.25) -> Layer[Prelu]:
+    """Rectify, but learn how much passes below 0: x above 0, slope · x below.
+
+    Shapes:   any, kept; with `per_feature` (batch, n) -> (batch, n).  Parameters: slope (1,), or (n,) with
+              `per_feature`; at first `initial`.
+    Gradient: the pullback gives the slope the sum of dy · min(x, 0), and multiplies dy by 1 above 0, and by the slope
+              elsewhere, at 0 too, as torch does.
+    Raises:   OptionError unless `initial` is finite; ShapeError at init for `per_feature` unless an example has one
+              axis. Give the slope no weight decay: it would draw the layer towards `relu`.
+    Source:   He et al. 2015, arXiv:1502.01852, eq. 1 and 3.
+
+    >>> import numpy as np
+    >>> prelu().apply(Prelu(np.array([0.25])), np.array([[-4.0, 2.0]]))
+    array([[-1.,  2.]])
+    """
+    options: dict[str, object] = {"per_feature": True} if per_feature else {}
+    initial = finite("prelu(initial)", initial)
+    name = expression("prelu", (), options if initial == 0.25 else {**options, "initial": initial})
+    return Layer(name, partial(_prelu_init, name, bool(per_feature), initial), _prelu_apply, _prelu_vjp)
+
+
+def _prelu_init(where: str, per_feature: bool, initial: float, key: Key, shape: Shape) -> tuple[Prelu, Shape]:
+    if per_feature:
+        check_example(where, shape)
+    return Prelu(constant(initial)(key, shape if per_feature else (1,), (1, 1))), shape
+
+
+def _prelu_apply(params: Prelu, x: Array) -> Array:
+    check_record("prelu", Prelu, params)
+    slope = params.slope
+    if slope.shape == (1,) and not same_dtype(x, slope):
+        raise wrong_dtype("prelu", x, slope)
+    if slope.shape != (1,) and not fits(x, slope):
+        raise misfit("prelu", x, slope)
+    xp = namespace(x)
+    y: Array = xp.maximum(x, 0) + xp.minimum(x, 0) * slope
+    return y
+
+
+def _prelu_vjp(params: Prelu, x: Array, key: Key | None) -> tuple[Array, Pullback[Prelu]]:  # noqa: ARG001 (no noise)
+    return _prelu_apply(params, x), partial(prelu_pull, params, x)
+
+
+def prelu_pull(params: Prelu, x: Array, dy: Array) -> tuple[Prelu, Callable[[], Array]]:
+    """Be the pullback of `prelu`."""
+    return Prelu(sum_rows(prelu_rows(params, x, dy))), partial(_prelu_dx, params, x, dy)
+
+
+def prelu_rows(params: Prelu, x: Array, dy: Array) -> Array:
+    """Return what each row gives to the slope: (batch, 1), or (batch, n) where each feature has its own."""
+    xp = namespace(dy)
+    given: Array = dy * xp.minimum(x, 0)
+    if params.slope.shape != (1,):
+        return given
+    flat = xp.reshape(given, (x.shape[0], prod(x.shape[1:])))
+    summed: Array = xp.sum(flat, axis=1, keepdims=True)
+    return summed
+
+
+def _prelu_dx(params: Prelu, x: Array, dy: Array) -> Array:
+    above = to_dtype(x > 0, dy.dtype)
+    dx: Array = dy * (above + (1 - above) * params.slope)
+    return dx
+
+
 def hardtanh() -> Layer[tuple[()]]:
     """Clip to [-1, 1].
 
@@ -81,17 +159,53 @@ def hardtanh() -> Layer[tuple[()]]:
     >>> hardtanh().apply((), np.array([-4.0, 0.5, 2.0]))
     array([-1. ,  0.5,  1. ])
     """
-    return elementwise(_hardtanh, _hardtanh_slope, name="hardtanh()")
+    return elementwise(partial(_clip, -1, 1), partial(_clip_slope, -1, 1), name="hardtanh()")
 
 
-def _hardtanh(x: Array) -> Array:
+def relu6() -> Layer[tuple[()]]:
+    """Rectify up to 6: clip to [0, 6].
+
+    Shapes:   any; kept.
+    Gradient: the pullback passes dy where 0 < x < 6 and stops it elsewhere, at 0 and 6 too, as torch does.
+    Source:   Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10"; torch.nn.ReLU6.
+
+    >>> import numpy as np
+    >>> relu6().apply((), np.array([-4.0, 0.5, 8.0]))
+    array([0. , 0.5, 6. ])
+    """
+    return elementwise(partial(_clip, 0, 6), partial(_clip_slope, 0, 6), name="relu6()")
+
+
+def _clip(least: int, most: int, x: Array) -> Array:
     xp = namespace(x)
-    y: Array = xp.minimum(xp.maximum(x, -1), 1)
+    y: Array = xp.minimum(xp.maximum(x, least), most)
     return y
 
 
-def _hardtanh_slope(x: Array) -> Array:
-    return to_dtype((x > -1) & (x < 1), x.dtype)
+def _clip_slope(least: int, most: int, x: Array) -> Array:
+    return to_dtype((x > least) & (x < most), x.dtype)
+
+
+def hardsigmoid() -> Layer[tuple[()]]:
+    """Squash into [0, 1] by straight pieces: clip(x + 3, 0, 6) / 6, which is near `sigmoid`.
+
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by 1/6 where -3 < x < 3 and by 0 elsewhere, at -3 and 3 too, as torch does.
+    Source:   Howard et al. 2019, arXiv:1905.02244, section 5.2; torch.nn.Hardsigmoid. Others take other slopes.
+
+    >>> import numpy as np
+    >>> hardsigmoid().apply((), np.array([-4.0, 0.0, 1.5, 4.0]))
+    array([0.  , 0.5 , 0.75, 1.  ])
+    """
+    return elementwise(_hardsigmoid, _hardsigmoid_slope, name="hardsigmoid()")
+
+
+def _hardsigmoid(x: Array) -> Array:
+    return (_clip(-3, 3, x) + 3) / 6
+
+
+def _hardsigmoid_slope(x: Array) -> Array:
+    return _clip_slope(-3, 3, x) / 6
 
 
 def hardswish() -> Layer[tuple[()]]:

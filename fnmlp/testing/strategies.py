@@ -14,11 +14,14 @@ from fnmlp.errors import MissingDependencyError, OptionError
 from fnmlp.key import INDEX_LIMIT, Key
 from fnmlp.layer import Layer
 from fnmlp.layers import (
+    celu,
     dropout,
     elu,
     flatten,
     gaussian_noise,
     gelu,
+    glu,
+    hardsigmoid,
     hardswish,
     hardtanh,
     identity,
@@ -27,7 +30,10 @@ from fnmlp.layers import (
     linear,
     log_softmax,
     maxout,
+    mish,
+    prelu,
     relu,
+    relu6,
     rms_norm,
     scale,
     selu,
@@ -35,6 +41,8 @@ from fnmlp.layers import (
     silu,
     softmax,
     softplus,
+    softsign,
+    swiglu,
     tanh,
 )
 from fnmlp.testing.cases import LAYOUTS
@@ -105,7 +113,8 @@ def arrays(
 
 ACTIVATIONS = (
     *(relu(), leaky_relu(), leaky_relu(slope=0.25), hardtanh(), hardswish(), sigmoid(), tanh(), softplus()),
-    *(elu(), elu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu()),
+    *(elu(), elu(alpha=0.5), celu(), celu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu(), mish()),
+    *(softsign(), relu6(), hardsigmoid()),
 )
 """Layers without parameters that map each number by itself."""
 
@@ -118,12 +127,15 @@ def layers(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any
         st.just(identity()),
         st.builds(scale, st.floats(0.25, 1.0), offset=st.floats(-1.0, 1.0)),
         st.just(flatten()),
+        st.just(prelu()),
     ]
     if noise:
         choices.append(st.sampled_from((dropout(0.5), gaussian_noise(0.25))))
     if len(example) == 1:
         choices.append(st.builds(linear, st.integers(1, 5), bias=st.booleans()))
         choices.append(st.builds(maxout, st.integers(1, 4), st.integers(2, 3)))
+    if example[-1] % 2 == 0:
+        choices.append(st.sampled_from((glu(), swiglu())))
     if example[-1] > 1:  # of one number, softmax is 1, and has no gradient to check
         choices.append(st.sampled_from((softmax(), log_softmax())))
     if len(example) == 1 and example[0] > 3:  # with few numbers little but rounding is left of the gradient

@@ -68,4 +68,15 @@ REFERENCES: dict[str, Reference] = {
         lambda x: _where(x <= -3, 0, _where(x >= 3, x, x * (x + 3) / 6)),
         lambda x: _where(x <= -3, 0, _where(x >= 3, 1, (2 * x + 3) / 6)),
     ),
+    "mish()": (
+        lambda x: x * np.tanh(np.logaddexp(0, x)),
+        lambda x: np.tanh(np.logaddexp(0, x)) + x * special.expit(x) / np.cosh(np.logaddexp(0, x)) ** 2,
+    ),
+    "softsign()": (lambda x: x * (1 + np.abs(x)) ** -1.0, lambda x: (1 + np.abs(x)) ** -2.0),
+    "celu()": (lambda x: _where(x > 0, x, np.expm1(x)), lambda x: _where(x > 0, 1, np.exp(x))),
+    "relu6()": (lambda x: np.clip(x, 0, 6), lambda x: ((x > 0) & (x < 6)).astype(np.float64)),
+    "hardsigmoid()": (
+        lambda x: _where(x <= -3, 0, _where(x >= 3, 1, (x + 3) / 6)),
+        lambda x: _where((x > -3) & (x < 3), 1 / 6, 0),
+    ),
 }
