@@ -16,21 +16,26 @@ from fnmlp.layers import (
     Embedding,
     LayerNorm,
     Linear,
+    Prelu,
+    celu,
     elementwise,
     elu,
     embedding,
     flatten,
     gelu,
+    glu,
     identity,
     layer_norm,
     leaky_relu,
     linear,
     log_softmax,
     maxout,
+    prelu,
     relu,
     rms_norm,
     scale,
     softmax,
+    swiglu,
 )
 from tests.steps import assert_close, draw, same_bits, seeds
 
@@ -100,6 +105,10 @@ def test_linear_refuses_examples_of_other_than_one_axis_at_init(shape: tuple[int
         lambda: gelu(approximate="erf"),
         lambda: elu(alpha=0),
         lambda: elu(alpha=-1.0),
+        lambda: celu(alpha=0),
+        lambda: celu(alpha=float("inf")),
+        lambda: prelu(initial=float("nan")),
+        lambda: prelu(initial="zeros"),  # type: ignore[arg-type]
         lambda: leaky_relu(slope=1.0),
         lambda: leaky_relu(slope=-0.1),
         lambda: log_softmax(axis=1.0),  # type: ignore[arg-type]
@@ -119,6 +128,44 @@ def test_linear_refuses_examples_of_other_than_one_axis_at_init(shape: tuple[int
 def test_bad_options_are_refused_at_the_door(make: Callable[[], Layer[Any]]) -> None:
     with pytest.raises(OptionError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("slope", "x", "kind", "said"),
+    [
+        (np.ones(1), np.zeros((2, 3), np.float32), DtypeError, "prelu: expected inputs of float64"),
+        (np.ones(3), np.zeros((2, 3), np.float32), DtypeError, "prelu: expected inputs of float64"),
+        (np.ones(3), np.zeros((2, 4)), ShapeError, r"inputs of shape \(batch, 3\), got \(2, 4\)"),
+        (np.ones(3), np.zeros((2, 2, 3)), ShapeError, r"inputs of shape \(batch, 3\), got \(2, 2, 3\)"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_slopes_of_prelu_are_refused(
+    slope: Any, x: Any, kind: type[FnmlpError], said: str
+) -> None:
+    for use in (prelu().apply, lambda params, x: prelu().vjp(params, x, None)):
+        with pytest.raises(kind, match=said):
+            use(Prelu(slope), x)
+        with pytest.raises(StructureError, match="prelu: expected Prelu parameters, got tuple"):
+            use((), x)
+
+
+def test_prelu_has_one_slope_or_one_for_each_feature() -> None:
+    assert prelu().init(Key(0), (2, 3))[0].slope.tolist() == [0.25]
+    params, shape = prelu(per_feature=True, initial=0.5).init(Key(0), (3,))
+    assert (params.slope.tolist(), params.slope.dtype, shape) == ([0.5] * 3, np.float32, (3,))
+    with pytest.raises(ShapeError, match=r"prelu\(per_feature=True\): expected examples of shape \(n,\), got \(2, 3\)"):
+        prelu(per_feature=True).init(Key(0), (2, 3))
+
+
+@pytest.mark.parametrize("make", [glu, swiglu])
+def test_a_gated_linear_unit_needs_two_halves(make: Callable[[], Layer[tuple[()]]]) -> None:
+    for shape in ((), (0,), (3,), (4, 1)):
+        with pytest.raises(ShapeError, match=r"glu.*: expected examples whose last axis is even"):
+            make().init(Key(0), shape)
+    for use in (make().apply, lambda params, x: make().vjp(params, x, None)):
+        with pytest.raises(ShapeError, match=r"glu.*: expected inputs whose last axis is even"):
+            use((), np.zeros((2, 3)))
+    assert make().init(Key(0), (2, 6)) == ((), (2, 3))
 
 
 @pytest.mark.parametrize("axis", [-3, 2, 5])

@@ -1,0 +1,224 @@
+"""Every public layer has an oracle, and agrees with it: in the tails, beside the kinks, and on either side of 0."""
+
+from collections.abc import Callable
+from functools import cache
+from inspect import getmembers, isfunction
+from typing import Any
+
+from attrs import frozen
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from fnmlp import combinators, layers, models
+from fnmlp.key import Key
+from fnmlp.layer import Layer, gradients
+from fnmlp.layers import elementwise, hardtanh, silu
+from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map
+from tests.catalogue import LAYERS, Specimen
+from tests.oracles import CURVES, FORMULAS, Curve, constructor_of, formula_of
+from tests.ulp.measure import errors
+
+Float64 = NDArray[np.float64]
+
+EPSILON = float(np.finfo(np.float64).eps)
+LEAST = float(np.finfo(np.float64).smallest_subnormal)
+HALF = 10.0 ** np.linspace(-3, 3, 25)
+MAGNITUDES = np.concatenate([-HALF, HALF]).astype(np.float32)
+"""From a thousandth to a thousand, on either side of 0, as numbers that float32 has."""
+
+
+def public_layers() -> list[str]:
+    rooms = (layers, combinators)
+    return sorted(name for room in rooms for name, made in getmembers(room, isfunction) if name in room.__all__)
+
+
+@pytest.mark.parametrize("name", public_layers())
+def test_every_public_layer_has_an_oracle(name: str) -> None:
+    curves = {constructor_of(text) for text in CURVES}
+    assert (name in curves) != (name in FORMULAS), f"write what {name} is into CURVES or FORMULAS of tests/oracles.py"
+
+
+def test_every_specimen_of_an_activation_has_a_curve_of_its_own() -> None:
+    curves = {constructor_of(text) for text in CURVES}
+    names = {specimen.layer.name for specimen in LAYERS}
+    assert {name for name in names if constructor_of(name) in curves} <= set(CURVES)
+
+
+def points(text: str, dtype: Any) -> NDArray[Any]:
+    """Return numbers of all magnitudes, and those beside the places where the pieces of an activation meet."""
+    meets = np.array([*CURVES[text].meets], dtype)
+    near = [meets + (1 + np.abs(meets)) * dtype(share) for share in (-1e-3, -1e-6, 1e-6, 1e-3)]
+    beside = [np.nextafter(meets, dtype(side)) for side in (-np.inf, np.inf)]
+    x = np.concatenate([MAGNITUDES.astype(dtype), *near, *beside])
+    return x[~np.isin(x, meets)]
+
+
+@frozen
+class Exact:
+    """A function at a point, rounded once, and how far an error of its argument carries: |x f'(x)|."""
+
+    value: float
+    carried: float
+
+
+@cache
+def exact(text: str, order: int, x: float) -> Exact:
+    """Return the derivative of an order of an activation."""
+    with mpmath.workdps(CURVES[text].digits):
+        value, steeper = (mpmath.diff(CURVES[text].value, mpmath.mpf(x), order + more) for more in (0, 1))
+        return Exact(float(value), float(abs(x * steeper)))
+
+
+def found(layer: Layer[Any], order: int, x: NDArray[Any]) -> NDArray[Any]:
+    """Return an activation, or its derivative as the pullback gives it."""
+    if order == 0:
+        y: NDArray[Any] = layer.apply((), x)
+        return y
+    return gradients(layer, (), x, np.ones_like(x))[1]
+
+
+def expect_curve(layer: Layer[Any], text: str, order: int, dtype: Any) -> None:
+    """Claim that a layer is a curve, or its derivative the curve's: its value to 4 ULP of float32, its derivative to 8.
+
+    In float64 a computed function is the exact one of an argument that is some roundings off, and then rounded itself.
+    """
+    x = points(text, dtype)
+    truth = [exact(text, order, float(number)) for number in x]
+    values, carried = (np.array([getattr(one, name) for one in truth]) for name in ("value", "carried"))
+    with np.errstate(under="ignore"):
+        y = found(layer, order, x)
+    assert y.dtype == dtype
+    if dtype is np.float32:
+        wrong = errors(y, values) > (4, 8)[order]
+    else:
+        # What underflows is a multiple of the least number there is, and is multiplied by at most x.
+        wrong = np.abs(y - values) > 16 * EPSILON * (np.abs(values) + carried) + 4 * LEAST * (1 + np.abs(x))
+    assert not wrong.any(), f"at {x[wrong]}: expected {values[wrong]}, got {y[wrong]}"
+
+
+over_curves = pytest.mark.parametrize("text", CURVES)
+over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@over_curves
+@over_dtypes
+def test_an_activation_is_its_curve(text: str, dtype: Any) -> None:
+    expect_curve(models.build(text), text, 0, dtype)
+
+
+@over_curves
+@over_dtypes
+def test_the_pullback_of_an_activation_is_the_derivative_of_its_curve(text: str, dtype: Any) -> None:
+    expect_curve(models.build(text), text, 1, dtype)
+
+
+@over_curves
+@over_dtypes
+def test_where_pieces_meet_the_derivative_is_the_one_that_is_written_down(text: str, dtype: Any) -> None:
+    meets = CURVES[text].meets
+    for sign in (1, -1):  # 0.0 and -0.0
+        x = np.array([point or sign * 0.0 for point in meets], dtype)
+        assert found(models.build(text), 1, x).tolist() == [dtype(slope) for slope in meets.values()]
+
+
+@over_curves
+@over_dtypes
+def test_infinite_numbers_have_the_limits_and_nan_stays_nan(text: str, dtype: Any) -> None:
+    x = np.array([-np.inf, np.inf, np.nan], dtype)
+    curve, layer = CURVES[text], models.build(text)
+    with np.errstate(invalid="raise", over="raise", under="ignore"):
+        y, dx = found(layer, 0, x), found(layer, 1, x)
+    assert y[:2].tolist() == [dtype(end) for end in curve.ends]
+    assert dx[:2].tolist() == [dtype(slope) for slope in curve.slopes]
+    assert np.isnan(y[2])
+
+
+def inputs(specimen: Specimen, seed: int) -> NDArray[Any]:
+    """Draw inputs of all magnitudes side by side, or what the layer takes in their place."""
+    shape = (6, *specimen.example)
+    if specimen.differentiable:
+        return np.random.default_rng(seed).choice(MAGNITUDES.astype(np.float64), shape)
+    return np.asarray(specimen.draw(Key(seed), shape))
+
+
+def moved(tree: Tree, seed: int) -> Tree:
+    """Return parameters in float64, moved a little, so that zeros and ones are not special."""
+    random = np.random.default_rng(seed)
+    return tree_map(lambda leaf: leaf + random.normal(size=leaf.shape) / 8, tree)
+
+
+OTHERS = [specimen for specimen in LAYERS if constructor_of(specimen.layer.name) in FORMULAS]
+
+
+@pytest.mark.parametrize("specimen", OTHERS, ids=repr)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_layer_is_its_formula_and_its_pullback_the_derivative(specimen: Specimen, seed: int) -> None:
+    expect_formula(specimen.layer, formula_of(specimen.layer), specimen, seed)
+
+
+def expect_formula(layer: Layer[Any], formula: Callable[[Any, Any], Any], specimen: Specimen, seed: int) -> None:
+    """Claim that a layer is a formula, and each number of its gradients the complex step of the formula.
+
+    A gradient is as exact as what is added up is large: its own terms, and what cancels before, dy and dy times x.
+    """
+    params, x = moved(layer.init(Key(seed), specimen.example)[0], seed), inputs(specimen, seed)
+    y, pullback = layer.vjp(params, x, None)
+    expected, epsilon = formula(params, x), float(np.finfo(y.dtype).eps)
+    assert y.shape == expected.shape
+    assert np.abs(y - expected).max(initial=0) <= 64 * epsilon * np.abs(expected).max(initial=0)
+    dy = np.random.default_rng(seed).normal(size=y.shape).astype(y.dtype)
+    dparams, delayed_dx = pullback(dy)
+    at, found = ((params, x), (dparams, delayed_dx())) if specimen.differentiable else ((params,), (dparams,))
+    for place, gradient in enumerate(tree_leaves(found)):
+        terms = [slopes(formula, at, place, index, x) * dy for index in np.ndindex(gradient.shape)]
+        sums = np.reshape([part.sum() for part in terms], gradient.shape)
+        size = max(np.abs(part).sum() for part in terms) + np.abs(dy).max() * (1 + np.abs(x).max())
+        assert np.abs(gradient - sums).max() <= 256 * EPSILON * size, f"gradient {place}"
+
+
+def slopes(formula: Callable[..., Any], at: Tree, place: int, index: tuple[int, ...], x: NDArray[Any]) -> Float64:
+    """Return the derivative of each output by one number of one leaf; x is at hand where it is no leaf."""
+    leaves, rebuild = tree_flatten(at)
+    point = [leaf.astype(complex) for leaf in leaves]
+    point[place][index] += 1e-20j
+    arguments = rebuild(point)
+    return np.asarray(np.imag(formula(arguments[0], arguments[1] if len(arguments) > 1 else x)) / 1e-20)
+
+
+def wrong_square(x: NDArray[Any]) -> NDArray[Any]:
+    """Be x² + 1, but for what is far out, where the 1 is forgotten."""
+    return np.where(np.abs(x) > 3, x * x, x * x + 1)
+
+
+def wrong_tanh_slope(x: NDArray[Any]) -> NDArray[Any]:
+    """Be the derivative of tanh as it is often written: in the tails nothing is left of it."""
+    return 1 - np.tanh(x) ** 2
+
+
+def wrong_softsign_slope(x: NDArray[Any]) -> NDArray[Any]:
+    """Be the derivative of softsign, but for small negative numbers."""
+    return np.where((x < 0) & (x > -0.01), 1.0, (1 + np.abs(x)) ** -2.0).astype(x.dtype)
+
+
+@over_dtypes
+def test_a_slip_in_a_tail_or_beside_a_kink_alone_is_caught(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CURVES, "square()", Curve(lambda x: x * x + 1, (np.inf, np.inf), (-np.inf, np.inf)))
+    slips = (
+        ("square()", 0, elementwise(wrong_square, wrong_square)),
+        ("tanh()", 1, elementwise(np.tanh, wrong_tanh_slope)),
+        ("softsign()", 1, elementwise(np.sin, wrong_softsign_slope)),
+        ("relu6()", 1, hardtanh()),
+        ("hardswish()", 0, silu()),
+    )
+    for text, order, layer in slips:
+        with pytest.raises(AssertionError, match="expected"):
+            expect_curve(layer, text, order, dtype)
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("glu()", "swiglu()"), ("layer_norm()", "layer_norm(epsilon=0.5)")])
+def test_a_wrong_layer_is_caught(wrong: str, right: str) -> None:
+    [specimen] = [one for one in LAYERS if one.layer.name == right]
+    with pytest.raises(AssertionError):
+        expect_formula(models.build(wrong), formula_of(specimen.layer), specimen, 0)
