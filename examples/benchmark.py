@@ -111,7 +111,7 @@ def benchmark(
     """
     if sections["memory"] and not STATUS.exists():
         raise click.UsageError("--memory reads /proc, which only Linux has; leave it out")
-    data = pick_dataset(dataset, data_dir, click.echo)
+    data = pick_dataset(dataset, data_dir)
     works = {name: evolve(WORKS[name], hidden=hidden, batch_size=batch_size) for name in work}
     facts = machine() | {"cores": str(len(cores()))}
     records = []

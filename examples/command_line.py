@@ -45,7 +45,9 @@ option = partial(click.option, show_default=True)
 plot_option = click.option(
     "--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg."
 )
-data_dir_option = click.option("--data-dir", type=FILE, help="A folder with mnist/ or fashion-mnist/, looked in first.")
+data_dir_option = click.option(
+    "--data-dir", type=FILE, help="A folder with the files of a data set. [default: $FNMLP_DATA_DIR, if not empty]"
+)
 
 
 PATIENCE = 1.0

@@ -1,33 +1,57 @@
 """Files of models that read images: what a model's pixels and classes are travels with it as notes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
+import click
 import numpy as np
 
 import fnmlp as fn
 from fnmlp import models
-from fnmlp.data import Dataset, digits, fashion_mnist, mnist
+from fnmlp.data import Dataset, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist
 from fnmlp.recipes import LOSSES, Recipe, build_loss
+
+EMNIST = ("mnist", "digits", "letters", "balanced", "bymerge", "byclass")
+
+
+def _digits(data_dir: Path | None) -> Dataset:
+    if data_dir is not None:
+        remedy = "leave out --data-dir, or choose another --dataset"
+        raise fn.DataError("digits", "no folder: they come with scikit-learn", data_dir, remedy)
+    return digits()
+
 
 DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
-    "digits": lambda _: digits(),
+    "kmnist": kmnist,
+    "qmnist": qmnist,
+    **{f"emnist-{split}": partial(emnist, split) for split in EMNIST},
+    "digits": _digits,
 }
 
 
-def pick_dataset(name: str, data_dir: Path | None, say: Callable[[str], None]) -> Dataset:
-    """Load the data set of a name; `auto` goes on with the embedded digits where MNIST can't be had."""
+def pick_dataset(name: str, data_dir: Path | None) -> Dataset:
+    """Load the data set of a name; `auto` is what the user's folder holds, else MNIST, else the bundled digits.
+
+    Where the digits stand in for MNIST, it says so on stderr, so that even --quiet can't hide it.
+    """
     if name != "auto":
         return DATASETS[name](data_dir)
+    held = data_sets_in(data_dir)
+    if len(held) > 1 and "mnist" not in held:
+        raise click.UsageError(f"--dataset: choose one of those that the data folder holds: {', '.join(held)}")
+    if held and "mnist" not in held:
+        return DATASETS[held[0]](data_dir)
     try:
         return mnist(data_dir)
     except fn.DataNotFoundError:
-        say("MNIST can't be had here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead")
+        text = "MNIST isn't here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead"
+        click.echo(text, err=True)
         return digits()
 
 

@@ -75,7 +75,12 @@ def cli() -> None:
 @option("--average", type=float, default=LAB.average, help="Decay of a mean of the parameters over the steps.")
 @option("--members", type=click.IntRange(1), default=LAB.members, help="Networks, whose probabilities are averaged.")
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")
-@option("--dataset", type=click.Choice(["auto", *DATASETS]), default="auto", help="auto: MNIST, or else digits.")
+@option(
+    "--dataset",
+    type=click.Choice(["auto", *DATASETS]),
+    default="auto",
+    help="auto: what --data-dir holds, or MNIST, or digits.",
+)
 @data_dir_option
 @click.option("--no-eval", is_flag=True, help="Leave out the test set.")
 @option(
@@ -108,7 +113,7 @@ def train(context: click.Context, /, **options: Any) -> None:
     if settings.best and (settings.no_eval or not settings.validation):
         raise click.UsageError("--best needs --validation: the test set is not there to choose by")
     say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
-    data = with_validation(pick_dataset(settings.dataset, settings.data_dir, say), settings.validation)
+    data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     members = members_of(recipe, data, settings.seed)
     say(f"model: {members[0].model}" + (f", {len(members)} times" if len(members) > 1 else ""))
@@ -183,7 +188,7 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
     """
     saved = fn.load(checkpoint)
     run_of = origin_of(saved)
-    data = with_validation(pick_dataset(run_of.dataset, data_dir, click.echo), run_of.validation)
+    data = with_validation(pick_dataset(run_of.dataset, data_dir), run_of.validation)
     check_run(saved, {"data": digest_of(data)})
     members = members_of(run_of.recipe, data, run_of.seed)
     if step > (steps := steps_in_all(members[0])):

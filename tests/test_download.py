@@ -21,7 +21,7 @@ from fnmlp.data import download as module
 from fnmlp.data.download import download
 from fnmlp.data.idx import encode_header
 from fnmlp.errors import DataError, DataNotFoundError, one_line
-from tests.test_datasets import PARTS, digests_of, made_up, mark_of, write_set
+from tests.test_datasets import PARTS, digests_of, known_as, made_up, mark_of, write_set
 
 ARRAYS = made_up(8)
 DIGESTS = digests_of(ARRAYS)
@@ -166,7 +166,7 @@ def test_the_mirrors_are_asked_once_and_then_the_cache_serves(
     mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = mirror(good)
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     for _ in range(2):
         assert mark_of(mnist(mirrors=(server.url,))) == 8
         assert_whole(cache)
@@ -267,7 +267,7 @@ def test_programs_that_download_at_once_all_end_with_whole_files(mirror: Start, 
 def test_a_cache_that_an_earlier_download_left_incomplete_is_completed(
     there: int, mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     write_set(cache, {name: ARRAYS[name] for name in PARTS[:there]})
     assert mark_of(mnist(mirrors=(mirror(good).url,))) == 8
     assert_whole(cache)
@@ -338,7 +338,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(
     mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = mirror(good)
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     for damage in (b"", b"half of it", WRONG_BODIES[SECOND]):
         download((server.url,), cache, DIGESTS)
         (cache / SECOND[1:]).write_bytes(damage)
@@ -350,7 +350,7 @@ def test_a_link_in_the_cache_is_not_read_but_replaced(
     mirror: Start, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, away = mirror(good), tmp_path / "away.gz"
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     download((server.url,), cache, DIGESTS)
     (cache / FILES[0]).rename(away)
     (cache / FILES[0]).symlink_to(away)
@@ -365,7 +365,7 @@ def test_damage_that_no_mirror_mends_is_named_with_what_the_mirrors_did(
     mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = mirror(missing)
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     download((mirror(good).url,), cache, DIGESTS)
     (cache / SECOND[1:]).write_bytes(WRONG_BODIES[SECOND])
     with pytest.raises(DataError) as caught:
@@ -379,7 +379,7 @@ def test_the_packed_file_of_the_cache_counts_because_it_is_the_one_that_is_downl
     mirror: Start, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = mirror(good)
-    monkeypatch.setattr(datasets, "MNIST_SHA256", DIGESTS)
+    known_as(monkeypatch, ARRAYS)
     write_set(cache, made_up(7), ending="")
     for _ in range(2):
         assert mark_of(mnist(mirrors=(server.url,))) == 8

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 import importlib
 import importlib.abc
-from pathlib import Path
 import sys
 
 import array_api_strict
@@ -72,12 +71,12 @@ def test_a_broken_pooch_is_no_reason_to_go_without_a_cache(package: str) -> None
         cache_folder()
 
 
-def test_without_pooch_there_is_no_cache_and_no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_pooch_there_is_no_cache_and_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pooch", None)
     monkeypatch.delenv("FNMLP_DATA_DIR", raising=False)
     assert cache_folder() is None
     with pytest.raises(DataNotFoundError, match="--data-dir"):
-        data.mnist(tmp_path)
+        data.mnist()
 
 
 def test_numpy_alone_needs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

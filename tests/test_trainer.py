@@ -19,7 +19,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.data import datasets, digits
-from tests.test_datasets import made_up, write_set
+from tests.test_datasets import made_up, write_files, write_set
 
 PROGRAM = Path(__file__).resolve().parents[1] / "examples" / "mnist.py"
 CLOSED = "http://127.0.0.1:1"
@@ -41,10 +41,11 @@ class Done(NamedTuple):
 
 def environment(home: Path) -> dict[str, str]:
     """Keep a run away from the user's folders and from the network: its proxy is a port that nobody serves."""
+    data = home / "data"
     folders = {
         "XDG_CACHE_HOME": home / "cache",
         "MPLCONFIGDIR": home / "cache",
-        datasets.FOLDER_VARIABLE: home / "data",
+        datasets.FOLDER_VARIABLE: data if os.path.lexists(data) else "",
     }
     proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), CLOSED)
     unset = dict.fromkeys(("NO_PROXY", "no_proxy", "PYTHONUNBUFFERED"), "")
@@ -238,17 +239,39 @@ def test_the_saved_parameters_have_the_dtype_and_digest_of_training(dtype: str, 
 # Data sets.
 
 
-def test_auto_is_the_embedded_digits_where_mnist_is_not_and_says_so_in_one_line(tmp_path: Path) -> None:
-    automatic, explicit = (succeed(tmp_path, "train", *SMALL, "--dataset", name) for name in ("auto", "digits"))
-    first, *rest = automatic.splitlines()
-    assert first == "MNIST can't be had here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead"
-    assert [line.split("  ")[:5] for line in rest] == [line.split("  ")[:5] for line in explicit.splitlines()]
+STAND_IN = "MNIST isn't here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead\n"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_auto_is_the_bundled_digits_where_mnist_is_not_and_says_so_though_quiet(quiet: bool, tmp_path: Path) -> None:
+    """--quiet hid that other data were used."""
+    automatic, explicit = (
+        run(tmp_path, "train", *SMALL, "--dataset", name, *["--quiet"] * quiet) for name in ("auto", "digits")
+    )
+    assert (automatic.status, automatic.err, explicit.err) == (0, STAND_IN, "")
+    lines = ([line.split("  ")[:5] for line in done.out.splitlines()] for done in (automatic, explicit))
+    assert next(lines) == next(lines)
+    assert bool(automatic.out) != quiet
 
 
 def test_auto_is_mnist_where_it_is(home: Path, tmp_path: Path) -> None:
     for folder, options in ((home, ()), (tmp_path, ("--data-dir", home / "data"))):
         out = succeed(folder, "train", *SMALL, "--dataset", "auto", *options)
         assert out.startswith("mnist: 7 images to train on, 5 to test on\n")
+
+
+def test_auto_is_what_a_named_folder_holds_where_that_is_not_mnist(tmp_path: Path) -> None:
+    write_files(tmp_path / "home" / "data", "qmnist")
+    for folder, options in ((tmp_path, ("--data-dir", tmp_path / "home" / "data")), (tmp_path / "home", ())):
+        out = succeed(folder, "train", *SMALL, "--dataset", "auto", *options)
+        assert out.startswith("qmnist: 3 images to train on, 3 to test on\n")
+
+
+@pytest.mark.parametrize("name", ["kmnist", "qmnist", "emnist-letters"])
+def test_the_kin_of_mnist_is_trained_on_and_known_again(name: str, tmp_path: Path) -> None:
+    write_files(tmp_path / "data", name)
+    succeed(tmp_path, "train", *SMALL, "--dataset", name, "--output", tmp_path / "model")
+    assert "3 test images" in succeed(tmp_path, "evaluate", tmp_path / "model")
 
 
 def test_fashion_mnist_is_trained_on_and_its_classes_are_named(home: Path, tmp_path: Path) -> None:

@@ -1,7 +1,20 @@
 """Data: the IDX format, and where MNIST and its kin come from."""
 
-from fnmlp.data.datasets import Dataset, digits, fashion_mnist, mnist
+from fnmlp.data.datasets import Dataset, digits, emnist, fashion_mnist, kmnist, mnist, qmnist
+from fnmlp.data.folders import data_sets_in
 from fnmlp.data.idx import read_idx, write_idx
 from fnmlp.data.images import read_image
 
-__all__ = ["Dataset", "digits", "fashion_mnist", "mnist", "read_idx", "read_image", "write_idx"]
+__all__ = [
+    "Dataset",
+    "data_sets_in",
+    "digits",
+    "emnist",
+    "fashion_mnist",
+    "kmnist",
+    "mnist",
+    "qmnist",
+    "read_idx",
+    "read_image",
+    "write_idx",
+]

@@ -1,4 +1,4 @@
-"""Data sets of images: MNIST, Fashion-MNIST, and scikit-learn's bundled digits; where they are looked for."""
+"""Data sets of images: MNIST and its kin, and scikit-learn's bundled digits; where they are looked for."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,15 +13,14 @@ from fnmlp.arrays import Array, read_only
 from fnmlp.batches import Batch
 from fnmlp.data.cache import cache_folder, check_private, read_verified
 from fnmlp.data.download import download
+from fnmlp.data.folders import FOLDER_VARIABLE, files_in, found_in
 from fnmlp.data.idx import read_idx
+from fnmlp.data.sources import DIGIT_CLASSES, SOURCES, Source
 from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError
-from fnmlp.labels import check_labels
+from fnmlp.options import one_of
 
 Files: TypeAlias = Mapping[str, tuple[Path, Array]]
 """What was read of a data set: the name of a part -> where it came from, and what it holds."""
-
-FOLDER_VARIABLE = "FNMLP_DATA_DIR"
-"""The environment variable that names a folder with `mnist/` and `fashion-mnist/` in it."""
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
@@ -30,27 +29,6 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-
-MNIST_SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-"""SHA-256 of the unpacked files; packers differ, the bytes in them do not."""
-
-FASHION_SHA256 = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-
-FASHION_CLASSES = (
-    *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
-    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
-)
-DIGIT_CLASSES = tuple("0123456789")
 
 
 @frozen(eq=False)
@@ -92,90 +70,119 @@ def digits() -> Dataset:
 def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str, ...] = MNIST_MIRRORS) -> Dataset:
     """Return MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels from 0 to 255.
 
-    Looked for in `data_dir`, the folder that $FNMLP_DATA_DIR names, the user's cache, and then downloaded into the
-    cache from the mirrors. What is in the cache is verified at each use, and downloaded again where it is damaged.
-    A network that isn't there costs less than 10 seconds.
+    Read from `data_dir`, or else from the folder that $FNMLP_DATA_DIR names. A folder that is named is used, or it is
+    an error: raw or gzip, in the folder itself, in mnist/, or in MNIST/raw/ as torchvision keeps it; Kaggle's names are
+    known too. Where neither is given (an empty variable counts as unset), MNIST is looked for in the user's cache, and
+    then downloaded into the cache from the mirrors. What is in the cache is verified at each use, and downloaded again
+    where it is damaged. A network that isn't there costs less than 10 seconds.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
-    Raises:   DataNotFoundError, saying where it was looked for; DataError where a file is not what it should be,
-              or others may write to the cache.
+    Raises:   DataNotFoundError, saying where it was looked for; DataError where a folder that is named doesn't hold
+              it, a file is not what it should be, or others may write to the cache.
     Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
-    return _load("mnist", data_dir, MNIST_SHA256, DIGIT_CLASSES, (), mirrors)
+    return _load(SOURCES["mnist"], data_dir, mirrors=mirrors)
 
 
 def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     """Return Fashion-MNIST: 60,000 + 10,000 pictures of clothes, in MNIST's format.
 
-    Looked for in `data_dir`, the folder that $FNMLP_DATA_DIR names, the user's cache, and where Debian's package
+    Read from the folder that is named, as `mnist`, or else looked for in the user's cache, and where Debian's package
     dataset-fashion-mnist puts it.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   as `mnist`.
     Source:   Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
     """
-    return _load("fashion-mnist", data_dir, FASHION_SHA256, FASHION_CLASSES, (DEBIAN_FASHION,), ())
+    return _load(SOURCES["fashion-mnist"], data_dir, packaged=(DEBIAN_FASHION,))
+
+
+def kmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Return Kuzushiji-MNIST: 60,000 + 10,000 cursive Japanese characters, in MNIST's format.
+
+    Read from the folder that is named, as `mnist`.
+    Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
+    Raises:   as `mnist`.
+    Source:   Clanuwat et al. 2018, arXiv:1812.01718.
+    """
+    return _load(SOURCES["kmnist"], data_dir)
+
+
+def qmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Return QMNIST: MNIST made again from its sources, with 60,000 images to test on.
+
+    Read from the folder that is named, as `mnist`. Of the eight columns of its labels, the first is the class.
+    Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
+    Raises:   as `mnist`.
+    Source:   Yadav & Bottou 2019, arXiv:1905.10498.
+    """
+    return _load(SOURCES["qmnist"], data_dir)
+
+
+def emnist(split: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Return a split of EMNIST, handwritten digits and letters: mnist, digits, letters, balanced, bymerge or byclass.
+
+    Read from the folder that is named, as `mnist`. Its files hold each image with rows and columns exchanged; here they
+    are upright. Its letters have the labels 1 to 26; here 0 to 25.
+    Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
+    Raises:   OptionError for another split; else as `mnist`.
+    Source:   Cohen et al. 2017, arXiv:1702.05373.
+    """
+    splits = tuple(name.removeprefix("emnist-") for name in SOURCES if name.startswith("emnist-"))
+    return _load(SOURCES[f"emnist-{one_of('emnist(split)', split, splits)}"], data_dir)
 
 
 def _load(
-    name: str,
+    source: Source,
     data_dir: str | os.PathLike[str] | None,
-    digests: Mapping[str, str],
-    classes: tuple[str, ...],
-    packaged: tuple[Path, ...],
-    mirrors: tuple[str, ...],
+    *,
+    packaged: tuple[Path, ...] = (),
+    mirrors: tuple[str, ...] = (),
 ) -> Dataset:
-    """Read a data set from the first place that has it, in the documented order."""
-    given = [partial(_from_folder, folder, digests) for folder in _folders(name, data_dir)]
-    last = [partial(_from_folder, folder, digests) for folder in packaged]
-    looked: list[str] = []
-    for place in (*given, partial(_from_cache, name, digests, mirrors), *last):
+    """Read a data set from the folder that the user names, or else from the first place that has it."""
+    given = found_in(data_dir, source)
+    if given is not None:
+        return _as_dataset(source, _read(given))
+    name, looked = source.name, list[str]()
+    places = [partial(_from_cache, source, mirrors)] if source.digests else []
+    for place in (*places, *(partial(_from_folder, source, folder) for folder in packaged)):
         try:
-            return _as_dataset(name, place(), classes)
+            return _as_dataset(source, place())
         except DataNotFoundError as error:
             looked += [error.where, *getattr(error, "__notes__", ())]
     remedy = f"put its four IDX files into a folder DIR/{name} and pass --data-dir DIR or set {FOLDER_VARIABLE}=DIR"
     if packaged:
         remedy += ", or install Debian's package dataset-fashion-mnist"
-    raise DataNotFoundError(name, f"its files in {', '.join(looked)}", "none", remedy)
+    expected = f"its files in {', '.join(looked) or 'a folder that you name'}"
+    raise DataNotFoundError(name, expected, "none", remedy)
 
 
-def _folders(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
-    folders: list[Path] = []
-    if data_dir is not None:
-        given = Path(data_dir)
-        if not os.path.isdir(given):
-            got = "a file" if os.path.exists(given) else "nothing of this name"
-            raise DataError(str(given), f"a folder with {name} in it", got, "correct the path")
-        folders += [given / name, given]
-    variable = os.environ.get(FOLDER_VARIABLE)
-    return [*folders, Path(variable) / name] if variable else folders
-
-
-def _from_folder(folder: Path, digests: Mapping[str, str]) -> Files:
-    """Read the files of a data set from a folder that is not the cache, whatever the bytes in them are."""
-    paths = _paths_in(folder, digests, (".gz", ""))
-    if not paths:
-        raise _no_files(folder)
-    if len(paths) < len(digests):
-        missing = next(part for part in digests if part not in paths)
-        raise DataError(str(folder), f"all of {', '.join(digests)}", f"no {missing}", "put the missing file there")
+def _read(paths: Mapping[str, Path]) -> Files:
     return {part: (path, read_idx(path)) for part, path in paths.items()}
 
 
-def _from_cache(name: str, digests: Mapping[str, str], mirrors: tuple[str, ...]) -> Files:
+def _from_folder(source: Source, folder: Path) -> Files:
+    """Read the files of a data set from where a package puts them, whatever the bytes in them are."""
+    paths = files_in(folder, source.files)
+    if len(paths) < len(source.files):
+        raise _no_files(folder)
+    return _read(paths)
+
+
+def _from_cache(source: Source, mirrors: tuple[str, ...]) -> Files:
     """Read the files of a data set from the cache; what is missing there, or damaged, is downloaded."""
     cache = cache_folder()
     if cache is None:
         raise _no_files("the user's cache (pooch is not installed)")
+    folder = cache / source.name
     check_private(cache)
-    check_private(cache / name)
+    check_private(folder)
     try:
-        return _verified(cache / name, digests)
+        return _verified(folder, source.digests)
     except DataError as error:
         fault = error
     if mirrors:
         try:
-            download(mirrors, cache / name, digests)
-            return _verified(cache / name, digests)
+            download(mirrors, folder, source.digests)
+            return _verified(folder, source.digests)
         except DataError as error:
             fault.add_note(f"{error.where}: {error.got}")
     raise fault
@@ -183,48 +190,48 @@ def _from_cache(name: str, digests: Mapping[str, str], mirrors: tuple[str, ...])
 
 def _verified(folder: Path, digests: Mapping[str, str]) -> Files:
     # The packed file wins, because it is the one that a download replaces.
-    paths = _paths_in(folder, digests, ("", ".gz"))
+    paths = files_in(folder, digests, (".gz", ""))
     # Without some of them, another download may be under way, or have been cut short.
     if len(paths) < len(digests):
         raise _no_files(folder)
     return {part: (path, read_verified(path, digests[part])) for part, path in paths.items()}
 
 
-def _paths_in(folder: Path, digests: Mapping[str, str], endings: tuple[str, str]) -> Mapping[str, Path]:
-    """Return those files of a data set that a folder holds; where it has one with both endings, the last wins."""
-    candidates = [(part, folder / f"{part}{ending}") for part in digests for ending in endings]
-    # Unlike Path.exists, os.path.exists is False too for a name that is too long.
-    return {part: path for part, path in candidates if os.path.exists(path)}
-
-
 def _no_files(where: str | Path) -> DataNotFoundError:
     return DataNotFoundError(str(where), "the files of a data set", "none", "put them there")
 
 
-def _as_dataset(name: str, files: Files, classes: tuple[str, ...]) -> Dataset:
-    train, test = (
-        _labelled(files[f"{part}-images-idx3-ubyte"], files[f"{part}-labels-idx1-ubyte"], len(classes))
-        for part in ("train", "t10k")
-    )
-    return Dataset(name, train, test, classes, 255)
+def _as_dataset(source: Source, files: Files) -> Dataset:
+    images, labels, test_images, test_labels = (files[name] for name in source.files)
+    train, test = _labelled(source, images, labels), _labelled(source, test_images, test_labels)
+    return Dataset(source.name, train, test, source.classes, 255)
 
 
-def _labelled(images_file: tuple[Path, Array], labels_file: tuple[Path, Array], classes: int) -> Batch:
+def _labelled(source: Source, images_file: tuple[Path, Array], labels_file: tuple[Path, Array]) -> Batch:
     """Join images and labels, and refuse what only looks like them."""
-    for (path, array), shape in ((images_file, (28, 28)), (labels_file, ())):
-        if array.dtype != np.uint8 or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
-            expected = f"uint8 {'images (n, 28, 28)' if shape else 'labels (n,)'}"
-            remedy = "look whether images and labels were swapped"
-            raise DataError(str(path), expected, f"{array.dtype} {array.shape}", remedy)
-        if not len(array):
-            raise DataError(str(path), "at least one row", "none", "get the file again")
-    (_, images), (place, labels) = images_file, labels_file
+    (images_place, images), (place, labels) = images_file, labels_file
+    _check_form(images_place, images, "images", ("uint8", (28, 28)))
+    _check_form(place, labels, "labels", source.label)
     if len(images) != len(labels):
         got = f"{len(images)} images and {len(labels)} labels"
         raise DataError(str(place), "one label for each image", got, "take both from one place")
-    try:
-        check_labels(labels, classes)
-    except DataError as error:
+    classes = labels[:, 0] if labels.ndim == 2 else labels
+    first, last = source.first_label, source.first_label + len(source.classes) - 1
+    wrong = (classes < first) | (classes > last)
+    if wrong.any():
+        row = int(wrong.argmax())
+        error = DataError(f"labels[{row}]", f"{first} to {last}", int(classes[row]), "get the file again")
         error.add_note(f"in {place}")
-        raise
-    return Batch(images, labels)
+        raise error
+    upright = read_only(np.ascontiguousarray(images.transpose(0, 2, 1))) if source.transposed else images
+    return Batch(upright, read_only((classes - first).astype(np.uint8)))
+
+
+def _check_form(place: Path, array: Array, what: str, form: tuple[str, tuple[int, ...]]) -> None:
+    dtype, shape = form
+    if array.dtype != dtype or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+        expected = f"{dtype} {what} ({', '.join(['n', *map(str, shape)])}{',' * (not shape)})"
+        remedy = "look whether images and labels were swapped"
+        raise DataError(str(place), expected, f"{array.dtype} {array.shape}", remedy)
+    if not len(array):
+        raise DataError(str(place), "at least one row", "none", "get the file again")
