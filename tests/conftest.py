@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis profiles, one thread, and batches of MNIST."""
+"""What all tests share: Hypothesis profiles, one thread of torch, and batches of MNIST."""
 
 import gzip
 import os
@@ -10,28 +10,41 @@ from numpy.typing import NDArray
 import pytest
 
 from fnmlp.batches import Batch
-from tests.optional import optional
+from tests.optional import Missing, optional
 
 torch = optional("torch")
+if not isinstance(torch, Missing):
+    torch.set_num_threads(1)
 
 settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
-torch.set_num_threads(1)
-
-BATCHES = 200
+BATCHES = 100
 ROWS = 64
-ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (Path(os.environ.get("FNMLP_DATA_DIR", ROOT / "data"), "mnist"), ROOT.parent / "shared" / "data" / "mnist")
+FOLDER = Path(os.environ.get("FNMLP_DATA_DIR", "data"), "mnist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make errors of the warnings of the examples too, which are imported by their bare names."""
+    for example in sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py")):
+        for kind in ("UserWarning", "RuntimeWarning"):
+            config.addinivalue_line("filterwarnings", f"error::{kind}:{example.stem}$")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take batches of MNIST: `pytest -m mnist` runs them alone."""
+    for item in items:
+        if "mnist_batches" in getattr(item, "fixturenames", ()):
+            item.add_marker("mnist")
 
 
 @pytest.fixture(scope="session")
 def mnist_batches() -> tuple[Batch, ...]:
-    """Return 200 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
-    folder = next((folder for folder in FOLDERS if (folder / "train-images-idx3-ubyte.gz").is_file()), None)
-    images, labels = _stand_in(BATCHES * ROWS) if folder is None else _mnist(folder, BATCHES * ROWS)
+    """Return 100 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
+    there = (FOLDER / "train-images-idx3-ubyte.gz").is_file()
+    images, labels = _mnist(FOLDER, BATCHES * ROWS) if there else _stand_in(BATCHES * ROWS)
     return tuple(Batch(images[row : row + ROWS], labels[row : row + ROWS]) for row in range(0, len(labels), ROWS))
 
 
