@@ -220,6 +220,17 @@ def fraction(where: str, value: float) -> float:
     return number
 
 
+def pair_of_fractions(where: str, values: tuple[float, float]) -> tuple[float, float]:
+    """Return a pair of Python floats if both are at least 0 and below 1.
+
+    >>> pair_of_fractions("adam(betas)", (0.9, 0.999))
+    (0.9, 0.999)
+    """
+    if not isinstance(values, tuple) or len(values) != 2:
+        raise OptionError(where, "a pair of numbers", repr(values), "choose for instance (0.9, 0.99)")
+    return fraction(f"{where}[0]", values[0]), fraction(f"{where}[1]", values[1])
+
+
 def at_least_0(where: str, value: float) -> float:
     """Return `value` as a Python float if it is finite and not below 0.
 

@@ -6,7 +6,7 @@ from itertools import count as count_from
 from math import nan
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
 from fnmlp.batches import Batch, Pair, as_batch, check_data
@@ -142,6 +142,31 @@ def train_step(
         of_kind("train_step(state)", state, TrainState, "train_state(…)")
         raise
     return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
+
+
+def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
+    """Take the step that the last gradients call for, when training ends with a group of `accumulated` that isn't full.
+
+    They are averaged over as many as there are, so the result is that of one large batch of these alone; where none
+    wait, nothing moves. No batch is taken, so the count of the steps stays.
+    Raises:   StructureError unless `accumulated` is the outermost part of the optimiser.
+
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import accumulated, sgd
+    >>> from fnmlp.tree import tree_equal
+    >>> import numpy as np
+    >>> optimizer, ones = accumulated(sgd(0.1), steps=8), np.ones((2, 1), np.float32)
+    >>> start = train_state(linear(1), optimizer, key=Key(0), example=(1,))
+    >>> state = train_step(linear(1), mse, optimizer, start, Batch(ones, ones))
+    >>> tree_equal(state.params, start.params), tree_equal(apply_remainder(optimizer, state).params, start.params)
+    (True, False)
+    """
+    if optimizer.finish is None:
+        remedy = "make the optimizer with accumulated(…) as its outermost part"
+        raise StructureError("apply_remainder", "an optimizer that gathers gradients", "one that does not", remedy)
+    params, optimizer_state = optimizer.finish(state.params, state.optimizer_state)
+    return evolve(state, params=params, optimizer_state=optimizer_state)
 
 
 def epochs(

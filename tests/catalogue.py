@@ -76,9 +76,12 @@ from fnmlp.metrics import (
 from fnmlp.optimizers import (
     Schedule,
     accumulated,
+    adadelta,
     adagrad,
     adam,
+    adamax,
     adamw,
+    apply_if_finite,
     averaged,
     clip_by_global_norm,
     clip_by_value,
@@ -90,11 +93,16 @@ from fnmlp.optimizers import (
     everywhere,
     exponential_decay,
     is_weight,
+    lamb,
     linear_decay,
     lion,
     max_norm,
+    muon,
+    nadam,
     one_cycle,
+    partitioned,
     piecewise,
+    radam,
     rmsprop,
     scheduled,
     sgd,
@@ -328,6 +336,14 @@ SCHEDULES: tuple[tuple[str, Schedule], ...] = (
     ("one_cycle(0.25, steps=50)", one_cycle(0.25, steps=50)),
 )
 
+
+def is_first(path: str) -> bool:
+    """Mean the first matrix of a tree."""
+    return path in {"[0]", "[0].weight"}
+
+
+MUON = partitioned(muon(0.1), sgd(0.5), only=is_first)
+
 OPTIMIZERS = (
     OptimizerSpecimen("sgd(0.5)", sgd(0.5)),
     OptimizerSpecimen("sgd(float64 rate)", sgd(np.float64(0.1))),
@@ -342,6 +358,18 @@ OPTIMIZERS = (
     OptimizerSpecimen("adagrad(0.5)", adagrad(0.5, rate_decay=0.01, initial=0.1)),
     OptimizerSpecimen("lion(0.1)", lion(0.1, weight_decay=0.1), shrinks=True),
     OptimizerSpecimen("lion(only=is_weight)", lion(0.1, weight_decay=0.1, only=is_weight)),
+    OptimizerSpecimen("adam(amsgrad=True)", adam(0.1, betas=(0.5, 0.9), amsgrad=True)),
+    OptimizerSpecimen("adamw(amsgrad=True)", adamw(0.1, weight_decay=0.1, amsgrad=True), shrinks=True),
+    OptimizerSpecimen("nadam(0.1)", nadam(0.1, momentum_decay=0.1)),
+    OptimizerSpecimen("radam(0.1)", radam(0.1, betas=(0.5, 0.9))),
+    OptimizerSpecimen("adamax(0.1)", adamax(0.1, betas=(0.5, 0.9))),
+    OptimizerSpecimen("adadelta(epsilon=0.01)", adadelta(epsilon=0.01)),
+    OptimizerSpecimen("lamb(0.1)", lamb(0.1, weight_decay=0.1), shrinks=True),
+    OptimizerSpecimen("lamb(only=is_weight)", lamb(0.1, weight_decay=0.1, only=is_weight)),
+    OptimizerSpecimen(
+        "partitioned(muon(0.1), sgd(0.5))", partitioned(muon(0.1), sgd(0.5), only=is_first), shrinks=True
+    ),
+    OptimizerSpecimen("apply_if_finite(adam(0.1))", apply_if_finite(adam(0.1), max_consecutive_errors=2)),
     OptimizerSpecimen("clip_by_value(0.5)", compose(clip_by_value(0.5), sgd(0.5))),
     OptimizerSpecimen("clip_by_global_norm(1.0)", compose(clip_by_global_norm(1.0), sgd(0.5, momentum=0.5))),
     OptimizerSpecimen("compose(weight_decay(0.1), sgd(0.5))", compose(weight_decay(0.1), sgd(0.5)), shrinks=True),

@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis profiles, one thread of torch, and batches of MNIST."""
 
+from collections.abc import Iterator
 import gzip
 import os
 from pathlib import Path
@@ -38,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mnist_batches" in getattr(item, "fixturenames", ()):
             item.add_marker("mnist")
+
+
+@pytest.fixture
+def torch_in_float64() -> Iterator[None]:
+    """Let torch's default dtype be float64: its NAdam keeps the product of its momenta in that."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_a_pickled_loss_behaves_the_same(specimen: LossSpecimen) -> None:
 
 @pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
 def test_a_pickled_optimizer_behaves_the_same_and_goes_on_from_a_pickled_state(specimen: OptimizerSpecimen) -> None:
-    optimizer, params, grads = specimen.optimizer, (draw(0, (3,)),), (draw(1, (3,)),)
+    optimizer, params, grads = specimen.optimizer, (draw(0, (3, 2)),), (draw(1, (3, 2)),)
     moved, state = optimizer.update(params, grads, optimizer.init(params))
     assert same_bits(copied(optimizer).update(params, grads, optimizer.init(params)), (moved, state))
     assert same_bits(copied(optimizer).update(moved, grads, copied(state)), optimizer.update(moved, grads, state))

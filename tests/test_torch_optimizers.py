@@ -1,4 +1,4 @@
-"""Optimisers against torch.optim over 200 steps in float64, and Lion against the program of its paper."""
+"""Optimisers against torch.optim: 200 steps in float64, gradients of every size, and Muon's own arithmetic."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -111,6 +111,36 @@ PAIRS: dict[str, tuple[fn.Optimizer, Callable[..., Any]]] = {
         fn.rmsprop(0.05, momentum=0.5, centered=True),
         partial(optim.RMSprop, lr=0.05, momentum=0.5, centered=True),
     ),
+    "amsgrad": (fn.adam(0.05, amsgrad=True), lambda p: optim.Adam(p, lr=0.05, amsgrad=True)),
+    "adamw, amsgrad": (
+        fn.adamw(0.05, betas=(0.8, 0.9), amsgrad=True),
+        lambda p: optim.AdamW(p, lr=0.05, betas=(0.8, 0.9), amsgrad=True),
+    ),
+    "nadam": (fn.nadam(0.05), lambda p: optim.NAdam(p, lr=0.05)),
+    "nadam, options": (
+        fn.nadam(0.05, betas=(0.5, 0.8), epsilon=1e-3, momentum_decay=0.1),
+        lambda p: optim.NAdam(p, lr=0.05, betas=(0.5, 0.8), eps=1e-3, momentum_decay=0.1),
+    ),
+    "nadam, decoupled decay": (
+        fn.decoupled_decay(fn.nadam(0.05), share=0.05 * 0.1),
+        lambda p: optim.NAdam(p, lr=0.05, weight_decay=0.1, decoupled_weight_decay=True),
+    ),
+    "radam": (fn.radam(0.05), lambda p: optim.RAdam(p, lr=0.05)),
+    "radam, options": (
+        fn.radam(0.05, betas=(0.5, 0.8), epsilon=1e-3),
+        lambda p: optim.RAdam(p, lr=0.05, betas=(0.5, 0.8), eps=1e-3),
+    ),
+    "radam, never rectified": (fn.radam(0.05, betas=(0.9, 0.5)), lambda p: optim.RAdam(p, lr=0.05, betas=(0.9, 0.5))),
+    "adamax": (fn.adamax(0.05), lambda p: optim.Adamax(p, lr=0.05)),
+    "adamax, options": (
+        fn.adamax(0.05, betas=(0.5, 0.8), epsilon=1e-3),
+        lambda p: optim.Adamax(p, lr=0.05, betas=(0.5, 0.8), eps=1e-3),
+    ),
+    "adadelta": (fn.adadelta(), optim.Adadelta),
+    "adadelta, options": (
+        fn.adadelta(0.5, decay=0.5, epsilon=1e-3),
+        lambda p: optim.Adadelta(p, lr=0.5, rho=0.5, eps=1e-3),
+    ),
     "adagrad": (fn.adagrad(0.05), partial(optim.Adagrad, lr=0.05)),
     "adagrad, options": (
         fn.adagrad(0.05, rate_decay=0.01, initial=0.5, epsilon=1e-3),
@@ -119,6 +149,7 @@ PAIRS: dict[str, tuple[fn.Optimizer, Callable[..., Any]]] = {
 }
 
 
+@pytest.mark.usefixtures("torch_in_float64")
 @pytest.mark.parametrize("name", PAIRS)
 def test_200_steps_are_torchs(name: str) -> None:
     optimizer, oracle = PAIRS[name]
@@ -193,6 +224,53 @@ def test_the_average_is_torchs() -> None:
         found = fn.averaged_params(state)
         np.testing.assert_allclose(found[0].T, average.module.weight.detach().numpy(), rtol=0, atol=BOUND)
         np.testing.assert_allclose(found[1], average.module.bias.detach().numpy(), rtol=0, atol=BOUND)
+
+
+def muon_step(grad: Numbers, **options: Any) -> Numbers:
+    """Return torch's first step of Muon from 0, of a matrix (in, out)."""
+    if not hasattr(optim, "Muon"):
+        pytest.skip("torch has no Muon before 2.9")
+    leaf = torch.nn.Parameter(torch.zeros(grad.T.shape, dtype=torch.float64))
+    leaf.grad = torch.from_numpy(grad.T.copy())
+    optim.Muon([leaf], lr=1.0, **options).step()
+    step: Numbers = leaf.detach().numpy().T
+    return step
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 7), (5, 5), (1, 4)], ids=str)
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_is_no_farther_from_torchs_than_torchs_from_itself_with_gradients_rounded_otherwise(
+    shape: tuple[int, int], nesterov: bool
+) -> None:
+    # torch computes in bfloat16, whose numbers are a 2⁻⁷ of themselves apart.
+    grad = draw(5, shape)
+    options = {"momentum": 0.9, "nesterov": nesterov}
+    expected = muon_step(grad, **options)
+    apart = [
+        np.linalg.norm(muon_step(grad * (1 + draw(seed, shape) * 2.0**-8), **options) - expected) for seed in range(20)
+    ]
+    params = (np.zeros(shape),)
+    optimizer = fn.muon(1.0, weight_decay=0.5, **options)  # type: ignore[arg-type]
+    found, _ = optimizer.update(params, (grad,), optimizer.init(params))
+    assert np.linalg.norm(found[0] - expected) <= 2 * max(apart)
+
+
+def test_muon_is_the_program_of_its_author() -> None:
+    rate, momentum, decay = 0.02, 0.95, 0.1
+    theta = draw(0, (3, 4))
+    params, buffer = (theta,), np.zeros((3, 4))
+    optimizer = fn.muon(rate)
+    state = optimizer.init(params)
+    for step in range(50):
+        grad = draw(step + 7, (3, 4))
+        params, state = optimizer.update(params, (grad,), state)
+        buffer = momentum * buffer + (1 - momentum) * grad
+        x = (1 - momentum) * grad + momentum * buffer
+        x = x / np.sqrt((x**2).sum())
+        for _ in range(5):
+            x = 3.4445 * x - 4.7750 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
+        theta = theta * (1 - rate * decay) - rate * np.sqrt(4 / 3) * x
+        np.testing.assert_allclose(params[0], theta, rtol=0, atol=BOUND)
 
 
 def test_lion_is_the_program_of_its_paper() -> None:

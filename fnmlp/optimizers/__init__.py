@@ -1,13 +1,16 @@
 """Optimisers: pure maps of parameters and gradients to new parameters, and an algebra that puts them together.
 
 An `Optimizer` moves parameters: `sgd`, `adam` and their kin. A `Transform` changes gradients on their way to one, and
-`compose` lines them up. `scheduled`, `accumulated`, `averaged`, `max_norm` and `decoupled_decay` make an optimiser of
-an optimiser. A schedule is a plain function of the step.
+`compose` lines them up. `scheduled`, `accumulated`, `apply_if_finite`, `averaged`, `max_norm`, `decoupled_decay` and
+`partitioned` make an optimiser of optimisers. A schedule is a plain function of the step.
 """
 
-from fnmlp.optimizers.adaptive import adagrad, adam, adamw, lion, rmsprop
-from fnmlp.optimizers.core import Optimizer, Sums, Update, sgd, sgd_update
-from fnmlp.optimizers.paths import PathFilter, everywhere, is_weight
+from fnmlp.optimizers.core import Optimizer, Sums, Update
+from fnmlp.optimizers.descent import lion, sgd, sgd_update
+from fnmlp.optimizers.layerwise import lamb, muon
+from fnmlp.optimizers.moments import NadamState, adam, adamax, adamw, nadam, radam
+from fnmlp.optimizers.pacing import AccumulatedState, FiniteState, accumulated, apply_if_finite
+from fnmlp.optimizers.paths import PartitionedState, PathFilter, everywhere, is_weight, partitioned
 from fnmlp.optimizers.schedules import (
     Schedule,
     constant_rate,
@@ -20,6 +23,7 @@ from fnmlp.optimizers.schedules import (
     step_decay,
     warm_up,
 )
+from fnmlp.optimizers.squares import adadelta, adagrad, rmsprop
 from fnmlp.optimizers.transforms import (
     Transform,
     clip_by_global_norm,
@@ -28,11 +32,9 @@ from fnmlp.optimizers.transforms import (
     weight_decay,
 )
 from fnmlp.optimizers.wrappers import (
-    AccumulatedState,
     AveragedState,
     ChosenState,
     ScheduledState,
-    accumulated,
     averaged,
     averaged_params,
     decoupled_decay,
@@ -44,7 +46,10 @@ __all__ = [
     "AccumulatedState",
     "AveragedState",
     "ChosenState",
+    "FiniteState",
+    "NadamState",
     "Optimizer",
+    "PartitionedState",
     "PathFilter",
     "Schedule",
     "ScheduledState",
@@ -52,9 +57,12 @@ __all__ = [
     "Transform",
     "Update",
     "accumulated",
+    "adadelta",
     "adagrad",
     "adam",
+    "adamax",
     "adamw",
+    "apply_if_finite",
     "averaged",
     "averaged_params",
     "clip_by_global_norm",
@@ -67,11 +75,16 @@ __all__ = [
     "everywhere",
     "exponential_decay",
     "is_weight",
+    "lamb",
     "linear_decay",
     "lion",
     "max_norm",
+    "muon",
+    "nadam",
     "one_cycle",
+    "partitioned",
     "piecewise",
+    "radam",
     "rmsprop",
     "scheduled",
     "sgd",

@@ -1,15 +1,15 @@
-"""The type of an optimiser, the steps that all share, and stochastic gradient descent."""
+"""The type of an optimiser, and the pieces that all are made of."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, namespace, read_only, same_dtype
-from fnmlp.errors import DtypeError, OptionError, ShapeError
-from fnmlp.options import fraction, positive
+from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
+from fnmlp.errors import DtypeError, ShapeError
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
@@ -26,6 +26,9 @@ FLUSH_EVERY = 32
 FLUSH_BELOW = 2.0**16
 """Times the smallest normal number: what is smaller becomes 0."""
 
+UNSEEN = 16
+"""How many times finer than the rounding of epsilon a flushed sum is, so that many flushes are not seen either."""
+
 
 @frozen
 class Optimizer:
@@ -35,11 +38,14 @@ class Optimizer:
     `update`  (parameters, gradients, state) -> (new parameters, new state).
     `spend`   as `update`, bit for bit, for a caller who has the gradients to himself and gives their memory away: what
               is in them afterwards is not defined. Fresh memory costs more than a step of a large network can hide.
+    `finish`  (parameters, state) -> (new parameters, new state), of an optimiser that gathers gradients: the step that
+              those which still wait call for.
     """
 
     init: Callable[[Tree], Tree]
     update: Update
     spend: Update | None = None
+    finish: Callable[[Tree, Tree], tuple[Tree, Tree]] | None = None
 
 
 def spending(init: Callable[[Tree], Tree], update: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
@@ -50,7 +56,7 @@ def spending(init: Callable[[Tree], Tree], update: Callable[..., tuple[Tree, Tre
 def step_of(optimizer: Optimizer, *, spend: bool) -> Update:
     """Return the update to call with gradients that may be spent, or may not.
 
-    >>> step_of(Optimizer(_no_state, max), spend=True) is max
+    >>> step_of(Optimizer(min, max), spend=True) is max
     True
     """
     return optimizer.update if optimizer.spend is None or not spend else optimizer.spend
@@ -71,7 +77,7 @@ def by_leaf(rule: Rule, kinds: int) -> Optimizer:
     >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
     ((2.0,), Sums(step=2, trees=((3.0,),)))
     """
-    return spending(partial(_sums_init, kinds), _sums_update, rule)
+    return spending(partial(_sums_init, kinds), sums_update, rule)
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
@@ -87,14 +93,30 @@ def zeros_leaf(param: Array) -> Array:
     return read_only(namespace(param).zeros_like(param))
 
 
-def _sums_update(rule: Rule, spend: bool, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
-    bound = partial(_ruled, rule, state.step, spend and are_distinct(grads))
-    moved, *sums = map_apart(bound, 1 + len(state.trees), params, grads, *state.trees)
-    return moved, Sums(state.step + 1, tuple(sums))
+def kept_leaf(param: Array) -> Array:
+    """Return a parameter that does not move, as one that its owner can't change under the caller."""
+    return read_only(unshared(param))
 
 
-def _ruled(rule: Rule, step: int, spend: bool, param: Array, grad: Array, *sums: Array) -> tuple[Array, ...]:
-    return rule(step, param, grad if spend and is_own(grad) else _copied(grad), *sums)
+def sums_update(rule: Rule, spend: bool, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+    """Take the step of a rule for single arrays, and count it."""
+    moved, trees = sweep(partial(rule, state.step), spend, params, grads, state.trees)
+    return moved, Sums(state.step + 1, trees)
+
+
+def sweep(
+    rule: Callable[..., tuple[Array, ...]], spend: bool, params: Tree, grads: Tree, trees: tuple[Tree, ...]
+) -> tuple[Tree, tuple[Tree, ...]]:
+    """Apply (parameter, gradient, sums …) -> (new parameter, new sums …) to every leaf."""
+    bound = partial(_ruled, rule, spend and are_distinct(grads))
+    moved, *sums = map_apart(bound, 1 + len(trees), params, grads, *trees)
+    return moved, tuple(sums)
+
+
+def _ruled(
+    rule: Callable[..., tuple[Array, ...]], spend: bool, param: Array, grad: Array, *sums: Array
+) -> tuple[Array, ...]:
+    return rule(param, grad if spend and is_own(grad) else _copied(grad), *sums)
 
 
 def are_distinct(grads: Tree) -> bool:
@@ -165,22 +187,28 @@ def check_gradient(where: str, param: Array, grad: Array) -> None:
         raise DtypeError(where, f"a gradient of {param.dtype}", grad.dtype, remedy)
 
 
-def fade(total: Array, decay: float, addend: Array, step: int) -> Array:
+def fade(total: Array, decay: float, addend: Array, step: int, *, beside: float = inf, degree: int = 1) -> Array:
     """Return total · decay + addend; what has faded almost to nothing becomes 0 now and then.
 
     A sum to which nothing is added any more sinks below the smallest normal number and stays there for ever, because
     down there a product with 0.9 rounds back to where it was; and many processors take far longer over such numbers. So
     at every 32nd step whatever is within 2¹⁶ of them becomes 0: in float32 all below 8e-34, which moves no parameter.
 
+    `beside` is the epsilon that stands beside a sum of this degree (2 for squares, whose root it is added to). A sum
+    that can be seen beside it is kept, however small: a root that became 0 would leave epsilon alone in a divisor.
+
     >>> float(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64)[0])
     0.0
+    >>> bool(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64, beside=1e-20, degree=2)[0])
+    True
     """
     total = total * decay
     total += addend
     if step % FLUSH_EVERY:
         return total
     xp = namespace(total)
-    least = FLUSH_BELOW * float(xp.finfo(total.dtype).smallest_normal)
+    info = xp.finfo(total.dtype)
+    least = min(FLUSH_BELOW * float(info.smallest_normal), (beside * float(info.eps) / UNSEEN) ** degree)
     flushed: Array = xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
     return flushed
 
@@ -201,87 +229,3 @@ def step_along(param: Array, direction: Array, rate: float) -> Array:
     direction *= -rate
     direction += param
     return read_only(direction)
-
-
-def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
-    """Step against the gradient: p - rate · g at every leaf.
-
-    Shapes:   those of the parameters.
-    Units:    the rate has units of p² per loss.
-    Raises:   OptionError unless the rate is finite and above 0; StructureError, ShapeError, DtypeError where the
-              gradients do not match the parameters.
-    Source:   Robbins & Monro 1951.
-
-    >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
-    (array([0.5, 2.5]),)
-    """
-    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate), False), params, grads)
-
-
-def _descend(where: str, rate: float, spend: bool, param: Array, grad: Array) -> Array:
-    check_gradient(where, param, grad)
-    if spend and is_own(grad):
-        return step_along(param, grad, rate)
-    moved = grad * -rate
-    moved += param
-    return read_only(moved)
-
-
-def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
-    """Stochastic gradient descent; without momentum it lifts `sgd_update`, and its state is `()`.
-
-    With momentum the parameters move along the velocity, v = momentum · v + (1 - dampening) · g, which is g at first.
-    Nesterov's form looks ahead, along g + momentum · v.
-
-    Shapes:   those of the parameters.
-    Units:    the rate has units of p² per loss.
-    Raises:   OptionError unless the rate is finite and above 0, 0 <= momentum < 1 and 0 <= dampening < 1, and for
-              nesterov without momentum, or with dampening.
-    Source:   Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
-              eq. 1-4; torch.optim.SGD.
-
-    >>> sgd(0.5).init((1.0, 2.0))
-    ()
-    >>> optimizer, params, grads = sgd(0.5, momentum=0.5), (np.array([1.0]),), (np.array([1.0]),)
-    >>> params, state = optimizer.update(params, grads, optimizer.init(params))
-    >>> optimizer.update(params, grads, state)[0]
-    (array([-0.25]),)
-    """
-    rate = positive("sgd(rate)", rate)
-    momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
-    if nesterov and (dampening or not momentum):
-        got = f"momentum={momentum}, dampening={dampening}"
-        raise OptionError(
-            "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
-        )
-    if not momentum:
-        return spending(_no_state, _sgd_update, rate)
-    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, bool(nesterov)), kinds=1)
-
-
-def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
-    return ()
-
-
-def _sgd_update(rate: float, spend: bool, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
-    return tree_map(partial(_descend, "sgd", rate, spend and are_distinct(grads)), params, grads), state
-
-
-def _momentum_leaf(
-    rate: float,
-    momentum: float,
-    dampening: float,
-    nesterov: bool,
-    step: int,
-    param: Array,
-    grad: Array,
-    velocity: Array,
-) -> tuple[Array, Array]:
-    check_gradient("sgd", param, grad)
-    velocity = fade(velocity, momentum, grad * (1 - dampening) if dampening and step else grad, step)
-    if nesterov:
-        grad += velocity * momentum
-        return step_along(param, grad, rate), read_only(velocity)
-    direction = overwrite(grad, namespace(grad).multiply, velocity, -rate)
-    direction += param
-    return read_only(direction), read_only(velocity)

@@ -5,12 +5,12 @@ from functools import partial
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, namespace, read_only, unshared
+from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, check_gradient, spending, step_of, zeros_leaf
+from fnmlp.optimizers.core import Optimizer, kept_leaf, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
-from fnmlp.options import count, fraction, positive
+from fnmlp.options import fraction, positive
 from fnmlp.tree import Tree, tree_map
 
 STANDSTILL = 1e-300
@@ -64,64 +64,6 @@ def _scheduled_update(
 
 
 @frozen(eq=False)
-class AccumulatedState:
-    """How many gradients were added since the last step, their sum, and the state of the optimiser that waits."""
-
-    held: int
-    total: Tree
-    inner: Tree
-
-
-def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
-    """Let an optimiser step once for so many calls, along the mean of their gradients; between, nothing moves.
-
-    Batches of equal size with a mean loss thus give the step of one large batch, in the memory of a small one.
-
-    Shapes:   those of the parameters.
-    Raises:   OptionError unless steps is an integer of at least 1; ShapeError, DtypeError where the gradients do not
-              match the parameters.
-
-    >>> import numpy as np
-    >>> from fnmlp.optimizers import sgd
-    >>> optimizer, params = accumulated(sgd(1.0), steps=2), (np.array([4.0]),)
-    >>> params, state = optimizer.update(params, (np.array([1.0]),), optimizer.init(params))
-    >>> params, optimizer.update(params, (np.array([2.0]),), state)[0]
-    ((array([4.]),), (array([2.5]),))
-    """
-    steps = count("accumulated(steps)", steps)
-    return Optimizer(partial(_accumulated_init, optimizer), partial(_accumulated_update, optimizer, steps))
-
-
-def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
-    return AccumulatedState(0, tree_map(zeros_leaf, params), optimizer.init(params))
-
-
-def _accumulated_update(
-    optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
-) -> tuple[Tree, AccumulatedState]:
-    total = tree_map(_add, params, grads, state.total)
-    held = state.held + 1
-    if held < steps:
-        return tree_map(_kept, params), AccumulatedState(held, total, state.inner)
-    mean = tree_map(partial(_times, 1 / steps), total)
-    moved, inner = step_of(optimizer, spend=True)(params, mean, state.inner)
-    return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
-
-
-def _add(param: Array, grad: Array, total: Array) -> Array:
-    check_gradient("accumulated", param, grad)
-    return read_only(total + grad)
-
-
-def _times(factor: float, x: Array) -> Array:
-    return x * factor
-
-
-def _kept(param: Array) -> Array:
-    return read_only(unshared(param))
-
-
-@frozen(eq=False)
 class AveragedState:
     """The fading mean of the parameters, and the state of the optimiser that moves them."""
 
@@ -161,7 +103,7 @@ def averaged_params(state: Tree) -> Tree:
 
 
 def _averaged_init(optimizer: Optimizer, params: Tree) -> AveragedState:
-    return AveragedState(tree_map(_kept, params), optimizer.init(params))
+    return AveragedState(tree_map(kept_leaf, params), optimizer.init(params))
 
 
 def _averaged_update(

@@ -1,0 +1,145 @@
+"""Optimisers that step along gradients, a velocity, or the signs of a mean of gradients."""
+
+from functools import partial
+
+from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.errors import OptionError
+from fnmlp.optimizers.core import (
+    Optimizer,
+    are_distinct,
+    by_leaf,
+    check_gradient,
+    fade,
+    is_own,
+    overwrite,
+    spending,
+    step_along,
+)
+from fnmlp.optimizers.paths import PathFilter, everywhere
+from fnmlp.optimizers.wrappers import decoupled_decay
+from fnmlp.options import at_least_0, fraction, pair_of_fractions, positive
+from fnmlp.tree import Tree, tree_map
+
+
+def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
+    """Step against the gradient: p - rate · g at every leaf.
+
+    Shapes:   those of the parameters.
+    Units:    the rate has units of p² per loss.
+    Raises:   OptionError unless the rate is finite and above 0; StructureError, ShapeError, DtypeError where the
+              gradients do not match the parameters.
+    Source:   Robbins & Monro 1951.
+
+    >>> import numpy as np
+    >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
+    (array([0.5, 2.5]),)
+    """
+    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate), False), params, grads)
+
+
+def _descend(where: str, rate: float, spend: bool, param: Array, grad: Array) -> Array:
+    check_gradient(where, param, grad)
+    if spend and is_own(grad):
+        return step_along(param, grad, rate)
+    moved = grad * -rate
+    moved += param
+    return read_only(moved)
+
+
+def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
+    """Stochastic gradient descent; without momentum it lifts `sgd_update`, and its state is `()`.
+
+    With momentum the parameters move along the velocity, v = momentum · v + (1 - dampening) · g, which is g at first.
+    Nesterov's form looks ahead, along g + momentum · v.
+
+    Shapes:   those of the parameters.
+    Units:    the rate has units of p² per loss.
+    Raises:   OptionError unless the rate is finite and above 0, 0 <= momentum < 1 and 0 <= dampening < 1, and for
+              nesterov without momentum, or with dampening.
+    Source:   Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
+              eq. 1-4; torch.optim.SGD.
+
+    >>> import numpy as np
+    >>> sgd(0.5).init((1.0, 2.0))
+    ()
+    >>> optimizer, params, grads = sgd(0.5, momentum=0.5), (np.array([1.0]),), (np.array([1.0]),)
+    >>> params, state = optimizer.update(params, grads, optimizer.init(params))
+    >>> optimizer.update(params, grads, state)[0]
+    (array([-0.25]),)
+    """
+    rate = positive("sgd(rate)", rate)
+    momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
+    if nesterov and (dampening or not momentum):
+        got = f"momentum={momentum}, dampening={dampening}"
+        raise OptionError(
+            "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
+        )
+    if not momentum:
+        return spending(_no_state, _sgd_update, rate)
+    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, bool(nesterov)), kinds=1)
+
+
+def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
+    return ()
+
+
+def _sgd_update(rate: float, spend: bool, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return tree_map(partial(_descend, "sgd", rate, spend and are_distinct(grads)), params, grads), state
+
+
+def _momentum_leaf(
+    rate: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+    step: int,
+    param: Array,
+    grad: Array,
+    velocity: Array,
+) -> tuple[Array, Array]:
+    check_gradient("sgd", param, grad)
+    velocity = fade(velocity, momentum, grad * (1 - dampening) if dampening and step else grad, step)
+    if nesterov:
+        grad += velocity * momentum
+        return step_along(param, grad, rate), read_only(velocity)
+    direction = overwrite(grad, namespace(grad).multiply, velocity, -rate)
+    direction += param
+    return read_only(direction), read_only(velocity)
+
+
+def lion(
+    rate: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0.0,
+    only: PathFilter = everywhere,
+) -> Optimizer:
+    """Step by the rate along the sign of a mean of gradients that leans to the newest one.
+
+    The parameters also shrink by rate · weight_decay a step; `only(path)` says which.
+
+    Shapes:   those of the parameters.
+    Units:    the rate has those of a parameter: each moves by as much, or not at all where the mean is 0.
+    Raises:   as `adamw`.
+    Source:   Chen et al. 2023, arXiv:2302.06675, program 1.
+
+    >>> import numpy as np
+    >>> params, grads = (np.array([1.0, 2.0]),), (np.array([1e-3, -1e3]),)
+    >>> lion(0.5).update(params, grads, lion(0.5).init(params))[0]
+    (array([0.5, 2.5]),)
+    """
+    rate = positive("lion(rate)", rate)
+    share = rate * at_least_0("lion(weight_decay)", weight_decay)
+    bare = by_leaf(partial(_lion_leaf, rate, *pair_of_fractions("lion(betas)", betas)), kinds=1)
+    return decoupled_decay(bare, share=share, only=only)
+
+
+def _lion_leaf(
+    rate: float, first: float, second: float, step: int, param: Array, grad: Array, total: Array
+) -> tuple[Array, Array]:
+    """Take the sign of β₁ m + (1 - β₁) g, where m is 1 - β₂ times the sum."""
+    check_gradient("lion", param, grad)
+    direction = total * (first * (1 - second))
+    direction += grad * (1 - first)
+    moved = step_along(param, namespace(param).sign(direction), rate)
+    return moved, read_only(fade(total, second, grad, step))

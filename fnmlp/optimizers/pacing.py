@@ -1,0 +1,125 @@
+"""Optimisers that do not step at every call: they gather gradients first, or skip those that are not finite."""
+
+from functools import partial
+
+from attrs import frozen
+
+from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.optimizers.core import Optimizer, check_gradient, kept_leaf, spending, step_of, zeros_leaf
+from fnmlp.options import count
+from fnmlp.tree import Tree, tree_leaves, tree_map
+
+
+@frozen(eq=False)
+class AccumulatedState:
+    """How many gradients were added since the last step, their sum, and the state of the optimiser that waits."""
+
+    held: int
+    total: Tree
+    inner: Tree
+
+
+def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
+    """Let an optimiser step once for so many calls, along the mean of their gradients; between, nothing moves.
+
+    Batches of equal size with a mean loss thus give the step of one large batch, in the memory of a small one. When
+    training ends with a group that is not full, `apply_remainder` takes the step of its mean.
+
+    Shapes:   those of the parameters.
+    Raises:   OptionError unless steps is an integer of at least 1; ShapeError, DtypeError where the gradients do not
+              match the parameters.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer, params = accumulated(sgd(1.0), steps=2), (np.array([4.0]),)
+    >>> params, state = optimizer.update(params, (np.array([1.0]),), optimizer.init(params))
+    >>> params, optimizer.update(params, (np.array([2.0]),), state)[0]
+    ((array([4.]),), (array([2.5]),))
+    """
+    steps = count("accumulated(steps)", steps)
+    return Optimizer(
+        partial(_accumulated_init, optimizer),
+        partial(_accumulated_update, optimizer, steps),
+        finish=partial(_accumulated_finish, optimizer),
+    )
+
+
+def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
+    return AccumulatedState(0, tree_map(zeros_leaf, params), optimizer.init(params))
+
+
+def _accumulated_update(
+    optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
+) -> tuple[Tree, AccumulatedState]:
+    total = tree_map(_add, params, grads, state.total)
+    held = state.held + 1
+    if held < steps:
+        return tree_map(kept_leaf, params), AccumulatedState(held, total, state.inner)
+    return _accumulated_finish(optimizer, params, AccumulatedState(held, total, state.inner))
+
+
+def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
+    if not state.held:
+        return tree_map(kept_leaf, params), state
+    mean = tree_map(partial(_times, 1 / state.held), state.total)
+    moved, inner = step_of(optimizer, spend=True)(params, mean, state.inner)
+    return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
+
+
+def _add(param: Array, grad: Array, total: Array) -> Array:
+    check_gradient("accumulated", param, grad)
+    return read_only(total + grad)
+
+
+def _times(factor: float, x: Array) -> Array:
+    return x * factor
+
+
+@frozen(eq=False)
+class FiniteState:
+    """How many gradients were skipped, in all and since the last that was finite, and the optimiser's state."""
+
+    skipped: int
+    in_a_row: int
+    inner: Tree
+
+
+def apply_if_finite(optimizer: Optimizer, *, max_consecutive_errors: int) -> Optimizer:
+    """Skip a step whose gradients hold an infinity or a NaN: parameters and state stay as they were.
+
+    After so many skipped steps in a row the next one is taken all the same, so that a run that can't recover shows it.
+    The state counts what was skipped.
+
+    Shapes:   those of the parameters.
+    Raises:   OptionError unless max_consecutive_errors is an integer of at least 1; what the optimiser raises.
+    Source:   optax.apply_if_finite; Micikevicius et al. 2018, arXiv:1710.03740, sec. 3.2.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer, params = apply_if_finite(sgd(1.0), max_consecutive_errors=5), (np.array([4.0]),)
+    >>> params, state = optimizer.update(params, (np.array([np.inf]),), optimizer.init(params))
+    >>> params, state
+    ((array([4.]),), FiniteState(skipped=1, in_a_row=1, inner=()))
+    """
+    most = count("apply_if_finite(max_consecutive_errors)", max_consecutive_errors)
+    return spending(partial(_finite_init, optimizer), _finite_update, optimizer, most)
+
+
+def _finite_init(optimizer: Optimizer, params: Tree) -> FiniteState:
+    return FiniteState(0, 0, optimizer.init(params))
+
+
+def _finite_update(
+    optimizer: Optimizer, most: int, spend: bool, params: Tree, grads: Tree, state: FiniteState
+) -> tuple[Tree, FiniteState]:
+    tree_map(partial(check_gradient, "apply_if_finite"), params, grads)
+    finite = all(map(_is_finite, tree_leaves(grads)))
+    if not finite and state.in_a_row < most:
+        return tree_map(kept_leaf, params), FiniteState(state.skipped + 1, state.in_a_row + 1, state.inner)
+    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
+    return moved, FiniteState(state.skipped, 0 if finite else state.in_a_row, inner)
+
+
+def _is_finite(grad: Array) -> bool:
+    xp = namespace(grad)
+    return bool(xp.all(xp.isfinite(grad)))

@@ -1,0 +1,145 @@
+"""Optimisers that divide each gradient by the root of a mean, or a sum, of its squares.
+
+A mean of squares is Σ βᵏ h², where h = √(1 - β) g: scaling g first keeps the square finite wherever the mean is.
+"""
+
+from functools import partial
+from math import sqrt
+
+from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
+from fnmlp.options import at_least_0, fraction, positive
+
+
+def rmsprop(
+    rate: float, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False
+) -> Optimizer:
+    """Divide gradients by the root of the mean of their squares, or of their variance if `centered`.
+
+    Shapes:   those of the parameters.
+    Units:    as `adam`.
+    Raises:   OptionError unless rate and epsilon are finite and above 0, 0 <= decay < 1 and 0 <= momentum < 1.
+    Source:   Tieleman & Hinton 2012, "Neural networks for machine learning", lecture 6.5; centered: Graves 2013,
+              arXiv:1308.0850, eq. 38-41; torch.optim.RMSprop.
+
+    >>> import numpy as np
+    >>> params, grads = (np.array([1.0]),), (np.array([3.0]),)
+    >>> optimizer = rmsprop(0.25, decay=0.75)
+    >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
+    array([0.5])
+    """
+    rate, epsilon = positive("rmsprop(rate)", rate), positive("rmsprop(epsilon)", epsilon)
+    decay, momentum = fraction("rmsprop(decay)", decay), fraction("rmsprop(momentum)", momentum)
+    rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, bool(centered))
+    return by_leaf(rule, kinds=1 + bool(centered) + bool(momentum))
+
+
+def _rmsprop_leaf(
+    rate: float,
+    epsilon: float,
+    decay: float,
+    momentum: float,
+    centered: bool,
+    step: int,
+    param: Array,
+    grad: Array,
+    *sums: Array,
+) -> tuple[Array, ...]:
+    check_gradient("rmsprop", param, grad)
+    xp, share = namespace(param), sqrt(1 - decay)
+    grad *= share
+    kept = [fade(sums[0], decay, grad * grad, step, beside=epsilon, degree=2)]
+    variance = kept[0]
+    if centered:
+        kept.append(fade(sums[1], decay, grad, step, beside=epsilon))
+        mean = kept[1] * share
+        # The difference of two numbers that are almost equal may come out below 0, which has no root.
+        variance = xp.clip(variance - mean * mean, 0, None)
+    spread = xp.sqrt(variance)
+    spread += epsilon
+    direction = overwrite(grad, xp.divide, grad, spread)
+    if momentum:
+        kept.append(fade(sums[-1], momentum, direction, step))
+        direction = kept[-1] * 1.0
+    return (step_along(param, direction, rate / share), *map(read_only, kept))
+
+
+def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, initial: float = 0.0) -> Optimizer:
+    """Divide gradients by the root of the sum of all their squares so far.
+
+    The rate of the step t = 0, 1, … is rate / (1 + t · rate_decay); the sums start at `initial`.
+
+    Shapes:   those of the parameters.
+    Units:    as `adam`; `initial` has those of a gradient, squared.
+    Raises:   OptionError unless rate and epsilon are finite and above 0, and the others finite and at least 0.
+    Source:   Duchi, Hazan & Singer 2011, "Adaptive subgradient methods", fig. 1; torch.optim.Adagrad.
+
+    >>> import numpy as np
+    >>> params, grads = (np.array([1.0, 2.0]),), (np.array([1e-3, -1e3]),)
+    >>> adagrad(0.5).update(params, grads, adagrad(0.5).init(params))[0][0].round(4)
+    array([0.5, 2.5])
+    """
+    rate, epsilon = positive("adagrad(rate)", rate), positive("adagrad(epsilon)", epsilon)
+    rate_decay, initial = at_least_0("adagrad(rate_decay)", rate_decay), at_least_0("adagrad(initial)", initial)
+    return by_leaf(partial(_adagrad_leaf, rate, rate_decay, epsilon, initial), kinds=1)
+
+
+def _adagrad_leaf(
+    rate: float,
+    rate_decay: float,
+    epsilon: float,
+    initial: float,
+    step: int,
+    param: Array,
+    grad: Array,
+    squares: Array,
+) -> tuple[Array, Array]:
+    check_gradient("adagrad", param, grad)
+    squares = grad * grad + squares
+    if initial and not step:
+        squares += initial
+    spread = namespace(param).sqrt(squares)
+    spread += epsilon
+    return step_along(param, grad / spread, rate / (1 + step * rate_decay)), read_only(squares)
+
+
+def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) -> Optimizer:
+    """Divide gradients by the root of the mean of their squares, and multiply by that of the steps so far.
+
+    So the step has the units of a parameter whatever those of the loss are, and the rate may stay at 1.
+
+    Shapes:   those of the parameters.
+    Units:    the rate is a share of the step; epsilon has those of a gradient, squared, and of a parameter, squared.
+    Raises:   OptionError unless rate and epsilon are finite and above 0, and 0 <= decay < 1.
+    Source:   Zeiler 2012, arXiv:1212.5701, algorithm 1; torch.optim.Adadelta.
+
+    >>> import numpy as np
+    >>> params, grads = (np.array([1.0]),), (np.array([4.0]),)
+    >>> optimizer = adadelta(decay=0.75, epsilon=0.25)
+    >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
+    array([0.0299])
+    """
+    rate, epsilon = positive("adadelta(rate)", rate), positive("adadelta(epsilon)", epsilon)
+    rule = partial(_adadelta_leaf, rate, fraction("adadelta(decay)", decay), epsilon)
+    return by_leaf(rule, kinds=2)
+
+
+def _adadelta_leaf(
+    rate: float,
+    decay: float,
+    epsilon: float,
+    step: int,
+    param: Array,
+    grad: Array,
+    squares: Array,
+    steps: Array,
+) -> tuple[Array, Array, Array]:
+    """Let Δ = g · √(E[Δ²] + ε) / √(E[g²] + ε); both means hold squares of what is scaled by √(1 - decay)."""
+    check_gradient("adadelta", param, grad)
+    xp, share = namespace(param), sqrt(1 - decay)
+    grad *= share
+    squares = fade(squares, decay, grad * grad, step, beside=epsilon)
+    grad /= xp.sqrt(squares + epsilon)
+    grad *= xp.sqrt(steps + epsilon)
+    steps = fade(steps, decay, grad * grad, step, beside=epsilon)
+    return step_along(param, grad, rate / share), read_only(squares), read_only(steps)
