@@ -60,7 +60,20 @@ from fnmlp.layers import (
     tanh,
     unstandardize,
 )
-from fnmlp.losses import binary_cross_entropy, cross_entropy, hinge, huber, kl, l1, mse, nll, on_labels
+from fnmlp.losses import (
+    binary_cross_entropy,
+    binary_focal,
+    cross_entropy,
+    focal,
+    hinge,
+    huber,
+    kl,
+    l1,
+    log_cosh,
+    mse,
+    nll,
+    on_labels,
+)
 from fnmlp.metrics import (
     accuracy,
     confusion_matrix,
@@ -305,6 +318,8 @@ LOSSES = (
     LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True),
     LossSpecimen("huber", huber),
     LossSpecimen("huber(delta=0.5)", partial(huber, delta=0.5, reduction="sum")),
+    LossSpecimen("log_cosh", log_cosh),
+    LossSpecimen("log_cosh(reduction=none)", partial(log_cosh, reduction="none"), by_row=True),
     LossSpecimen("cross_entropy", cross_entropy, labels_like),
     LossSpecimen("cross_entropy(reduction=none)", partial(cross_entropy, reduction="none"), labels_like, by_row=True),
     LossSpecimen("cross_entropy(label_smoothing=0.1)", partial(cross_entropy, label_smoothing=0.1), labels_like),
@@ -316,6 +331,12 @@ LOSSES = (
     LossSpecimen(
         "binary_cross_entropy(none)", partial(binary_cross_entropy, reduction="none"), shares_like, by_row=True
     ),
+    LossSpecimen("binary_cross_entropy(pos_weight)", partial(binary_cross_entropy, pos_weight=2.5), shares_like),
+    LossSpecimen("binary_focal", binary_focal, shares_like),
+    LossSpecimen("binary_focal(alpha=0.5)", partial(binary_focal, alpha=0.5, gamma=1.5), shares_like),
+    LossSpecimen("focal", focal, labels_like),
+    LossSpecimen("focal(gamma=0.5)", partial(focal, gamma=0.5, class_weights=(1.0, 2.0, 0.5, 3.0)), labels_like),
+    LossSpecimen("focal(gamma=0)", partial(focal, gamma=0.0, reduction="none"), labels_like, by_row=True),
     LossSpecimen("nll", nll, labels_like),
     LossSpecimen("nll(class_weights)", partial(nll, class_weights=(1.0, 2.0, 0.5, 3.0)), labels_like),
     LossSpecimen("hinge", hinge, labels_like),

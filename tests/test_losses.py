@@ -5,14 +5,32 @@ from math import fsum
 from typing import Any
 
 from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from fnmlp import losses
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
-from fnmlp.losses import check_alike, mse, on_labels
+from fnmlp.key import Key
+from fnmlp.losses import (
+    Loss,
+    binary_cross_entropy,
+    binary_focal,
+    check_alike,
+    cross_entropy,
+    focal,
+    hinge,
+    kl,
+    log_cosh,
+    mse,
+    nll,
+    on_labels,
+)
 from tests.catalogue import LOSSES
-from tests.specimens import LossSpecimen
+from tests.loss_oracles import ORACLES
+from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
+from tests.test_laws import public
 
 mse_sum = partial(mse, reduction="sum")
 
@@ -116,3 +134,175 @@ def test_on_labels_is_the_loss_on_one_hot_rows(seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 3, 5)
     for loss in (mse, mse_sum):
         assert same_bits(on_labels(loss)(y, labels), loss(y, np.eye(3, dtype=np.float32)[labels]))
+
+
+# Oracles.
+
+
+def test_no_public_loss_goes_without_an_oracle() -> None:
+    names = [name for name, _ in public(losses) if name != "check_alike"]
+    assert names
+    assert [name for name in names if name not in ORACLES] == [], "give it a formula in tests/loss_oracles.py"
+
+
+@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@given(seed=seeds, rows=st.integers(1, 6))
+def test_each_loss_is_its_formula_in_plain_floats(specimen: LossSpecimen, seed: int, rows: int) -> None:
+    y = 3 * draw(seed, (rows, 4))
+    target = specimen.targets(y, seed)
+    options = dict(getattr(specimen.loss, "keywords", {}))
+    reduction = options.pop("reduction", "mean")
+    oracle = ORACLES[specimen.name.split("(")[0]]
+    if specimen.name.startswith("on_labels"):
+        reduction = "sum" if "sum" in specimen.name else "mean"
+    pairs = [oracle(*pair, **options) for pair in zip(y.tolist(), target.tolist(), strict=True)]
+    costs, counts = ([*column] for column in zip(*pairs, strict=True))
+    expected = {"none": costs, "sum": fsum(costs), "mean": fsum(costs) / fsum(counts)}[reduction]
+    value, _ = specimen.loss(y, target)
+    # The plain formulas lose up to 2**9 of their digits, in a share that is 1 - exp(-7) or so.
+    np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll, focal, partial(cross_entropy, label_smoothing=0.2)], ids=repr)
+@pytest.mark.parametrize("ignored", [-100, 2, 255])
+@pytest.mark.parametrize("kind", ["int64", "uint8", "int8"])
+@given(seed=seeds)
+def test_rows_of_the_ignored_label_cost_nothing_and_the_mean_is_over_the_others(
+    loss: Loss, ignored: int, kind: str, seed: int
+) -> None:
+    if not np.iinfo(kind).min <= ignored <= np.iinfo(kind).max:
+        return
+    y, labels = draw(seed, (7, 3)), np.array([0, 1, ignored, 1, ignored, 0, ignored], kind)
+    kept = [0, 1, 3, 5]
+    value, dy = loss(y, labels, ignore_label=ignored)  # type: ignore[call-arg]
+    expected, rows = loss(y[kept], labels[kept])
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    np.testing.assert_allclose(dy[kept], rows, rtol=1e-13, atol=1e-15)
+    assert not dy[[2, 4, 6]].any()
+    weighted, _ = loss(y, labels, ignore_label=ignored, sample_weights=[1, 2, 3, 0, 1, 1, 1])  # type: ignore[call-arg]
+    repeated, _ = loss(y[[0, 1, 1, 5]], labels[[0, 1, 1, 5]])
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-14)
+
+
+def test_labels_that_are_not_ignored_must_still_fit() -> None:
+    y = np.zeros((3, 3))
+    for labels in ([0, -1, -100], [0, 3, -100], [0.0, 1.0, -100.0], [0, 1], [[0], [1], [-100]]):
+        with pytest.raises(FnmlpError):
+            cross_entropy(y, np.array(labels), ignore_label=-100)
+    with pytest.raises(DataError, match="sum above 0"):
+        cross_entropy(y, np.full(3, -100), ignore_label=-100)
+    with pytest.raises(OptionError, match=r"cross_entropy\(ignore_label\): expected labels as targets"):
+        cross_entropy(y, np.eye(3), ignore_label=1)
+    with pytest.raises(OptionError, match=r"nll\(ignore_label\): expected an integer"):
+        nll(y, np.zeros(3, int), ignore_label=1.5)  # type: ignore[arg-type]
+
+
+# Targets that have a domain.
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_focal], ids=repr)
+@pytest.mark.parametrize("target", [2.0, 255.0, -0.5, 1.01, np.nan, np.inf])
+def test_targets_that_are_no_probabilities_are_refused_and_not_a_negative_loss(loss: Loss, target: float) -> None:
+    with pytest.raises(DataError, match=r"expected targets in \[0, 1\], got numbers outside it or NaN; scale them"):
+        loss(np.full((2, 2), 3.0), np.array([[0.0, 1.0], [1.0, target]]))
+    assert loss(np.full((1, 2), 3.0), np.array([[0.0, 1 + 1e-7]]))[0] >= 0
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=repr)
+@pytest.mark.parametrize("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.4, 0.0], [255.0, 0.0, 0.0]])
+def test_rows_that_are_no_distributions_are_refused_by_row(loss: Loss, row: list[float]) -> None:
+    targets = np.array([[0.2, 0.3, 0.5], row])
+    with pytest.raises(DataError, match=r"targets\[1\]: expected shares that add up to 1, got a sum of"):
+        loss(np.zeros((2, 3)), targets)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_distributions_may_be_rounded(dtype: Any) -> None:
+    shares = shares_like(Key(1), (4, 1000)).astype(dtype)
+    assert cross_entropy(np.zeros((4, 1000), dtype), shares)[0] > 6
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, nll, hinge, focal, on_labels(mse)], ids=repr)
+def test_one_column_is_refused_and_not_a_loss_of_0(loss: Loss) -> None:
+    with pytest.raises(
+        ShapeError, match=r"at least 2 classes, got \(3, 1\); for one output a row use binary_cross_entropy"
+    ):
+        loss(np.ones((3, 1)), np.zeros(3, int))
+    with pytest.raises(ShapeError, match="binary_cross_entropy"):
+        kl(np.zeros((3, 1)), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lists_are_taken_where_numpy_would_take_them(specimen: LossSpecimen, dtype: Any) -> None:
+    y = draw(2, (5, 4), dtype)
+    target = specimen.targets(y, 2)
+    assert same_bits(specimen.loss(y, target.tolist()), specimen.loss(y, target))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("option", ["class_weights", "sample_weights"])
+def test_none_for_weights_is_told_to_be_left_out(option: str) -> None:
+    with pytest.raises(OptionError, match=rf"nll\({option}\): .* got None; leave it out where all count alike"):
+        nll(np.zeros((2, 2)), np.zeros(2, int), **{option: None})  # type: ignore[arg-type]
+
+
+# Tails of the losses that have no counterpart in torch.
+
+
+@given(st.floats(-1e300, 1e300))
+def test_log_cosh_is_exact_near_its_target_and_far_from_it(error: float) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(60):
+        size = abs(mpmath.mpf(error))
+        near = mpmath.log1p(2 * mpmath.sinh(size / 2) ** 2) if size < 1 else 0
+        expected = near or size + mpmath.log1p(mpmath.exp(-2 * size)) - mpmath.log(2)
+    value, dy = log_cosh(np.array([error]), np.zeros(1))
+    # At 1, 0.43 is what is left of 1 + 0.13 - 0.69, each off by a few units; near 0, the error of sinh counts twice.
+    np.testing.assert_allclose(value, float(expected), rtol=32 * 2.0**-53, atol=2.0**-1022)
+    np.testing.assert_allclose(dy, float(mpmath.tanh(error)), rtol=8 * 2.0**-53)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_losses_are_finite_in_both_tails(gamma: float) -> None:
+    far = np.array([-800.0, -40.0, 40.0, 800.0])
+    value, dy = binary_focal(far, np.ones(4), gamma=gamma, reduction="none")
+    assert np.isfinite(value).all()
+    np.testing.assert_allclose(dy[:2], -0.25, rtol=1e-12)
+    assert (np.abs(dy[2:]) <= 0.25 * np.exp(-40)).all()
+    y = np.stack([far, -far], axis=1)
+    value, dy = focal(y, np.zeros(4, int), gamma=gamma, reduction="none")
+    np.testing.assert_allclose(value[:2], [1600, 80], rtol=1e-12)
+    assert np.isfinite(dy).all()
+    assert value[3] == 0
+
+
+def test_an_infinite_logit_of_a_focal_loss_costs_0_or_infinity() -> None:
+    y, target = np.array([np.inf, np.inf, -np.inf]), np.array([1.0, 0.0, 0.0])
+    value, dy = binary_focal(y, target, alpha=0.5, reduction="none")
+    assert value.tolist() == [0.0, np.inf, 0.0]
+    assert dy.tolist() == [0.0, 0.5, 0.0]
+    value, dy = focal(np.array([[1.0, -np.inf], [1.0, -np.inf]]), np.array([0, 1]), reduction="none")
+    assert value.tolist() == [0.0, np.inf]
+    assert dy.tolist() == [[0.0, 0.0], [1.0, -1.0]]
+
+
+def test_focal_loss_without_focus_is_cross_entropy() -> None:
+    y, labels = draw(1, (6, 4)), labels_like(Key(1), (6, 4))
+    np.testing.assert_allclose(focal(y, labels, gamma=0)[0], cross_entropy(y, labels)[0], rtol=1e-15)
+    np.testing.assert_allclose(focal(y, labels, gamma=0)[1], cross_entropy(y, labels)[1], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (partial(focal, gamma=-1), r"focal\(gamma\)"),
+        (partial(on_labels(partial(binary_focal, gamma=-1))), r"binary_focal\(gamma\)"),
+        (partial(on_labels(partial(binary_focal, alpha=1.5))), r"binary_focal\(alpha\): expected a number from 0 to 1"),
+        (partial(on_labels(partial(binary_focal, alpha=-1))), r"binary_focal\(alpha\)"),
+        (partial(on_labels(partial(binary_cross_entropy, pos_weight=-1.0))), r"binary_cross_entropy\(pos_weight\)"),
+        (partial(on_labels(partial(binary_cross_entropy, pos_weight=[1, 2]))), r"binary_cross_entropy\(pos_weight\)"),
+    ],
+)
+def test_options_out_of_range_are_refused(loss: Loss, message: str) -> None:
+    with pytest.raises(FnmlpError, match=message):
+        loss(np.zeros((1, 3)), np.array([1]))

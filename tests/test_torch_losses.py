@@ -13,7 +13,20 @@ import pytest
 
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.key import Key
-from fnmlp.losses import Loss, binary_cross_entropy, cross_entropy, hinge, huber, kl, l1, mse, nll
+from fnmlp.losses import (
+    Loss,
+    binary_cross_entropy,
+    binary_focal,
+    cross_entropy,
+    focal,
+    hinge,
+    huber,
+    kl,
+    l1,
+    log_cosh,
+    mse,
+    nll,
+)
 from tests.catalogue import LOSSES
 from tests.optional import optional
 from tests.specimens import LossSpecimen, labels_like, shares_like
@@ -44,6 +57,42 @@ def torch_entropy(smoothing: float, y: Any, target: Any, reduction: str) -> Any:
     )
 
 
+IGNORED = 1
+POSITIVE = (0.5, 1.0, 2.0, 4.0, 3.0)
+
+
+def some_ignored(key: Key, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Draw labels, of which the first is not the one that is ignored."""
+    labels = labels_like(key, shape)
+    labels[:1] = np.where(labels[:1] == IGNORED, 0, labels[:1])
+    return labels
+
+
+def reduced(terms: Any, reduction: str) -> Any:
+    return {"none": lambda: terms, "sum": terms.sum, "mean": terms.mean}[reduction]()
+
+
+def torch_log_cosh(y: Any, target: Any, reduction: str) -> Any:
+    return reduced(torch.log(torch.cosh(y - target)), reduction)
+
+
+def torch_focal(y: Any, target: Any, reduction: str) -> Any:
+    logarithm = -F.cross_entropy(y, target, reduction="none")
+    return reduced(-((1 - torch.exp(logarithm)) ** 1.5) * logarithm, reduction)
+
+
+def torch_binary_focal(y: Any, target: Any, reduction: str) -> Any:
+    share = torch.sigmoid(y)
+    hit = share * target + (1 - share) * (1 - target)
+    entropy = F.binary_cross_entropy_with_logits(y, target, reduction="none")
+    return reduced((0.25 * target + 0.75 * (1 - target)) * (1 - hit) ** 2 * entropy, reduction)
+
+
+def torch_positive(y: Any, target: Any, reduction: str) -> Any:
+    weights = torch.tensor(POSITIVE, dtype=y.dtype)
+    return F.binary_cross_entropy_with_logits(y, target, pos_weight=weights, reduction=reduction)
+
+
 WEIGHED = partial(cross_entropy, class_weights=WEIGHTS)
 PAIRS: dict[str, tuple[Loss, Callable[..., Any], Callable[..., Any]]] = {
     "mse": (mse, F.mse_loss, numbers),
@@ -51,6 +100,21 @@ PAIRS: dict[str, tuple[Loss, Callable[..., Any], Callable[..., Any]]] = {
     "huber": (huber, F.huber_loss, numbers),
     "huber 2": (partial(huber, delta=2.0), partial(F.huber_loss, delta=2.0), numbers),
     "binary_cross_entropy": (binary_cross_entropy, F.binary_cross_entropy_with_logits, shares_like),
+    "pos_weight": (partial(binary_cross_entropy, pos_weight=POSITIVE), torch_positive, shares_like),
+    "log_cosh": (log_cosh, torch_log_cosh, numbers),
+    "focal": (partial(focal, gamma=1.5), torch_focal, labels_like),
+    "binary_focal": (binary_focal, torch_binary_focal, shares_like),
+    "labels, ignored": (
+        partial(cross_entropy, ignore_label=IGNORED),
+        partial(F.cross_entropy, ignore_index=IGNORED),
+        some_ignored,
+    ),
+    "labels, smooth and ignored": (
+        partial(cross_entropy, ignore_label=IGNORED, label_smoothing=0.2),
+        partial(F.cross_entropy, ignore_index=IGNORED, label_smoothing=0.2),
+        some_ignored,
+    ),
+    "nll, ignored": (partial(nll, ignore_label=IGNORED), partial(F.nll_loss, ignore_index=IGNORED), some_ignored),
     "nll": (nll, F.nll_loss, labels_like),
     "nll, weights": (partial(nll, class_weights=WEIGHTS), torch_nll, labels_like),
     "hinge": (hinge, F.multi_margin_loss, labels_like),
@@ -194,7 +258,7 @@ def test_options_out_of_range_are_refused(loss: Loss, kind: type[FnmlpError], me
         loss(np.zeros((1, 3)), np.array([1]))
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl, binary_cross_entropy])
+@pytest.mark.parametrize("loss", [cross_entropy, kl])
 @pytest.mark.parametrize("share", [-0.5, np.nan])
 def test_shares_below_0_are_refused(loss: Loss, share: float) -> None:
     with pytest.raises(DataError, match="targets of at least 0"):

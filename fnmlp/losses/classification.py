@@ -8,19 +8,20 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.errors import ShapeError
+from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
     Loss,
+    as_targets,
     check_alike,
     check_classes,
     check_distributions,
     hot_rows,
     of_labels,
-    reduce_elements,
     reduce_rows,
     row_sums,
     shared_out,
+    without_ignored,
 )
 from fnmlp.options import finite, fraction
 from fnmlp.weights import Weights, row_weights, weights_like, with_weights
@@ -33,13 +34,15 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     class_weights: Weights = (),
     sample_weights: Weights = (),
+    ignore_label: int | None = None,
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
     """Cross-entropy between targets and the softmax of y: -Σ target · log softmax(y) over the classes of a row.
 
-    Targets are labels, or distributions: rows of shares, which are taken as they are. Smoothing gives that part of each
-    row to all classes alike. The term of a class is multiplied by its weight, that of a row by the row's. The mean is
-    over rows: divided by the weights of the labels, or for distributions by those of the samples.
+    Targets are labels, or distributions: rows of shares that add up to 1. Smoothing gives that part of each row to all
+    classes alike. The term of a class is multiplied by its weight, that of a row by the row's. The mean is over rows:
+    divided by the weights of the labels, or for distributions by those of the samples. Rows whose label is
+    `ignore_label`, such as -100, cost nothing, and the mean is over the others.
     Near certainty the loss is log1p of what the other classes get, so that it does not round to 0, and large offsets
     of y are harmless.
 
@@ -47,8 +50,9 @@ def cross_entropy(
               reduction.
     Units:    nats.
     Gradient: softmax(y) - target, multiplied and divided as the terms are; each row of it adds up to 0.
-    Raises:   DataError naming the row of a label out of range, for negative shares or weights, and for the mean of
-              nothing; ShapeError, DtypeError; OptionError unless 0 <= label_smoothing < 1.
+    Raises:   DataError naming the row of a label out of range or of shares that are no distribution, for negative
+              weights, and for the mean of nothing; ShapeError for outputs of one column; DtypeError; OptionError unless
+              0 <= label_smoothing < 1, and for an ignored label beside distributions.
     Source:   torch.nn.CrossEntropyLoss; label smoothing: Szegedy et al. 2015, arXiv:1512.00567, sec. 7.
 
     >>> import numpy as np
@@ -60,21 +64,26 @@ def cross_entropy(
     smoothing = fraction("cross_entropy(label_smoothing)", label_smoothing)
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("cross_entropy", sample_weights, y)
+    target = as_targets("cross_entropy", y, target)
     if target.ndim != 1:
         check_alike("cross_entropy", y, target)
         check_distributions("cross_entropy", target)
+        if ignore_label is not None:
+            remedy = "give such rows the sample weight 0"
+            raise OptionError("cross_entropy(ignore_label)", "labels as targets", "distributions", remedy)
         shares = _smoothed(target, smoothing)
         terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
         value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, by_row)
     else:
-        hot = hot_rows("cross_entropy", y, target)
-        mass = of_labels(by_class, by_row, target)
+        labels, by_row = without_ignored("cross_entropy", y, target, ignore_label, by_row)
+        hot = hot_rows("cross_entropy", y, labels)
+        mass = of_labels(by_class, by_row, labels)
         if smoothing:
             shares = _smoothed(hot, smoothing)
             terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
             value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, mass)
         else:
-            terms, dy = _entropyof_labels(y, target, hot)
+            terms, dy = entropy_of_labels(y, labels, hot)
             value, factors = reduce_rows("cross_entropy", terms, reduction, mass, mass)
     dy *= factors
     return value, dy
@@ -88,7 +97,7 @@ def _smoothed(shares: Array, smoothing: float) -> Array:
     return smoothed
 
 
-def _entropyof_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array]:
+def entropy_of_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array]:
     """Return log Σ exp(y - y of the label), and its gradient.
 
     The sum is of the label's own term and of `others`. Nothing is subtracted from 1 afterwards, so nothing cancels.
@@ -127,54 +136,19 @@ def _exponentials(y: Array) -> tuple[Array, Array, Array]:
     return below, xp.exp(below), best
 
 
-def binary_cross_entropy(
-    y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean"
-) -> tuple[Any, Array]:
-    """Cross-entropy between targets in [0, 1] and the sigmoid of y: the mean, or the sum, over all elements.
-
-    Near certainty the loss is log1p of exp(-|y|), so that it neither overflows nor rounds to 0. An infinite y costs 0
-    where the target is wholly on its side, and else infinity.
-
-    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
-    Units:    nats.
-    Gradient: sigmoid(y) - target; divided by n for the mean of n elements.
-    Raises:   DataError for targets below 0, and for the mean of nothing; ShapeError, DtypeError where y and target
-              differ.
-    Source:   torch.nn.BCEWithLogitsLoss.
-
-    >>> import numpy as np
-    >>> value, dy = binary_cross_entropy(np.array([[0.0, 1e9]]), np.array([[1.0, 1.0]]))
-    >>> round(float(value), 4), dy
-    (0.3466, array([[-0.25, -0.  ]]))
-    """
-    check_alike("binary_cross_entropy", y, target)
-    check_distributions("binary_cross_entropy", target)
-    xp = namespace(y)
-    above = y > 0
-    size = xp.where(above, y, -y)
-    missing = xp.where(above, 1 - target, target)
-    tail = xp.exp(-size)
-    terms = xp.log1p(tail)
-    terms += shared_out(missing, size)
-    tail /= 1 + tail
-    tail -= missing
-    value, factor = reduce_elements("binary_cross_entropy", terms, reduction, sample_weights)
-    dy = xp.where(above, -tail, tail)
-    dy *= factor
-    return value, dy
-
-
 def nll(
     y: Array,
     labels: Array,
     *,
     class_weights: Weights = (),
     sample_weights: Weights = (),
+    ignore_label: int | None = None,
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
     """Negative log-likelihood: minus the y of the label, where y are log-probabilities, as log_softmax gives them.
 
-    The mean is divided by the weights of the rows: that of the label times that of the sample.
+    The mean is divided by the weights of the rows: that of the label times that of the sample. Rows whose label is
+    `ignore_label`, such as -100, cost nothing, and the mean is over the others.
 
     Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
     Units:    nats.
@@ -191,6 +165,7 @@ def nll(
     check_classes("nll", y)
     by_class = weights_like("nll(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("nll", sample_weights, y)
+    labels, by_row = without_ignored("nll", y, as_targets("nll", y, labels), ignore_label, by_row)
     hot = hot_rows("nll", y, labels)
     weights = of_labels(by_class, by_row, labels)
     terms = -at_labels(y, labels)
@@ -224,6 +199,7 @@ def hinge(
     check_classes("hinge", y)
     margin = finite("hinge(margin)", margin)
     xp, classes = namespace(y), y.shape[1]
+    labels = as_targets("hinge", y, labels)
     hot = hot_rows("hinge", y, labels)
     own = at_labels(y, labels)
     excess = xp.clip(y - (own - margin)[:, None], 0, None)
@@ -245,8 +221,8 @@ def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
     Shapes:   y (batch, classes) and target alike; the value is a number, or (batch,) without reduction.
     Units:    nats.
     Gradient: -target; divided by the number of rows for the mean.
-    Raises:   DataError for negative shares, and for the mean of nothing; ShapeError, DtypeError where y and target
-              differ.
+    Raises:   DataError naming the row of shares that are no distribution, and for the mean of nothing; ShapeError for
+              outputs of one column; ShapeError, DtypeError where y and target differ.
     Source:   Kullback & Leibler 1951, "On information and sufficiency"; torch.nn.KLDivLoss.
 
     >>> import numpy as np
@@ -255,6 +231,7 @@ def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
     (0.6931, array([[-1., -0.]]))
     """
     check_classes("kl", y)
+    target = as_targets("kl", y, target)
     check_alike("kl", y, target)
     check_distributions("kl", target)
     xp = namespace(y)
@@ -281,9 +258,7 @@ def on_labels(loss: Loss) -> Loss:
 
 
 def _on_labels(loss: Loss, y: Array, labels: Array, *, sample_weights: Weights = ()) -> tuple[Any, Array]:
-    if y.ndim != 2:
-        raise ShapeError(
-            "on_labels", "outputs of shape (batch, classes)", y.shape, "end the model with linear(classes)"
-        )
+    check_classes("on_labels", y)
+    labels = as_targets("on_labels", y, labels)
     value, dy = with_weights(loss, y, one_hot(labels, y.shape[1], dtype=y.dtype), sample_weights)
     return value, dy

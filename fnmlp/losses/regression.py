@@ -1,9 +1,10 @@
 """Losses of numbers: how far outputs are from their targets."""
 
+from math import log
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.losses.shared import check_alike, reduce_elements
+from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
 from fnmlp.options import positive
 from fnmlp.weights import Weights
 
@@ -22,6 +23,7 @@ def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str
     >>> float(value), dy
     (2.5, array([[1., 2.]]))
     """
+    target = as_targets("mse", y, target)
     check_alike("mse", y, target)
     difference = y - target
     value, factor = reduce_elements("mse", difference * difference, reduction, sample_weights)
@@ -43,6 +45,7 @@ def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
     >>> float(value), dy
     (2.0, array([[ 0.5, -0.5]]))
     """
+    target = as_targets("l1", y, target)
     check_alike("l1", y, target)
     difference, xp = y - target, namespace(y)
     value, factor = reduce_elements("l1", xp.where(difference < 0, -difference, difference), reduction, sample_weights)
@@ -67,6 +70,7 @@ def huber(
     >>> float(value), dy
     (2.625, array([[ 0.5, -1. ]]))
     """
+    target = as_targets("huber", y, target)
     check_alike("huber", y, target)
     delta = positive("huber(delta)", delta)
     difference = y - target
@@ -76,3 +80,34 @@ def huber(
     value, factor = reduce_elements("huber", difference, reduction, sample_weights)
     held *= factor
     return value, held
+
+
+def log_cosh(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
+    """Log-cosh: log(cosh(y - target)), half the squared error near the target and the absolute error far from it.
+
+    It is as smooth as `mse`, and outliers pull it as little as `l1`. Near the target it is log1p(2 sinh²(d / 2)), which
+    keeps its digits, and far from it |d| + log1p(exp(-2 |d|)) - log 2, which never overflows.
+
+    Shapes:   as `mse`.
+    Units:    those of y, which should be near 1.
+    Gradient: tanh(y - target); divided by n for the mean of n elements.
+    Raises:   as `mse`.
+    Source:   Saleh & Saleh 2022, arXiv:2208.04564, eq. 1; keras.losses.LogCosh.
+
+    >>> import numpy as np
+    >>> value, dy = log_cosh(np.array([[1.0, -1000.0]]), np.array([[0.0, 0.0]]), reduction="sum")
+    >>> round(float(value), 4), dy.round(4)
+    (999.7406, array([[ 0.7616, -1.    ]]))
+    """
+    target = as_targets("log_cosh", y, target)
+    check_alike("log_cosh", y, target)
+    xp = namespace(y)
+    difference = y - target
+    size = xp.where(difference < 0, -difference, difference)
+    near = size < 1
+    half = xp.sinh(xp.where(near, size, 0 * size) / 2)
+    terms = xp.where(near, xp.log1p(2 * half * half), size + (xp.log1p(xp.exp(-2 * size)) - log(2)))
+    value, factor = reduce_elements("log_cosh", terms, reduction, sample_weights)
+    dy: Array = xp.tanh(difference)
+    dy *= factor
+    return value, dy

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, namespace, same_dtype, to_dtype
+from fnmlp.arrays import Array, as_array, namespace, same_dtype, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
-from fnmlp.options import one_of
+from fnmlp.options import integer, one_of
 from fnmlp.weights import Weights, row_weights
 
 Loss: TypeAlias = Callable[[Array, Array], tuple[Any, Array]]
@@ -38,6 +38,16 @@ def check_alike(where: str, y: Array, target: Array) -> None:
     check_floating(where, y)
 
 
+def as_targets(where: str, y: Array, target: Any) -> Array:
+    """Return targets as an array, made of a list if need be; its floats take the dtype of y.
+
+    >>> import numpy as np
+    >>> as_targets("nll", np.zeros((2, 3)), [2, 0])
+    array([2, 0])
+    """
+    return target if type(target) is type(y) else as_array(f"{where}(target)", target, y)
+
+
 def check_floating(where: str, y: Array) -> None:
     """Refuse outputs that are no floating-point numbers: differences of unsigned integers wrap around."""
     if not namespace(y).isdtype(y.dtype, ("real floating", "complex floating")):
@@ -49,6 +59,9 @@ def check_classes(where: str, y: Array) -> None:
     if y.ndim != 2 or not y.shape[1]:
         remedy = "end the model with linear(classes)"
         raise ShapeError(where, "outputs of shape (batch, classes)", tuple(y.shape), remedy)
+    if y.shape[1] == 1:  # a softmax of one is always 1, and the loss 0
+        remedy = "for one output a row use binary_cross_entropy"
+        raise ShapeError(where, "outputs of at least 2 classes", tuple(y.shape), remedy)
     check_floating(where, y)
 
 
@@ -119,10 +132,60 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
     return xp.sum(terms) / total, factors / total
 
 
+ROUNDING = 1e-3
+"""How far from 1 rounding may carry a sum of shares, in half precision too."""
+
+
 def check_distributions(where: str, target: Array) -> None:
-    """Refuse targets that can't be shares: negative ones, and NaN."""
-    if not bool(namespace(target).all(target >= 0)):
+    """Refuse rows that are no distributions: with negative shares or NaN, or with another sum than 1.
+
+    >>> import numpy as np
+    >>> check_distributions("kl", np.array([[0.5, 0.5], [1.0, 1.0]]))
+    Traceback (most recent call last):
+    fnmlp.errors.DataError: kl: targets[1]: expected shares that add up to 1, got a sum of 2.0; divide each row by ...
+    """
+    xp = namespace(target)
+    if not bool(xp.all(target >= 0)):
         raise DataError(where, "targets of at least 0", "a negative one or NaN", "pass the shares of the classes")
+    sums = row_sums(target)
+    whole = (sums > 1 - ROUNDING) & (sums < 1 + ROUNDING)
+    if not bool(xp.all(whole)):
+        row = int(xp.argmin(to_dtype(whole, "uint8")))
+        remedy = "divide each row by its sum; where several classes are true at once, use binary_cross_entropy"
+        got = f"a sum of {float(xp.real(sums[row]))}"
+        raise DataError(f"{where}: targets[{row}]", "shares that add up to 1", got, remedy)
+
+
+def check_probabilities(where: str, target: Array) -> None:
+    """Refuse targets that are no probabilities: below 0, above 1 by more than rounding, or NaN.
+
+    >>> import numpy as np
+    >>> check_probabilities("binary_cross_entropy", np.array([255.0]))
+    Traceback (most recent call last):
+    fnmlp.errors.DataError: binary_cross_entropy: expected targets in [0, 1], got numbers outside it or NaN; scale t...
+    """
+    if not bool(namespace(target).all((target >= 0) & (target <= 1 + 1e-5))):
+        raise DataError(where, "targets in [0, 1]", "numbers outside it or NaN", "scale them, as in pixels / 255")
+
+
+def without_ignored(
+    where: str, y: Array, labels: Array, ignore_label: int | None, by_row: Array | None
+) -> tuple[Array, Array | None]:
+    """Give rows of the label that is ignored the weight 0, and a label that no check refuses.
+
+    >>> import numpy as np
+    >>> without_ignored("nll", np.zeros((2, 3)), np.array([2, -100]), -100, None)
+    (array([2, 0]), array([1., 0.]))
+    """
+    xp = namespace(y)
+    if ignore_label is None or not xp.isdtype(labels.dtype, "integral"):
+        return labels, by_row
+    labels = to_dtype(labels, "int64")  # torch compares uint8 with -100 modulo 256
+    counted = labels != integer(f"{where}(ignore_label)", ignore_label)
+    weights = to_dtype(counted, y.dtype)
+    if by_row is not None and by_row.shape == weights.shape:
+        weights *= by_row
+    return xp.where(counted, labels, 0 * labels), weights
 
 
 def hot_rows(where: str, y: Array, labels: Array) -> Array:

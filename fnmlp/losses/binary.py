@@ -1,0 +1,66 @@
+"""Losses of yes and no: each output by itself says how likely its target is."""
+
+from typing import Any
+
+from fnmlp.arrays import Array, namespace
+from fnmlp.losses.shared import as_targets, check_alike, check_probabilities, reduce_elements, shared_out
+from fnmlp.options import at_least_0
+from fnmlp.weights import Weights, weights_like
+
+
+def binary_cross_entropy(
+    y: Array,
+    target: Array,
+    *,
+    pos_weight: float | Weights = (),
+    sample_weights: Weights = (),
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
+    """Cross-entropy between targets in [0, 1] and the sigmoid of y: the mean, or the sum, over all elements.
+
+    Near certainty the loss is log1p of exp(-|y|), so that it neither overflows nor rounds to 0. An infinite y costs 0
+    where the target is wholly on its side, and else infinity. `pos_weight`, one number or one for each column, says how
+    many times as much as a target of 0 one of 1 counts; the mean is still over all elements.
+
+    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Units:    nats.
+    Gradient: sigmoid(y) - target, or with p = pos_weight, sigmoid(y) (1 - target + p target) - p target; divided by n
+              for the mean of n elements.
+    Raises:   DataError for targets outside [0, 1], negative weights, and the mean of nothing; ShapeError, DtypeError
+              where y and target differ.
+    Source:   torch.nn.BCEWithLogitsLoss.
+
+    >>> import numpy as np
+    >>> value, dy = binary_cross_entropy(np.array([[0.0, 1e9]]), np.array([[1.0, 1.0]]))
+    >>> round(float(value), 4), dy
+    (0.3466, array([[-0.25, -0.  ]]))
+    """
+    target = as_targets("binary_cross_entropy", y, target)
+    check_alike("binary_cross_entropy", y, target)
+    check_probabilities("binary_cross_entropy", target)
+    xp, positive = namespace(y), _positive_weights(pos_weight, y)
+    weighed = target if positive is None else target * positive
+    above = y > 0
+    size = xp.where(above, y, -y)
+    missing = xp.where(above, 1 - target, weighed)
+    tail = xp.exp(-size)
+    terms = xp.log1p(tail)
+    tail /= 1 + tail
+    if positive is not None:
+        mass = 1 - target + weighed
+        terms *= mass
+        tail *= mass
+    terms += shared_out(missing, size)
+    tail -= missing
+    value, factor = reduce_elements("binary_cross_entropy", terms, reduction, sample_weights)
+    dy = xp.where(above, -tail, tail)
+    dy *= factor
+    return value, dy
+
+
+def _positive_weights(pos_weight: float | Weights, y: Array) -> Any:
+    """Return one number, an array of one for each column, or None where ones count as much as zeros."""
+    where = "binary_cross_entropy(pos_weight)"
+    if isinstance(pos_weight, (int, float)):
+        return at_least_0(where, pos_weight)
+    return weights_like(where, pos_weight, y, y.shape[-1] if y.ndim > 1 else 1)

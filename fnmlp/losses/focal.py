@@ -1,0 +1,120 @@
+"""Focal losses: cross-entropies in which what is classified well already counts little."""
+
+from typing import Any
+
+from fnmlp.arrays import Array, namespace
+from fnmlp.errors import OptionError
+from fnmlp.losses.classification import entropy_of_labels
+from fnmlp.losses.shared import (
+    as_targets,
+    check_alike,
+    check_classes,
+    check_probabilities,
+    hot_rows,
+    of_labels,
+    reduce_elements,
+    reduce_rows,
+    shared_out,
+    without_ignored,
+)
+from fnmlp.options import at_least_0
+from fnmlp.weights import Weights, row_weights, weights_like
+
+
+def focal(
+    y: Array,
+    labels: Array,
+    *,
+    gamma: float = 2.0,
+    class_weights: Weights = (),
+    sample_weights: Weights = (),
+    ignore_label: int | None = None,
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
+    """Focal loss of classes: -α (1 - p)^γ log p, where p is the softmax of y at the label.
+
+    The larger gamma is, the less do rows count that are classified well; with 0 it is `cross_entropy`. The weight of
+    the label's class is the paper's α. The mean is over rows, whatever their classes weigh. Rows whose label is
+    `ignore_label` cost nothing, and the mean is over the others.
+
+    Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
+    Units:    nats.
+    Gradient: that of `cross_entropy`, multiplied by α ((1 - p)^γ - γ p (1 - p)^(γ - 1) log p).
+    Raises:   OptionError unless gamma is finite and at least 0; else as `cross_entropy`.
+    Source:   Lin, Goyal, Girshick, He & Dollár 2017, arXiv:1708.02002, eq. 5.
+
+    >>> import numpy as np
+    >>> value, dy = focal(np.array([[0.0, 0.0]]), np.array([1]))
+    >>> round(float(value), 4), dy.round(4)
+    (0.1733, array([[ 0.2983, -0.2983]]))
+    """
+    check_classes("focal", y)
+    gamma = at_least_0("focal(gamma)", gamma)
+    by_class = weights_like("focal(class_weights)", class_weights, y, y.shape[1])
+    by_row = row_weights("focal", sample_weights, y)
+    labels, by_row = without_ignored("focal", y, as_targets("focal", y, labels), ignore_label, by_row)
+    hot = hot_rows("focal", y, labels)
+    terms, dy = entropy_of_labels(y, labels, hot)
+    xp = namespace(y)
+    share, rest = xp.exp(-terms), -xp.expm1(-terms)
+    power = rest**gamma
+    slope = shared_out(share, terms / xp.where(rest == 0, rest + 1, rest))
+    slope *= gamma
+    slope += 1
+    slope *= power
+    alpha = of_labels(by_class, None, labels)
+    if alpha is not None:
+        power, slope = power * alpha, slope * alpha
+    value, factors = reduce_rows("focal", shared_out(power, terms), reduction, by_row, by_row)
+    dy *= slope[:, None]
+    dy *= factors
+    return value, dy
+
+
+def binary_focal(
+    y: Array,
+    target: Array,
+    *,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    sample_weights: Weights = (),
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
+    """Focal loss of yes and no: `binary_cross_entropy` times α (1 - p)^γ, where p is what y gives to the target.
+
+    Targets of 1 are weighed by alpha, and those of 0 by 1 - alpha; what lies between, in shares.
+
+    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Units:    nats.
+    Gradient: α ((1 - p)^γ (s - target) + γ (1 - p)^(γ - 1) s (1 - s) (1 - 2 target) · the cross-entropy), with the
+              sigmoid s of y; divided by n for the mean of n elements.
+    Raises:   DataError for targets outside [0, 1], and for the mean of nothing; OptionError unless 0 <= alpha <= 1 and
+              gamma is finite and at least 0; ShapeError, DtypeError where y and target differ.
+    Source:   Lin, Goyal, Girshick, He & Dollár 2017, arXiv:1708.02002, eq. 5; torchvision.ops.sigmoid_focal_loss.
+
+    >>> import numpy as np
+    >>> value, dy = binary_focal(np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]), reduction="sum")
+    >>> round(float(value), 4), dy.round(4)
+    (0.1733, array([[-0.0746,  0.2237]]))
+    """
+    target = as_targets("binary_focal", y, target)
+    check_alike("binary_focal", y, target)
+    check_probabilities("binary_focal", target)
+    alpha, gamma = at_least_0("binary_focal(alpha)", alpha), at_least_0("binary_focal(gamma)", gamma)
+    if alpha > 1:
+        raise OptionError("binary_focal(alpha)", "a number from 0 to 1", alpha, "choose for instance 0.25")
+    xp, above = namespace(y), y > 0
+    size = xp.where(above, y, -y)
+    tail = xp.exp(-size)
+    large, small = 1 / (1 + tail), tail / (1 + tail)
+    yes, no = xp.where(above, large, small), xp.where(above, small, large)
+    entropy = xp.log1p(tail) + shared_out(xp.where(above, 1 - target, target), size)
+    missed = target * no + (1 - target) * yes
+    power = missed**gamma * (alpha * target + (1 - alpha) * (1 - target))
+    sharper = shared_out(yes * no / xp.where(missed == 0, missed + 1, missed), entropy)
+    dy = xp.where(above, (1 - target) - small, small - target)
+    dy += gamma * (1 - 2 * target) * sharper
+    dy *= power
+    value, factor = reduce_elements("binary_focal", shared_out(power, entropy), reduction, sample_weights)
+    dy *= factor
+    return value, dy
