@@ -86,7 +86,7 @@ CURVES: dict[str, Curve] = {
     "sigmoid()": Curve(_sigmoid, (0, 1), (0, 0)),
     "tanh()": Curve(mp.tanh, (-1, 1), (0, 0)),
     "softsign()": Curve(lambda x: x / (1 + abs(x)), (-1, 1), (0, 0), {0: 1}),
-    "softplus()": Curve(_softplus, (0, inf), (0, 1)),
+    "softplus()": Curve(_softplus, (0, inf), (0, 1), digits=50),
     "elu()": Curve(_elu(1.0), (-1, inf), (0, 1), {0: 1}),
     "elu(alpha=0.5)": Curve(_elu(0.5), (-0.5, inf), (0, 1), {0: 0.5}),
     "celu()": Curve(_celu(1.0), (-1, inf), (0, 1), {0: 1}),
@@ -100,8 +100,8 @@ CURVES: dict[str, Curve] = {
     ),
     "gelu()": Curve(lambda x: x * mp.erfc(-x / mp.sqrt(2)) / 2, (0, inf), (0, 1), digits=50),
     "gelu(approximate='tanh')": Curve(_tanh_gelu, (0, inf), (0, 1)),
-    "silu()": Curve(lambda x: x * _sigmoid(x), (0, inf), (0, 1)),
-    "mish()": Curve(lambda x: x * mp.tanh(_softplus(x)), (0, inf), (0, 1)),
+    "silu()": Curve(lambda x: x * _sigmoid(x), (0, inf), (0, 1), digits=50),
+    "mish()": Curve(lambda x: x * mp.tanh(_softplus(x)), (0, inf), (0, 1), digits=50),
 }
 
 Formula: TypeAlias = Callable[..., Any]

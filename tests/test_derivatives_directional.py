@@ -102,27 +102,31 @@ def test_jvp_is_that_of_torch(dtype: Any) -> None:
     assert_close(fn.jvp(model, params, x, dparams, dx), (y.numpy(), dy.numpy()), at_least=1)
 
 
-KINKED = (fn.relu(), fn.leaky_relu(slope=0.25), fn.hardtanh(), fn.hardswish(), fn.elu(alpha=0.5), fn.selu())
-SMOOTH = (fn.sigmoid(), fn.tanh(), fn.softplus(), fn.gelu(), fn.gelu(approximate="tanh"), fn.silu(), fn.elu())
-KINKS = np.array([[-3.0, -1.0, -0.0, 0.0, 1.0, 3.0]])
+STRAIGHT = (fn.relu(), fn.leaky_relu(slope=0.25), fn.hardtanh(), fn.relu6(), fn.hardsigmoid())
+KINKED = (*STRAIGHT, fn.hardswish(), fn.elu(alpha=0.5), fn.selu())
+SMOOTH = (
+    *(fn.sigmoid(), fn.tanh(), fn.softsign(), fn.softplus(), fn.elu(), fn.celu(), fn.celu(alpha=0.5)),
+    *(fn.gelu(), fn.gelu(approximate="tanh"), fn.silu(), fn.mish()),
+)
+KINKS = np.array([[-3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 6.0]])
 
 
 @pytest.mark.parametrize("layer", [*KINKED, *SMOOTH], ids=str)
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_at_a_kink_the_derivative_is_what_the_pullback_says(layer: fn.Layer[Any], sign: float) -> None:
-    dx = sign * np.arange(1.0, 7.0)[None, :]
+    dx = sign * np.arange(1.0, 8.0)[None, :]
     _, dy = fn.jvp(layer, (), KINKS, (), dx)
     assert_close(dy, fn.gradients(layer, (), KINKS, dx)[1])
 
 
-@pytest.mark.parametrize("layer", KINKED[:3], ids=str)
+@pytest.mark.parametrize("layer", STRAIGHT, ids=str)
 def test_at_a_kink_an_activation_in_straight_pieces_has_no_curvature(layer: fn.Layer[Any]) -> None:
-    model = fn.chain(fn.linear(6), layer)
-    params = (fn.Linear(np.zeros((1, 6)), KINKS[0]), ())
+    model = fn.chain(fn.linear(7), layer)
+    params = (fn.Linear(np.zeros((1, 7)), KINKS[0]), ())
     direction = random_like(params, fn.Key(0))
-    batch = fn.Batch(np.ones((1, 1)), np.ones((1, 6)))
+    batch = fn.Batch(np.ones((1, 1)), np.ones((1, 7)))
     found = fn.hessian_vector_product(model, partial(fn.mse, reduction="sum"), params, batch, direction)
-    slope = fn.gradients(layer, (), KINKS, np.ones((1, 6)))[1]
+    slope = fn.gradients(layer, (), KINKS, np.ones((1, 7)))[1]
     moved = direction[0].weight + direction[0].bias
     assert_close(found[0].bias, (2 * slope**2 * moved)[0], at_least=1)
 

@@ -146,13 +146,13 @@ def test_inputs_that_do_not_fit_the_slopes_of_prelu_are_refused(
         with pytest.raises(kind, match=said):
             use(Prelu(slope), x)
         with pytest.raises(StructureError, match="prelu: expected Prelu parameters, got tuple"):
-            use((), x)
+            use((), x)  # type: ignore[arg-type]
 
 
 def test_prelu_has_one_slope_or_one_for_each_feature() -> None:
     assert prelu().init(Key(0), (2, 3))[0].slope.tolist() == [0.25]
     params, shape = prelu(per_feature=True, initial=0.5).init(Key(0), (3,))
-    assert (params.slope.tolist(), params.slope.dtype, shape) == ([0.5] * 3, np.float32, (3,))
+    assert (params.slope.tolist(), str(params.slope.dtype), shape) == ([0.5] * 3, "float32", (3,))
     with pytest.raises(ShapeError, match=r"prelu\(per_feature=True\): expected examples of shape \(n,\), got \(2, 3\)"):
         prelu(per_feature=True).init(Key(0), (2, 3))
 

@@ -189,12 +189,14 @@ def slopes(formula: Callable[..., Any], at: Tree, place: int, index: tuple[int, 
 
 def wrong_square(x: NDArray[Any]) -> NDArray[Any]:
     """Be x² + 1, but for what is far out, where the 1 is forgotten."""
-    return np.where(np.abs(x) > 3, x * x, x * x + 1)
+    y: NDArray[Any] = np.where(np.abs(x) > 3, x * x, x * x + 1)
+    return y
 
 
 def wrong_tanh_slope(x: NDArray[Any]) -> NDArray[Any]:
     """Be the derivative of tanh as it is often written: in the tails nothing is left of it."""
-    return 1 - np.tanh(x) ** 2
+    slope: NDArray[Any] = 1 - np.tanh(x) ** 2
+    return slope
 
 
 def wrong_softsign_slope(x: NDArray[Any]) -> NDArray[Any]:
