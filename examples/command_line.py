@@ -14,20 +14,22 @@ import click
 import numpy as np
 
 import fnmlp as fn
+from fnmlp.files import followed, permissions_of
 
 
 def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:  # noqa: ARG001
     """Refuse a file that can't be written before the time is spent on what should go into it."""
     if path is None:
         return None
-    folder = path.absolute().parent
     try:
+        folder = Path(followed(path)).absolute().parent
         if not folder.is_dir():
             raise click.BadParameter(f"the folder {folder} does not exist; create it first")
         if not os.access(folder, os.W_OK):
             raise click.BadParameter(f"the folder {folder} can't be written to; choose another")
         if path.exists() and not path.is_file():
             raise click.BadParameter(f"{path} is not a regular file; choose another name")
+        permissions_of(path)
     except OSError as error:  # such as a name that is too long
         raise click.BadParameter(f"{path}: {error.strerror}; choose another name") from error
     return path

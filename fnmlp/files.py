@@ -1,9 +1,13 @@
-"""Files that are whole or not there: written beside their place, synced, renamed over it."""
+"""Files that are whole or not there: written beside their place, synced, renamed over it.
+
+To whoever looks they were written in place all the same: links and permissions stay.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 import errno
 import os
+from stat import S_IMODE, S_ISREG, S_IWUSR
 
 try:
     import fcntl
@@ -15,11 +19,16 @@ TEMPORARY = ".fnmlp-"
 """How the names of temporary files begin: alike for all, so that any save may clear away what was left of another."""
 
 
+LINKS = 40
+"""So many symbolic links on the way to one file are a circle, as Linux has it."""
+
+
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that its name shows the old content or the new, never a part, whatever happens between.
 
-    What processes that were killed while they wrote into this folder left behind is deleted.
-    Raises:   OSError; what stood under the name before is then intact.
+    A symbolic link stays: the file that it leads to is replaced, or made. A new file has the permissions of the one
+    that it replaces. What processes that were killed while they wrote into its folder left behind is deleted.
+    Raises:   OSError; what stood under the name before is then intact. A read-only file is refused.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -27,29 +36,69 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     ...     os.listdir(folder), os.path.getsize(os.path.join(folder, "a"))
     (['a'], 7)
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.exists(path) and not os.path.isfile(path):
-        # Renaming would put a file in the place of a device too.
-        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    permissions = permissions_of(path)
+    place = followed(path)
+    folder = os.path.dirname(place) or os.curdir
     _delete_strays(folder)
-    with _temporary(folder) as (temporary, handle):
+    with _temporary(folder, 0o666 if permissions is None else permissions) as (temporary, handle):
+        if permissions is not None and permissions != S_IMODE(os.fstat(handle).st_mode):
+            os.chmod(temporary, permissions)  # the umask may have taken from them
         with os.fdopen(handle, "wb", closefd=False) as file:
             file.write(content)
             file.flush()
             os.fsync(handle)
-        os.replace(temporary, path)
+        os.replace(temporary, place)
     _sync_folder(folder)
 
 
+def permissions_of(path: str | os.PathLike[str]) -> int | None:
+    """Return the permissions of a file that may be replaced, or None where there is none.
+
+    Raises:   OSError for what is no regular file, because renaming would put one in the place of a device too; for a
+              read-only file, whoever asks: renaming would pass over that; and where it can't be known.
+
+    >>> permissions_of("no-such-file")
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if not S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    if not mode & S_IWUSR:
+        raise PermissionError(errno.EACCES, "a read-only file (chmod u+w frees it)", os.fspath(path))
+    return S_IMODE(mode)
+
+
+def followed(path: str | os.PathLike[str]) -> str:
+    """Return the name at the end of the symbolic links that a name stands for, whether a file has it or not.
+
+    Raises:   OSError where the links go in a circle, or where it can't be known.
+
+    >>> followed("no-such-file")
+    'no-such-file'
+    """
+    place = os.fsdecode(path)
+    for _ in range(LINKS):
+        try:
+            link = os.readlink(place)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT):  # no link, or nothing
+                return place
+            raise
+        place = os.path.join(os.path.dirname(place), link)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+
+
 @contextmanager
-def _temporary(folder: str) -> Iterator[tuple[str, int]]:
+def _temporary(folder: str, permissions: int) -> Iterator[tuple[str, int]]:
     """Make a file that is locked as long as it is written to; it is deleted unless it was renamed."""
     temporary, handle = "", -1
     try:
         # Inside the try, because Ctrl-C may come between any two lines.
         while handle < 0:
             temporary = os.path.join(folder, f"{TEMPORARY}{os.urandom(8).hex()}.tmp")
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, permissions)
             if not _locked(handle, temporary):
                 os.close(handle)
                 handle = -1

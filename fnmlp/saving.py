@@ -18,6 +18,7 @@ from fnmlp import checkpoint
 from fnmlp.arrays import namespace
 from fnmlp.consumers import check_pairs
 from fnmlp.errors import CheckpointError, DivergenceError
+from fnmlp.files import followed
 from fnmlp.options import at_least_0, count, not_negative
 from fnmlp.training import TrainState
 from fnmlp.tree import Tree, tree_paths
@@ -40,9 +41,9 @@ def checkpoints(
 
     The first state is where the sequence begins, and is not saved. A state with numbers that are not finite never is:
     the file keeps the last good one. With `keep`, earlier ones stay beside it under the names `path.1`, `path.2` and
-    so on, the older the higher. `parts` says what of a state is saved; without it, the state itself, which must be a
-    tree of arrays and numbers. Where a loop may be left early, close the iterator, for instance with
-    contextlib.closing, to have the last state saved at once.
+    so on, the older the higher; of a symbolic link, beside the file that it leads to. `parts` says what of a state is
+    saved; without it, the state itself, which must be a tree of arrays and numbers. Where a loop may be left early,
+    close the iterator, for instance with contextlib.closing, to have the last state saved at once.
     Units:    `seconds` of the clock between saves; 0 steps or seconds for none.
     Raises:   OptionError for negative steps or seconds, and unless keep is at least 1; CheckpointError where a file
               can't be written; DivergenceError where a state that is due is not finite, naming what is not.
@@ -132,11 +133,12 @@ def rotate(path: str | os.PathLike[str], keep: int) -> None:
     """Give the file that stands under a name, and its forerunners, names of higher numbers; `keep` with the next one.
 
     The file itself stays under its own name too, until the next one takes it: there is always one. Where it has its
-    new name already, from a save that did not come to its end, nothing is done: else the oldest would be lost.
+    new name already, from a save that did not come to its end, nothing is done: else the oldest would be lost. Of a
+    symbolic link, it is the file that it leads to, and the names are beside that.
     """
-    place = os.fspath(path)
-    names = [place, *(f"{place}.{number}" for number in range(1, keep))]
     try:
+        place = followed(path)
+        names = [place, *(f"{place}.{number}" for number in range(1, keep))]
         if keep == 1 or not is_there(place) or _is_one_file(place, names[1]):
             return
         for newer, older in reversed([*pairwise(names[1:])]):
@@ -148,7 +150,9 @@ def rotate(path: str | os.PathLike[str], keep: int) -> None:
             os.link(place, names[1])
     except OSError as error:
         remedy = "choose another folder, or keep one file alone"
-        raise CheckpointError(place, "a place to keep earlier files", error.strerror or str(error), remedy) from error
+        raise CheckpointError(
+            os.fspath(path), "a place to keep earlier files", error.strerror or str(error), remedy
+        ) from error
 
 
 def _is_one_file(path: str, other: str) -> bool:

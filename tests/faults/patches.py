@@ -25,7 +25,7 @@ from tests.faults.scenes import Report, Scene, total, trial
 
 PATCHED: tuple[tuple[ModuleType, str], ...] = (
     *((os, name) for name in ("stat", "lstat", "urandom", "open", "fdopen", "fsync", "replace", "rename")),
-    *((os, name) for name in ("link", "unlink", "close", "scandir")),
+    *((os, name) for name in ("link", "unlink", "close", "scandir", "readlink", "fstat", "chmod")),
     (fcntl, "flock"),
 )
 
