@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, generator
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.testing import TRIALS, check_loss, check_optimizer
+from fnmlp.testing import TRIALS, Reference, check_loss, check_optimizer
 from fnmlp.testing.losses import DrawTarget
 from fnmlp.testing.numeric import normal
 
@@ -57,12 +57,14 @@ class LossSpecimen:
 class OptimizerSpecimen:
     """An optimiser.
 
-    `steps`    how many updates it takes until the parameters move.
-    `shrinks`  parameters move without a gradient too.
+    `reference`  its oracle: the rule written down a second time, without a line of the library.
+    `steps`      how many updates it takes until the parameters move.
+    `shrinks`    parameters move without a gradient too.
     """
 
     name: str
     optimizer: Optimizer
+    reference: Reference | None = None
     steps: int = 1
     shrinks: bool = False
 
@@ -72,7 +74,7 @@ class OptimizerSpecimen:
     def check(self, optimizer: Optimizer | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
         """Check the laws of this optimiser, or of a mutant in its place."""
         subject = self.optimizer if optimizer is None else optimizer
-        check_optimizer(subject, seed=seed, trials=trials, steps=self.steps)
+        check_optimizer(subject, seed=seed, trials=trials, steps=self.steps, reference=self.reference)
 
 
 @frozen(repr=False)

@@ -47,6 +47,11 @@ def test_every_loss_optimizer_metric_and_initializer_is_in_the_catalogue(room: M
     assert [name for name in names if not has_specimen(name)] == []
 
 
+def test_every_optimizer_has_an_oracle() -> None:
+    # Without bias correction, with swapped betas or with |g| for g² an optimiser kept every other law.
+    assert [specimen.name for specimen in OPTIMIZERS if specimen.reference is None] == []
+
+
 @pytest.mark.parametrize("specimen", LAYERS, ids=repr)
 @given(seed=seeds)
 def test_layers_keep_every_law(specimen: Specimen, seed: int) -> None:

@@ -1,5 +1,6 @@
 """The kit itself: what it says of a broken law, what it accepts, and what its strategies give."""
 
+from collections.abc import Generator
 from functools import partial
 import re
 from typing import Any
@@ -11,7 +12,17 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import OptionError
-from fnmlp.testing import LawBrokenError, check_layer, check_loss, check_optimizer, laws, layer_test, report, strategies
+from fnmlp.testing import (
+    LawBrokenError,
+    check_layer,
+    check_loss,
+    check_optimizer,
+    each_number,
+    laws,
+    layer_test,
+    report,
+    strategies,
+)
 from fnmlp.testing.cases import LAYOUTS
 from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.numeric import find_discrepancy, normal
@@ -149,6 +160,20 @@ def test_sgd_passes_and_an_optimizer_that_stands_still_does_not() -> None:
     lazy = fn.Optimizer(lambda params: (), lambda params, grads, state: (fn.tree_map(np.copy, params), state))  # noqa: ARG005
     with pytest.raises(LawBrokenError, match="the first step goes downhill"):
         check_optimizer(lazy)
+
+
+def test_an_optimizer_is_held_against_its_reference_and_the_place_is_named() -> None:
+    def descent(p: float) -> Generator[float, float, None]:
+        while True:
+            g = yield p
+            p -= 0.5 * g
+
+    check_optimizer(fn.sgd(0.5), reference=each_number(descent))
+    with pytest.raises(LawBrokenError) as caught:
+        check_optimizer(fn.sgd(0.501), reference=each_number(descent))
+    assert caught.value.law == "the steps are the references"
+    assert caught.value.where.startswith("after 1 steps: params")
+    assert caught.value.reproduce == "check_optimizer(optimizer, seed=0, trials=1, reference=reference)"
 
 
 @given(data=st.data(), shape=strategies.shapes(least=0), dtype=st.sampled_from(["float32", "float64"]))

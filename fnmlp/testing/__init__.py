@@ -7,12 +7,25 @@ Hypothesis, which the extra `testing` brings.
 from typing import TYPE_CHECKING
 
 from fnmlp.testing.check import TRIALS, check_layer, check_loss, check_optimizer, laws
+from fnmlp.testing.references import NumberRule, Reference, each_number
 from fnmlp.testing.report import Law, LawBrokenError
 
 if TYPE_CHECKING:
     from fnmlp.testing.strategies import layer_test
 
-__all__ = ["TRIALS", "Law", "LawBrokenError", "check_layer", "check_loss", "check_optimizer", "laws", "layer_test"]
+__all__ = [
+    "TRIALS",
+    "Law",
+    "LawBrokenError",
+    "NumberRule",
+    "Reference",
+    "check_layer",
+    "check_loss",
+    "check_optimizer",
+    "each_number",
+    "laws",
+    "layer_test",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.losses import LOSS_LAWS, DrawTarget, LossCase
 from fnmlp.testing.numeric import normal
 from fnmlp.testing.optimizers import OPTIMIZER_LAWS, OptimizerCase
+from fnmlp.testing.references import Reference
 from fnmlp.testing.report import DifferenceFound, Law, LawBrokenError
 
 TRIALS = 10
@@ -84,19 +85,34 @@ def check_loss(
         _run(LOSS_LAWS, case, spell(loss), call)
 
 
-def check_optimizer(optimizer: Optimizer, *, seed: int = 0, trials: int = TRIALS, steps: int = 1) -> None:
+def check_optimizer(
+    optimizer: Optimizer,
+    *,
+    seed: int = 0,
+    trials: int = TRIALS,
+    steps: int = 1,
+    reference: Reference | None = None,
+) -> None:
     """Check every law of an optimiser on random parameters and gradients.
 
     `steps` says how many updates it takes until the parameters move, of an optimiser that gathers gradients first.
+    `reference` says where the steps should lead: no other law knows the formula. `each_number` makes one of a rule for
+    a single number; a rule that looks at whole arrays is given a dict of them, and sent one of gradients at each step.
     Raises:   as `check_layer`.
 
     >>> from fnmlp.optimizers import sgd
-    >>> check_optimizer(sgd(0.1), trials=2)
+    >>> from fnmlp.testing import each_number
+    >>> def descent(p):
+    ...     while True:
+    ...         g = yield p
+    ...         p -= 0.1 * g
+    >>> check_optimizer(sgd(0.1), trials=2, reference=each_number(descent))
     """
     name, said = spell(optimizer.update), "" if steps == 1 else f", steps={steps}"
+    said += "" if reference is None else ", reference=reference"
     for one in range(seed, seed + trials):
         call = f"check_optimizer(optimizer, seed={one}, trials=1{said})"
-        _run(OPTIMIZER_LAWS, OptimizerCase(optimizer, Key(one), steps), name, call)
+        _run(OPTIMIZER_LAWS, OptimizerCase(optimizer, Key(one), steps, reference), name, call)
 
 
 def _run(laws: Iterable[Law[Any]], case: Any, subject: str, reproduce: str) -> None:

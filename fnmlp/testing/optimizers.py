@@ -1,29 +1,33 @@
 """The laws of an optimiser: a pure map that keeps forms and goes downhill."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from attrs import frozen
 import numpy as np
 
 from fnmlp.errors import FnmlpError
-from fnmlp.key import Key, fold_in
+from fnmlp.key import Key, fold_in, generator
 from fnmlp.optimizers.core import Optimizer, step_of
 from fnmlp.testing.cases import expect_same_tree
-from fnmlp.testing.numeric import cast, normal
-from fnmlp.testing.report import DifferenceFound, Law, expect_same_form, law
-from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
+from fnmlp.testing.numeric import EPSILON, cast, normal
+from fnmlp.testing.references import Reference
+from fnmlp.testing.report import DifferenceFound, Law, expect_close, expect_same_form, law
+from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
 
 @frozen(slots=False, eq=False)
 class OptimizerCase:
     """One trial: an optimiser, and a key from which parameters and gradients come.
 
-    `steps`  how many updates it takes until the parameters move; more than 1 for one that gathers gradients first.
+    `steps`      how many updates it takes until the parameters move; more than 1 for one that gathers gradients first.
+    `reference`  says where its steps should lead, if anyone knows.
     """
 
     optimizer: Optimizer
     key: Key
     steps: int = 1
+    reference: Reference | None = None
 
     @cached_property
     def params(self) -> Tree:
@@ -36,6 +40,21 @@ class OptimizerCase:
         """Gradients of the parameters: those of half their squared length."""
         return cast(self.params, np.float64)
 
+    def slopes(self) -> Iterator[Tree]:
+        """Yield gradients of all sizes: from number to number by up to 1e6, and one in eight of them 0.
+
+        The largest of a trial are between 1e-3 and 1e3, so that limits are met and missed, and epsilons are seen.
+        """
+        random, leaves = generator(fold_in(self.key, 3)), tree_leaves(self.params)
+        top = random.uniform(-3, 3)
+        sizes = [10 ** (top - random.uniform(0, 6, leaf.shape)) for leaf in leaves]
+        for _ in range(REFERENCE_STEPS):
+            drawn = [
+                np.asarray(size * random.normal(size=size.shape) * (random.random(size.shape) > 1 / 8))
+                for size in sizes
+            ]
+            yield tree_flatten(self.params)[1](drawn)
+
     def run(self, params: Tree, grads: Tree) -> tuple[Tree, Tree, Tree]:
         """Return the parameters after two moves, the state after them, and the state before."""
         before = self.optimizer.init(params)
@@ -46,6 +65,10 @@ class OptimizerCase:
         for _ in range(times):
             params, state = self.optimizer.update(params, grads, state)
         return params, state
+
+
+REFERENCE_STEPS = 40
+"""How many steps are held against a reference: enough for one of the 32nd, at which sums that faded become 0."""
 
 
 def _first(*leaves: object) -> object:
@@ -116,6 +139,26 @@ def the_first_step_goes_downhill(case: OptimizerCase) -> None:
 
 
 @law("optimizer")
+def the_steps_are_the_references(case: OptimizerCase) -> None:
+    """Parameters follow the reference, to a billionth of the way that it goes and the rounding of the parameters."""
+    if case.reference is None:
+        return
+    params, state = case.params, case.optimizer.init(case.params)
+    run = case.reference(dict(tree_paths(cast(params, np.float64), "params")))
+    expected = next(run)
+    sizes, ways = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 0.0)
+    for step, grads in enumerate(case.slopes(), 1):
+        before, expected = expected, run.send(dict(tree_paths(cast(grads, np.float64), "params")))
+        params, state = case.optimizer.update(params, grads, state)
+        for path, found in tree_paths(params, "params"):
+            right = np.asarray(expected[path])
+            ways[path] += float(np.abs(right - before[path]).max(initial=0.0))
+            sizes[path] = max(sizes[path], float(np.abs(right).max(initial=0.0)))
+            bound = 1e-9 * ways[path] + 4 * REFERENCE_STEPS * EPSILON * sizes[path]
+            expect_close(f"after {step} steps: {path}", right, found, bound)
+
+
+@law("optimizer")
 def what_does_not_fit_is_refused(case: OptimizerCase) -> None:
     """Gradients of another structure or shape raise an FnmlpError; nothing is broadcast in silence."""
     first, second, third = case.grads
@@ -133,5 +176,6 @@ OPTIMIZER_LAWS: tuple[Law[OptimizerCase], ...] = (
     spending_gives_what_updating_gives,
     the_same_input_gives_the_same_bits,
     the_first_step_goes_downhill,
+    the_steps_are_the_references,
     what_does_not_fit_is_refused,
 )

@@ -19,6 +19,7 @@ from tests.catalogue import LAYERS, LOSSES, OPTIMIZERS, Specimen
 from tests.mutants.behaviour import behaviour_mutants, noise_mutants
 from tests.mutants.gradients import gradient_mutants
 from tests.mutants.others import loss_mutants, optimizer_mutants
+from tests.mutants.steps import wrong_steps
 
 
 @frozen
@@ -47,7 +48,7 @@ def hunt() -> Iterator[Verdict]:
         for name, wrong in loss_mutants(loss.loss):
             yield Verdict(repr(loss), name, _caught(partial(loss.check, wrong)))
     for stepper in OPTIMIZERS:
-        for name, mutant in optimizer_mutants(stepper.optimizer):
+        for name, mutant in [*optimizer_mutants(stepper.optimizer), *wrong_steps(stepper.name).items()]:
             yield Verdict(repr(stepper), name, _caught(partial(stepper.check, mutant)))
 
 

@@ -9,6 +9,7 @@ from fnmlp.arrays import Array
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.tree import Tree, tree_leaves, tree_map
+from tests.mutants.steps import fed
 
 Change = Callable[[Any, Array, Array, Array], tuple[Any, Array]]
 
@@ -72,6 +73,8 @@ def optimizer_mutants(optimizer: Optimizer) -> Iterator[tuple[str, Optimizer]]:
         "moves parameters in place": lambda old, new, _g: tree_map(_moved, old, new),
         "scales gradients in place": lambda _old, new, g: (tree_map(_scaled, g), new)[1],
         "an axis too many": lambda _old, new, _g: tree_map(lambda q: q[None], new),
+        "rate times 10": lambda old, new, _g: tree_map(lambda p, q: np.asarray(p + (q - p) * 10), old, new),
+        "rate times 1.001": lambda old, new, _g: tree_map(lambda p, q: np.asarray(p + (q - p) * 1.001), old, new),
         "forgets the last leaf": lambda old, new, _g: (*new[:-1], np.copy(old[-1])),
     }
     for name, step in steps.items():
@@ -87,6 +90,8 @@ def optimizer_mutants(optimizer: Optimizer) -> Iterator[tuple[str, Optimizer]]:
         yield name, Optimizer(optimizer.init, optimizer.update, _stepped(optimizer, step))
     yield "spends what stands in two places", Optimizer(optimizer.init, optimizer.update, _zeroing(optimizer))
     yield "keeps the gradients themselves", Optimizer(_with_gradients(optimizer.init), _keeping(optimizer))
+    yield "takes |g| for g", fed(optimizer, np.abs)
+    yield "takes g³ for g", fed(optimizer, lambda g: g**3)
     yield "broadcasts gradients", Optimizer(optimizer.init, _broadcasting(optimizer))
     yield "remembers calls", Optimizer(optimizer.init, _counting(optimizer))
 

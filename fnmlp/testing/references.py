@@ -1,0 +1,43 @@
+"""What an optimiser should do, written down a second time: a rule on plain numbers, to hold its steps against."""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from fnmlp.arrays import Array
+
+Leaves: TypeAlias = dict[str, Array]
+"""Path of a parameter -> its numbers, in float64."""
+
+Reference: TypeAlias = Callable[[Leaves], Generator[Leaves, Leaves, None]]
+"""The first parameters -> a generator that yields the parameters, and is sent the gradients of each step."""
+
+NumberRule: TypeAlias = Callable[[float], Generator[float, float, None]]
+"""One number of the parameters -> a generator that yields it, and is sent its gradient at each step."""
+
+
+def each_number(rule: NumberRule) -> Reference:
+    """Apply a rule for one number to every number of the parameters.
+
+    >>> def descent(p):
+    ...     while True:
+    ...         g = yield p
+    ...         p -= 0.5 * g
+    >>> steps = each_number(descent)({"params[0]": np.array([1.0, 2.0])})
+    >>> next(steps), steps.send({"params[0]": np.array([1.0, -1.0])})
+    ({'params[0]': array([1., 2.])}, {'params[0]': array([0.5, 2.5])})
+    """
+    return partial(_each_number, rule)
+
+
+def _each_number(rule: NumberRule, params: Leaves) -> Generator[Leaves, Leaves, None]:
+    runs = {path: [rule(float(number)) for number in leaf.flat] for path, leaf in params.items()}
+    numbers = {path: [next(run) for run in row] for path, row in runs.items()}
+    while True:
+        grads = yield {path: np.reshape(row, params[path].shape) for path, row in numbers.items()}
+        numbers = {
+            path: [run.send(float(number)) for run, number in zip(row, grads[path].flat, strict=True)]
+            for path, row in runs.items()
+        }
