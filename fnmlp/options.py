@@ -126,6 +126,20 @@ def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
     return choices[choices.index(value)]
 
 
+def switch(where: str, value: bool) -> bool:
+    """Return `value` if it is True or False: any text is true to Python, "False" too.
+
+    >>> switch("linear(bias)", "False")
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: linear(bias): expected True or False, got 'False'; choose one of these
+    """
+    if isinstance(value, bool):
+        return value
+    if str(getattr(value, "dtype", "")) != "bool" or getattr(value, "shape", None) != ():
+        raise OptionError(where, "True or False", repr(value), "choose one of these")
+    return bool(value)
+
+
 def float_dtype(where: str, dtype: object) -> str:
     """Return the name of float32 or float64, given by name or as a dtype of any library.
 

@@ -11,6 +11,7 @@ from attrs import frozen
 from fnmlp.arrays import Shape
 from fnmlp.key import Key, OutlineKey
 from fnmlp.layer import Layer
+from fnmlp.options import example_shape, of_kind
 from fnmlp.tree import Tree, tree_leaves
 
 WIDEST = 48
@@ -29,7 +30,8 @@ def summary(model: Layer[Any], example: Shape) -> str:
     not fit in memory is laid out at once.
     Shapes:   of one example, as `example` is: without the batch axis.
     Units:    bytes are those of float32 parameters. Gradients take as many again, and so do an optimiser's averages.
-    Raises:   what the layers raise at init, with the place added.
+    Raises:   StructureError for what is no layer; ShapeError for what is no shape; what the layers raise at init, with
+              the place added.
 
     >>> from fnmlp.combinators import chain, residual
     >>> from fnmlp.layers import flatten, linear, relu
@@ -44,7 +46,8 @@ def summary(model: Layer[Any], example: Shape) -> str:
     linear(10)      (10,)                650
     Total                              8,970  35.9 kB
     """
-    outline, _ = _outlined(model, OutlineKey(0), example)
+    of_kind("summary(model)", model, Layer, "linear(10)")
+    outline, _ = _outlined(model, OutlineKey(0), example_shape("summary(example)", example))
     rows = [("Layer", "Output shape", "Parameters", ""), *_rows(outline), *_totals(outline)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from fnmlp.errors import OptionError
-from fnmlp.options import count, finite, one_of, positive
+from fnmlp.layers import linear, prelu
+from fnmlp.optimizers import adam, muon, rmsprop, sgd
+from fnmlp.options import count, finite, one_of, positive, switch
 
 NUMBERS = pytest.mark.parametrize("check", [positive, finite], ids=lambda check: check.__name__)
 
@@ -68,3 +70,26 @@ def test_numbers_are_not_made_of_what_float_takes_apart_from_them(check: Callabl
     # float() drops the imaginary part of np.complex64, and takes an array of one number where NumPy is old.
     with pytest.raises(OptionError, match=r"f\(x\): expected a finite number"):
         check("f(x)", value)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, np.array(True)], ids=repr)
+def test_a_switch_becomes_pythons_own(value: Any) -> None:
+    assert switch("f(x)", value) is True
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda word: linear(2, bias=word),
+        lambda word: prelu(per_feature=word),
+        lambda word: sgd(0.1, momentum=0.9, nesterov=word),
+        lambda word: rmsprop(0.1, centered=word),
+        lambda word: adam(0.1, amsgrad=word),
+        lambda word: muon(0.1, nesterov=word),
+    ],
+)
+@pytest.mark.parametrize("value", ["False", 1, None, np.array([True, False])], ids=repr)
+def test_a_word_is_no_switch(make: Callable[[Any], Any], value: Any) -> None:
+    # linear(2, bias="False") had a bias: to Python any text is true.
+    with pytest.raises(OptionError, match="expected True or False"):
+        make(value)

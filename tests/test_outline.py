@@ -124,3 +124,10 @@ def test_a_model_that_does_not_fit_its_examples_is_refused_with_the_place() -> N
         "in the layer of residual(linear(3))",
         "in layer 1 of chain(relu(), residual(linear(3)))",
     ]
+
+
+def test_what_is_no_layer_or_no_shape_is_refused() -> None:
+    with pytest.raises(fn.StructureError, match=r"summary\(model\): expected a Layer"):
+        fn.summary(fn.linear, (8,))  # type: ignore[arg-type]
+    with pytest.raises(fn.ShapeError, match=r"summary\(example\): .* got 8; write \(8,\)"):
+        fn.summary(LINEAR, 8)  # type: ignore[arg-type]

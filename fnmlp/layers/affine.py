@@ -12,7 +12,7 @@ from fnmlp.initializers import Initializer, kaiming_uniform
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
-from fnmlp.options import count
+from fnmlp.options import count, switch
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
 """Uniform over ±1/√fan_in: what torch.nn.Linear draws weights and biases from."""
@@ -46,6 +46,7 @@ def linear(
     if more:
         remedy = f"write linear({more[0]}): how many inputs there are, the example says that init is given"
         raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
+    bias = switch("linear(bias)", bias)
     options: dict[str, object] = {"bias": False} if not bias else {}
     options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
     out = count("linear(out)", out)

@@ -12,7 +12,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
 from fnmlp.layers.fit import check_example, check_record, fits, misfit, wrong_dtype
 from fnmlp.layers.pointwise import elementwise
-from fnmlp.options import finite, fraction
+from fnmlp.options import finite, fraction, switch
 
 
 def relu() -> Layer[tuple[()]]:
@@ -86,22 +86,24 @@ class Prelu:
 def prelu(*, per_feature: bool = False, initial: float = 0.25) -> Layer[Prelu]:
     """Rectify, but learn how much passes below 0: x above 0, slope · x below.
 
+    Let no weight decay act on the slope: it would draw the layer towards `relu`.
     Shapes:   any, kept; with `per_feature` (batch, n) -> (batch, n).  Parameters: slope (1,), or (n,) with
               `per_feature`; at first `initial`.
     Gradient: the pullback gives the slope the sum of dy · min(x, 0), and multiplies dy by 1 above 0, and by the slope
               elsewhere, at 0 too, as torch does.
-    Raises:   OptionError unless `initial` is finite; ShapeError at init for `per_feature` unless an example has one
-              axis. Give the slope no weight decay: it would draw the layer towards `relu`.
+    Raises:   OptionError unless `initial` is finite and `per_feature` is True or False; ShapeError at init for
+              `per_feature` unless an example has one axis.
     Source:   He et al. 2015, arXiv:1502.01852, eq. 1 and 3.
 
     >>> import numpy as np
     >>> prelu().apply(Prelu(np.array([0.25])), np.array([[-4.0, 2.0]]))
     array([[-1.,  2.]])
     """
+    per_feature = switch("prelu(per_feature)", per_feature)
     options: dict[str, object] = {"per_feature": True} if per_feature else {}
     initial = finite("prelu(initial)", initial)
     name = expression("prelu", (), options if initial == 0.25 else {**options, "initial": initial})
-    return Layer(name, partial(_prelu_init, name, bool(per_feature), initial), _prelu_apply, _prelu_vjp)
+    return Layer(name, partial(_prelu_init, name, per_feature, initial), _prelu_apply, _prelu_vjp)
 
 
 def _prelu_init(where: str, per_feature: bool, initial: float, key: Key, shape: Shape) -> tuple[Prelu, Shape]:

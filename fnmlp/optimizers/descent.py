@@ -17,7 +17,7 @@ from fnmlp.optimizers.core import (
 )
 from fnmlp.optimizers.paths import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, fraction, pair_of_fractions, positive
+from fnmlp.options import at_least_0, fraction, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
 
 
@@ -69,6 +69,7 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
     """
     rate = positive("sgd(rate)", rate)
     momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
+    nesterov = switch("sgd(nesterov)", nesterov)
     if nesterov and (dampening or not momentum):
         got = f"momentum={momentum}, dampening={dampening}"
         raise OptionError(
@@ -76,7 +77,7 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
         )
     if not momentum:
         return spending(_no_state, _sgd_update, rate)
-    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, bool(nesterov)), kinds=1)
+    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, nesterov), kinds=1)
 
 
 def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)

@@ -20,7 +20,7 @@ from fnmlp.optimizers.core import (
 from fnmlp.optimizers.moments import adam_direction
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, count, finite, fraction, pair_of_fractions, positive
+from fnmlp.options import at_least_0, count, finite, fraction, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
 
 
@@ -130,7 +130,7 @@ def muon(
         raise OptionError("muon(ns_coefficients)", "three numbers", repr(ns_coefficients), remedy)
     a, b, c = (finite("muon(ns_coefficients)", number) for number in ns_coefficients)
     checked = (a, b, c), count("muon(ns_steps)", ns_steps), positive("muon(epsilon)", epsilon)
-    bare = by_leaf(partial(_muon_leaf, rate, fading, bool(nesterov), *checked), kinds=1)
+    bare = by_leaf(partial(_muon_leaf, rate, fading, switch("muon(nesterov)", nesterov), *checked), kinds=1)
     return decoupled_decay(bare, share=share)
 
 

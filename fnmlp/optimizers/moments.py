@@ -24,7 +24,7 @@ from fnmlp.optimizers.core import (
 )
 from fnmlp.optimizers.paths import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, pair_of_fractions, positive
+from fnmlp.options import at_least_0, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
 
 
@@ -47,7 +47,7 @@ def adam(
     array([0.5, 2.5])
     """
     rule = partial(_adam_leaf, *_options("adam", rate, betas, epsilon))
-    return by_leaf(rule, kinds=2 + bool(amsgrad))
+    return by_leaf(rule, kinds=2 + switch("adam(amsgrad)", amsgrad))
 
 
 def _options(

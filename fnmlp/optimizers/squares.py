@@ -8,7 +8,7 @@ from math import sqrt
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
-from fnmlp.options import at_least_0, fraction, positive
+from fnmlp.options import at_least_0, fraction, positive, switch
 
 
 def rmsprop(
@@ -30,8 +30,9 @@ def rmsprop(
     """
     rate, epsilon = positive("rmsprop(rate)", rate), positive("rmsprop(epsilon)", epsilon)
     decay, momentum = fraction("rmsprop(decay)", decay), fraction("rmsprop(momentum)", momentum)
-    rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, bool(centered))
-    return by_leaf(rule, kinds=1 + bool(centered) + bool(momentum))
+    centered = switch("rmsprop(centered)", centered)
+    rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, centered)
+    return by_leaf(rule, kinds=1 + centered + bool(momentum))
 
 
 def _rmsprop_leaf(
