@@ -97,9 +97,20 @@ class ImageModel:
         return data.test
 
 
+def is_run(saved: fn.Checkpoint) -> bool:
+    """Tell whether a file is one that `train --checkpoint` wrote."""
+    return "history" in saved.description and "model" not in saved.description
+
+
 def load(path: Path) -> ImageModel:
     """Load a model file, and refuse one that says nothing of images."""
-    saved = fn.load_model(path)
+    found = fn.load(path)
+    if is_run(found):
+        remedy = (
+            "go on with `train --resume`, or see its steps with `replay`; `train --output` and `--best` save models"
+        )
+        raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
+    saved = models.read_model(found)
     try:
         classes, white = tuple(json.loads(saved.notes["classes"])), int(saved.notes["white"])
         known = saved.notes["loss"] in LOSSES and saved.notes["dataset"] in DATASETS

@@ -16,7 +16,7 @@ from fnmlp.environment import differences, environment
 from fnmlp.layer import spell
 from fnmlp.recipes import Recipe
 from fnmlp.steps import check_state
-from image_models import model_parts
+from image_models import is_run, model_parts
 from training_run import (
     Member,
     Progress,
@@ -53,8 +53,18 @@ def saved_parts(identity: Mapping[str, str], model: fn.Layer[Any], progress: Pro
     return (progress.state, progress.total, progress.finished), {**identity, "history": history}
 
 
+def check_is_run(saved: fn.Checkpoint) -> None:
+    """Refuse what is a model, or nothing of the trainer's."""
+    if not is_run(saved):
+        is_model = "model" in saved.description
+        got = "a model" if is_model else "the checkpoint of another program"
+        remedy = "`evaluate` and `predict` take it" if is_model else "give a file that `train --checkpoint` wrote"
+        raise fn.CheckpointError(saved.path, "the checkpoint of a run", got, remedy)
+
+
 def check_run(saved: fn.Checkpoint, identity: Mapping[str, str]) -> None:
     """Refuse what was saved of another run."""
+    check_is_run(saved)
     for name, value in identity.items():
         if (found := saved.description.get(name)) != value:
             remedy = "give the options that it was started with, or another --checkpoint"
@@ -119,6 +129,7 @@ class Origin:
 
 def origin_of(saved: fn.Checkpoint) -> Origin:
     """Read from a checkpoint which run it was saved of."""
+    check_is_run(saved)
     told = saved.description
     with suppress(KeyError, ValueError, SyntaxError, RecursionError, MemoryError):
         options = {field.name: literal_eval(told[field.name]) for field in fields(Recipe)}

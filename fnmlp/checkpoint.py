@@ -16,6 +16,7 @@ from fnmlp.arrays import read_only
 from fnmlp.environment import environment
 from fnmlp.errors import CheckpointError, FnmlpError, one_line
 from fnmlp.files import write_whole
+from fnmlp.kinds import kind_of
 from fnmlp.tree import Tree, tree_flatten, tree_paths
 
 FORMAT = "fnmlp 1"
@@ -134,8 +135,9 @@ def _read(place: str) -> bytes:
     with open(place, "rb") as file:
         beginning = file.read(DIGEST.stop)
         if beginning[8 : DIGEST.start] != START or len(beginning) < DIGEST.stop:
-            got = "an empty file" if not beginning else "another kind of file"
-            raise CheckpointError(place, f"a file that fnmlp saved (format {FORMAT!r})", got, "check the path")
+            cut = START.startswith(beginning[8 : DIGEST.start]) and len(beginning) > 8
+            got, remedy = ("only its beginning", "restore it from a copy") if cut else kind_of(beginning)
+            raise CheckpointError(place, f"a file that fnmlp saved (format {FORMAT!r})", got, remedy)
         return beginning + file.read()
 
 

@@ -83,7 +83,7 @@ def followed(path: str | os.PathLike[str]) -> str:
         try:
             link = os.readlink(place)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOENT):  # no link, or nothing
+            if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # no link, or nothing
                 return place
             raise
         place = os.path.join(os.path.dirname(place), link)

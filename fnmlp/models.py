@@ -234,14 +234,25 @@ def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> S
     `save_model`.
     Raises:   CheckpointError where the file can't be used, whatever is wrong with it.
     """
-    saved = checkpoint.load(path)
+    return read_model(checkpoint.load(path), known=known)
+
+
+def read_model(saved: checkpoint.Checkpoint, *, known: Known | None = None) -> SavedModel:
+    """Read a model from what a file holds that was loaded already.
+
+    Raises:   as `load_model`.
+    """
+    if "model" not in saved.description:
+        got = f"a checkpoint without a model, of {len(saved.leaves)} leaves"
+        remedy = "go on from it with fnmlp.resume, which needs a state like it; save models with save_model"
+        raise CheckpointError(saved.path, "a model file", got, remedy)
     try:
         model = build(saved.description["model"], known=known)
         example = _shape(saved.description["example"])
         like, _ = model.init(OutlineKey(0), example)
     except FAULTS as error:
         remedy = "load it with the fnmlp that saved it; layers and functions of your own go into `known`"
-        raise CheckpointError(os.fspath(path), "the description of a model", one_line(error), remedy) from error
+        raise CheckpointError(saved.path, "the description of a model", one_line(error), remedy) from error
     return SavedModel(model, checkpoint.restore(saved, like), example, saved.description)
 
 

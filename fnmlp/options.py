@@ -48,7 +48,7 @@ def _to_float(value: Any) -> float:
         return value
     is_complex = isinstance(value, Complex) and not isinstance(value, Real)
     is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
-    if is_complex or not is_number or getattr(value, "ndim", 0):
+    if is_complex or not is_number or bool(getattr(value, "ndim", 0)):
         return nan
     try:
         return float(value)

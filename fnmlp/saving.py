@@ -192,7 +192,15 @@ def resume(path: str | os.PathLike[str], like: State) -> State:
     """
     if not is_there(path):
         return like
-    state: State = checkpoint.restore(checkpoint.load(path), like)
+    saved = checkpoint.load(path)
+    try:
+        state: State = checkpoint.restore(saved, like)
+    except CheckpointError as error:
+        if "model" not in saved.description:
+            raise
+        got = f"a model file, of {saved.description['model']:.60}: {error.expected}, got {error.got}"
+        remedy = "read it with fnmlp.load_model, or begin with parameters like those in it"
+        raise CheckpointError(saved.path, "a state like the one that training begins with", got, remedy) from error
     return state
 
 

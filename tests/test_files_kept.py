@@ -117,15 +117,21 @@ def test_links_are_followed_one_after_another_and_from_where_they_stand(
     assert all(link.is_symlink() for link in (tmp_path / "first", tmp_path / "a" / "second"))
 
 
-def test_a_name_through_a_linked_folder_is_of_the_folder_that_it_leads_to(tmp_path: Path) -> None:
+def test_a_name_through_a_linked_folder_is_of_the_folder_that_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The temporary file was once made in the folder that the text of the name spells: another one.
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "link").symlink_to("a/b")
     seen: list[list[str]] = []
     sync = os.fsync
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: (seen.append(os.listdir(tmp_path / "a")), sync(handle)))
-        write_whole(tmp_path / "link" / ".." / "file", b"content")
+
+    def look(handle: int) -> None:
+        seen.append(os.listdir(tmp_path / "a"))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_whole(tmp_path / "link" / ".." / "file", b"content")
     assert (tmp_path / "a" / "file").read_bytes() == b"content"
     assert len(seen[0]) == 2
     assert sorted(os.listdir(tmp_path)) == ["a", "link"]

@@ -19,6 +19,7 @@ FLOORS = {
     "numpy_namespace": 0.0,
     "arrays": 0.1,
     "files": 0.2,
+    "kinds": 0.2,
     "environment": 0.2,
     "options": 0.2,
     "tree": 1.0,

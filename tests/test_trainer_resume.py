@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_run_is_refused(
 def test_a_model_is_no_checkpoint(uninterrupted: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "train", *RUN, "--checkpoint", uninterrupted / "model", "--resume")
     assert (done.status, done.err.count("\n")) == (1, 1)
-    assert "expected a run of" in done.err
+    assert "expected the checkpoint of a run, got a model; `evaluate` and `predict` take it" in done.err
 
 
 def test_another_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
