@@ -30,7 +30,7 @@ def namespace(x: Array) -> Any:
         return numpy_namespace
     if isinstance(x, np.ndarray):
         if isinstance(x, np.matrix) or hasattr(x, "filled"):
-            raise _no_array("namespace", x)
+            raise no_array("namespace", x)
         return numpy_namespace
     if isinstance(x, np.generic):
         return np
@@ -42,14 +42,14 @@ def _foreign_namespace(x: object) -> ModuleType:
         from array_api_compat import array_namespace
     except ImportError as error:
         if type(x).__module__ == "builtins" or any(hasattr(x, way) for way in WAYS):
-            raise _no_array("namespace", x) from None
+            raise no_array("namespace", x) from None
         expected = f"array-api-compat for arrays of type {type(x).__name__}"
         remedy = "pip install array-api-compat, or convert with numpy.asarray"
         raise MissingDependencyError.of("namespace", expected, error, remedy) from error
     try:
         module: ModuleType = array_namespace(x)
     except TypeError as error:
-        raise _no_array("namespace", x) from error
+        raise no_array("namespace", x) from error
     return module
 
 
@@ -61,7 +61,8 @@ WAYS = {
 """How to make a plain array of what is nearly one: masked arrays, sparse ones, the tables of pandas and polars."""
 
 
-def _no_array(where: str, x: object) -> DtypeError:
+def no_array(where: str, x: object) -> DtypeError:
+    """Say that something is no array, and how to make one of it."""
     remedy = next((remedy for way, remedy in WAYS.items() if hasattr(x, way)), "convert it with numpy.asarray(x)")
     return DtypeError(where, "an array", type(x).__name__, remedy)
 

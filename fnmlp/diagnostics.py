@@ -6,6 +6,7 @@ from math import frexp, inf, ldexp, prod, sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map, tree_paths
 
 
@@ -48,6 +49,7 @@ def tree_statistics(tree: Tree, root: str = "") -> tuple[LeafStatistics, ...]:
     return tuple(_statistics(path, leaf) for path, leaf in tree_paths(tree, root))
 
 
+@on_numbers
 def _statistics(path: str, leaf: Array) -> LeafStatistics:
     xp, size = namespace(leaf), prod(leaf.shape)
     wide = xp.reshape(to_dtype(leaf, "float64"), (-1,))

@@ -6,8 +6,10 @@ from typing import Any
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.moments import moments
+from fnmlp.rules import on_numbers
 
 
+@on_numbers
 def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
     """Return the mean and the standard deviation of each feature: what `standardize` and `unstandardize` take.
 

@@ -10,6 +10,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.key import Key, OutlineKey, generator
 from fnmlp.options import finite, positive
+from fnmlp.rules import on_numbers
 
 Fans: TypeAlias = tuple[int, int]
 """How many inputs a unit has, and how many outputs an input feeds."""
@@ -134,6 +135,7 @@ def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:  # 
     return _made(key, shape, lambda: np.full(shape, value, np.float32))
 
 
+@on_numbers
 def _made(key: Key, shape: Shape, fill: Callable[[], Array]) -> Array:
     """Make an array, or only its outline where the key asks for no more."""
     if isinstance(key, OutlineKey):

@@ -7,6 +7,7 @@ from math import nan
 from typing import Any
 
 from attrs import evolve, frozen
+import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
 from fnmlp.batches import Batch, Pair, as_batch, check_data
@@ -137,6 +138,11 @@ def train_step(
         value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
         # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
         params, optimizer_state = step_of(optimizer, spend=True)(state.params, grads, state.optimizer_state)
+    except FloatingPointError:
+        if np.geterr()["under"] == "ignore":
+            raise
+        with np.errstate(under="ignore"):
+            return train_step(model, loss, optimizer, state, batch)
     except AttributeError:
         of_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
         of_kind("train_step(state)", state, TrainState, "train_state(…)")

@@ -22,6 +22,7 @@ FLOORS = {
     "kinds": 0.2,
     "environment": 0.2,
     "options": 0.2,
+    "rules": 0.2,
     "tree": 1.0,
     "key": 1.0,
     "labels": 1.0,

@@ -13,6 +13,7 @@ from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
 from fnmlp.options import count, switch
+from fnmlp.rules import on_numbers
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
 """Uniform over ±1/√fan_in: what torch.nn.Linear draws weights and biases from."""
@@ -74,6 +75,7 @@ def _linear_init(
     return Linear(weight, bias), (out,)
 
 
+@on_numbers
 def _linear_apply(params: Linear, x: Array) -> Array:
     check_record("linear", Linear, params)
     weight = params.weight
@@ -89,12 +91,14 @@ def _linear_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullb
     return _linear_apply(params, x), partial(linear_pull, params, x)
 
 
+@on_numbers
 def linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
     """Be the pullback of `linear`."""
     bias = () if isinstance(params.bias, tuple) else sum_rows(dy)
     return Linear(x.T @ dy, bias), partial(_times_transposed, dy, params.weight)
 
 
+@on_numbers
 def _times_transposed(dy: Array, weight: Array) -> Array:
     return dy @ weight.T
 
@@ -134,12 +138,14 @@ def _maxout_init(
     return params, (out,)
 
 
+@on_numbers
 def _maxout_apply(pieces: int, params: Linear, x: Array) -> Array:
     candidates = _candidates(pieces, params, x)
     y: Array = namespace(candidates).max(candidates, axis=1)
     return y
 
 
+@on_numbers
 def _maxout_vjp(
     pieces: int,
     params: Linear,
@@ -151,6 +157,7 @@ def _maxout_vjp(
     return y, partial(maxout_pull, params, x, candidates == y[:, None, :])
 
 
+@on_numbers
 def maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
     """Be the pullback of `maxout`: that of its linear map, once dy is shared out."""
     return linear_pull(params, x, maxout_shares(largest, dy))

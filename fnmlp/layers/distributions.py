@@ -9,6 +9,7 @@ from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
 from fnmlp.options import integer
+from fnmlp.rules import on_numbers
 from fnmlp.special import narrow, widen
 
 MANY, SHORT = 32, 64
@@ -35,6 +36,7 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     return Layer(name, init, partial(_softmax_apply, axis), partial(_softmax_vjp, axis))
 
 
+@on_numbers
 def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     if 0 in x.shape:
         return unshared(x)
@@ -61,6 +63,7 @@ def _softmax_vjp(
     return y, input_pullback(partial(_softmax_pull, axis, y))
 
 
+@on_numbers
 def _softmax_pull(axis: int, y: Array, dy: Array) -> Array:
     mean: Array = namespace(dy).sum(dy * y, axis=axis, keepdims=True)
     dx = dy - mean
@@ -89,6 +92,7 @@ def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     return Layer(name, init, partial(_log_softmax_apply, axis), partial(_log_softmax_vjp, axis))
 
 
+@on_numbers
 def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     if 0 in x.shape:
         return unshared(x)
@@ -97,6 +101,7 @@ def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa
     return narrow(shifted - namespace(x).log1p(others), wide, x)
 
 
+@on_numbers
 def _log_softmax_vjp(
     axis: int,
     params: tuple[()],  # noqa: ARG001 (no parameters)
@@ -112,6 +117,7 @@ def _log_softmax_vjp(
     return y, input_pullback(partial(_log_softmax_pull, axis, probabilities))
 
 
+@on_numbers
 def _log_softmax_pull(axis: int, probabilities: Array, dy: Array) -> Array:
     dx: Array = dy - probabilities * namespace(dy).sum(dy, axis=axis, keepdims=True)
     return dx

@@ -15,6 +15,7 @@ from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
 from fnmlp.options import one_of
+from fnmlp.rules import on_numbers
 
 Tail: TypeAlias = Callable[[Array], Array]
 """a -> t(a), where the gate is t at -a and 1 - t at a, for a >= 0 in float64."""
@@ -115,10 +116,12 @@ def _layer(name: str, value: Value, both: Both) -> Layer[tuple[()]]:
     return Layer(name, no_parameters, partial(_gate_apply, value), partial(_gate_vjp, both))
 
 
+@on_numbers
 def _gate_apply(value: Value, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     return special.in_float64(value, x)
 
 
+@on_numbers
 def _gate_vjp(
     both: Both,
     params: tuple[()],  # noqa: ARG001 (no parameters)
@@ -130,6 +133,7 @@ def _gate_vjp(
     return y, input_pullback(partial(_gate_pull, slope))
 
 
+@on_numbers
 def _gate_pull(slope: Array, dy: Array) -> Array:
     return slope * dy
 

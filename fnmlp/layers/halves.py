@@ -12,6 +12,7 @@ from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
 from fnmlp.layers.gates import wide_silu, wide_silu_with_slope
+from fnmlp.rules import on_numbers
 
 
 def glu() -> Layer[tuple[()]]:
@@ -29,17 +30,20 @@ def glu() -> Layer[tuple[()]]:
     return Layer("glu()", partial(_halved_init, "glu()"), _glu_apply, _glu_vjp)
 
 
+@on_numbers
 def _glu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     passing, gate = _halves("glu()", x)
     return passing * special.sigmoid(gate)
 
 
+@on_numbers
 def _glu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
     passing, gate = _halves("glu()", x)
     opening = special.sigmoid(gate)
     return passing * opening, input_pullback(partial(_glu_pull, passing, gate, opening))
 
 
+@on_numbers
 def _glu_pull(passing: Array, gate: Array, opening: Array, dy: Array) -> Array:
     return _joined(dy * opening, dy * (passing * special.sigmoid_slope(gate)))
 
@@ -61,17 +65,20 @@ def swiglu() -> Layer[tuple[()]]:
     return Layer("swiglu()", partial(_halved_init, "swiglu()"), _swiglu_apply, _swiglu_vjp)
 
 
+@on_numbers
 def _swiglu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     gate, passing = _halves("swiglu()", x)
     return special.in_float64(wide_silu, gate) * passing
 
 
+@on_numbers
 def _swiglu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
     gate, passing = _halves("swiglu()", x)
     opening, slope = special.each_in_float64(wide_silu_with_slope, gate)
     return opening * passing, input_pullback(partial(_swiglu_pull, opening, slope, passing))
 
 
+@on_numbers
 def _swiglu_pull(opening: Array, slope: Array, passing: Array, dy: Array) -> Array:
     return _joined(dy * (passing * slope), dy * opening)
 

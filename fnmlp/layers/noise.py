@@ -7,6 +7,7 @@ from fnmlp.errors import DtypeError
 from fnmlp.key import Key, generator, random_words
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
 from fnmlp.options import fraction, positive
+from fnmlp.rules import on_numbers
 
 STEPS = 2**16
 """In how many equal steps a rate is realized: 16 random bits a number, because 32 would take twice the time."""
@@ -31,10 +32,12 @@ def dropout(rate: float) -> Layer[tuple[()]]:
     return Layer(expression("dropout", [rate]), no_parameters, _noiseless, partial(_dropout_vjp, dropped))
 
 
+@on_numbers
 def _noiseless(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     return unshared(x)
 
 
+@on_numbers
 def _dropout_vjp(dropped: int, params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     if key is None or dropped == 0:
         return _noiseless(params, x), input_pullback(unshared)
@@ -45,6 +48,7 @@ def _dropout_vjp(dropped: int, params: tuple[()], x: Array, key: Key | None) -> 
     return x * mask, input_pullback(partial(_masked, mask))
 
 
+@on_numbers
 def _masked(mask: Array, dy: Array) -> Array:
     return dy * mask
 
@@ -68,6 +72,7 @@ def gaussian_noise(deviation: float) -> Layer[tuple[()]]:
     return Layer(name, no_parameters, _noiseless, partial(_gaussian_noise_vjp, deviation))
 
 
+@on_numbers
 def _gaussian_noise_vjp(
     deviation: float, params: tuple[()], x: Array, key: Key | None
 ) -> tuple[Array, Pullback[tuple[()]]]:

@@ -11,6 +11,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
 from fnmlp.options import positive
+from fnmlp.rules import on_numbers
 
 EPSILON = 1e-5
 """What is added to a variance unless another number is asked for: torch.nn.LayerNorm's."""
@@ -55,11 +56,13 @@ def _layer_norm_init(where: str, key: Key, shape: Shape) -> tuple[LayerNorm, Sha
     return LayerNorm(gain, offset), shape
 
 
+@on_numbers
 def _layer_norm_apply(epsilon: float, params: LayerNorm, x: Array) -> Array:
     normal, _ = _centred_and_scaled(epsilon, params, x)
     return normal * params.gain + params.offset
 
 
+@on_numbers
 def _layer_norm_vjp(
     epsilon: float,
     params: LayerNorm,
@@ -70,6 +73,7 @@ def _layer_norm_vjp(
     return normal * params.gain + params.offset, partial(layer_norm_pull, params, normal, deviation)
 
 
+@on_numbers
 def layer_norm_pull(
     params: LayerNorm, normal: Array, deviation: Array, dy: Array
 ) -> tuple[LayerNorm, Callable[[], Array]]:
@@ -78,6 +82,7 @@ def layer_norm_pull(
     return gradient, partial(_layer_norm_dx, params, normal, deviation, dy)
 
 
+@on_numbers
 def _layer_norm_dx(params: LayerNorm, normal: Array, deviation: Array, dy: Array) -> Array:
     dx = dy * params.gain
     dx -= namespace(dy).mean(dx, axis=-1, keepdims=True)
@@ -114,10 +119,12 @@ def _rms_norm_init(where: str, key: Key, shape: Shape) -> tuple[RmsNorm, Shape]:
     return RmsNorm(constant(1.0)(key, shape, (1, 1))), shape
 
 
+@on_numbers
 def _rms_norm_apply(epsilon: float, params: RmsNorm, x: Array) -> Array:
     return _checked_and_scaled(epsilon, params, x)[0] * params.gain
 
 
+@on_numbers
 def _rms_norm_vjp(
     epsilon: float,
     params: RmsNorm,
@@ -128,11 +135,13 @@ def _rms_norm_vjp(
     return normal * params.gain, partial(rms_norm_pull, params, normal, size)
 
 
+@on_numbers
 def rms_norm_pull(params: RmsNorm, normal: Array, size: Array, dy: Array) -> tuple[RmsNorm, Callable[[], Array]]:
     """Be the pullback of `rms_norm`."""
     return RmsNorm(sum_rows(dy * normal)), partial(_rms_norm_dx, params, normal, size, dy)
 
 
+@on_numbers
 def _rms_norm_dx(params: RmsNorm, normal: Array, size: Array, dy: Array) -> Array:
     return _without_normal(dy * params.gain, normal, size)
 

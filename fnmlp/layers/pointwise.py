@@ -8,6 +8,7 @@ from fnmlp.arrays import Array
 from fnmlp.errors import OptionError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+from fnmlp.rules import on_numbers
 
 Function: TypeAlias = Callable[[Array], Array]
 """Numbers to as many numbers of the same dtype, in operators and functions of `namespace(x)`."""
@@ -34,10 +35,12 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
     return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(elementwise_vjp, f, df))
 
 
+@on_numbers
 def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     return f(x)
 
 
+@on_numbers
 def elementwise_vjp(
     f: Function,
     df: Function,
@@ -49,5 +52,6 @@ def elementwise_vjp(
     return f(x), input_pullback(partial(_elementwise_pull, df, x))
 
 
+@on_numbers
 def _elementwise_pull(df: Function, x: Array, dy: Array) -> Array:
     return df(x) * dy

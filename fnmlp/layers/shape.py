@@ -7,6 +7,7 @@ from fnmlp.arrays import Array, Shape, namespace, to_dtype, unshared
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
 from fnmlp.options import example_shape, finite, float_dtype
+from fnmlp.rules import on_numbers
 
 
 def identity() -> Layer[tuple[()]]:
@@ -46,6 +47,7 @@ def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: A
     return (), (prod(example_shape("flatten()", shape)),)
 
 
+@on_numbers
 def _flatten_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
     return _reshape((x.shape[0], prod(x.shape[1:])), x)
 
@@ -81,6 +83,7 @@ def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> L
     return Layer(name, no_parameters, partial(_scale_apply, *bound), partial(_scale_vjp, *bound))
 
 
+@on_numbers
 def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
     xp = namespace(x)
     if xp.isdtype(x.dtype, ("integral", "bool")):
@@ -104,5 +107,6 @@ def _scale_vjp(
     return _scale_apply(factor, offset, dtype, params, x), input_pullback(partial(_times, factor))
 
 
+@on_numbers
 def _times(factor: float, dy: Array) -> Array:
     return dy * factor

@@ -12,6 +12,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
 from fnmlp.layers.fit import fits, misfit
 from fnmlp.options import finite, float_dtype, positive
+from fnmlp.rules import on_numbers
 
 Numbers: TypeAlias = float | Sequence[float]
 """One number for all of an example, or one for each feature."""
@@ -36,6 +37,7 @@ def standardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32")
     return _layer("standardize", _standardize_apply, _standardize_vjp, mean, deviation, dtype)
 
 
+@on_numbers
 def _standardize_apply(mean: Array, deviation: Array, dtype: str, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
     x = _floats("standardize", mean, dtype, x)
     y: Array = x - _beside(x, mean)
@@ -54,6 +56,7 @@ def _standardize_vjp(
     return _standardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_over, deviation))
 
 
+@on_numbers
 def _over(deviation: Array, dy: Array) -> Array:
     dx: Array = dy / _beside(dy, deviation)
     return dx
@@ -75,6 +78,7 @@ def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32
     return _layer("unstandardize", _unstandardize_apply, _unstandardize_vjp, mean, deviation, dtype)
 
 
+@on_numbers
 def _unstandardize_apply(
     mean: Array,
     deviation: Array,
@@ -99,6 +103,7 @@ def _unstandardize_vjp(
     return _unstandardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_times, deviation))
 
 
+@on_numbers
 def _times(deviation: Array, dy: Array) -> Array:
     dx: Array = dy * _beside(dy, deviation)
     return dx

@@ -14,6 +14,7 @@ from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_record
 from fnmlp.options import count as at_least_1
+from fnmlp.rules import on_numbers
 
 STANDARD_NORMAL = normal(1.0)
 """What torch.nn.Embedding draws its rows from."""
@@ -57,6 +58,7 @@ def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, s
     return Embedding(table_init(fold_in(key, 0), size, size)), (*shape, size[1])
 
 
+@on_numbers
 def _embedding_apply(params: Embedding, x: Array) -> Array:
     check_record("embedding", Embedding, params)
     table = params.table
@@ -75,6 +77,7 @@ def _embedding_vjp(
     return _embedding_apply(params, x), partial(_embedding_pull, params, x)
 
 
+@on_numbers
 def _embedding_pull(params: Embedding, x: Array, dy: Array) -> tuple[Embedding, Callable[[], Array]]:
     count, width = params.table.shape
     rows = namespace(dy).reshape(dy, (prod(x.shape), width))

@@ -5,9 +5,11 @@ from typing import Any
 from fnmlp.arrays import Array, namespace
 from fnmlp.losses.shared import as_targets, check_alike, check_probabilities, reduce_elements, shared_out
 from fnmlp.options import at_least_0
+from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
 
 
+@on_numbers
 def binary_cross_entropy(
     y: Array,
     target: Array,

@@ -24,9 +24,11 @@ from fnmlp.losses.shared import (
     without_ignored,
 )
 from fnmlp.options import finite, fraction
+from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights, weights_like, with_weights
 
 
+@on_numbers
 def cross_entropy(
     y: Array,
     target: Array,
@@ -136,6 +138,7 @@ def _exponentials(y: Array) -> tuple[Array, Array, Array]:
     return below, xp.exp(below), best
 
 
+@on_numbers
 def nll(
     y: Array,
     labels: Array,
@@ -174,6 +177,7 @@ def nll(
     return value, hot
 
 
+@on_numbers
 def hinge(
     y: Array, labels: Array, *, margin: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
 ) -> tuple[Any, Array]:
@@ -212,6 +216,7 @@ def hinge(
     return value, dy
 
 
+@on_numbers
 def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Kullback-Leibler divergence from y to the targets: Σ target · (log target - y) over the classes of a row.
 

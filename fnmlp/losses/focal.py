@@ -18,9 +18,11 @@ from fnmlp.losses.shared import (
     without_ignored,
 )
 from fnmlp.options import at_least_0
+from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights, weights_like
 
 
+@on_numbers
 def focal(
     y: Array,
     labels: Array,

@@ -6,9 +6,11 @@ from typing import Any
 from fnmlp.arrays import Array, namespace
 from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
 from fnmlp.options import positive
+from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights
 
 
+@on_numbers
 def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Mean squared error: the mean, or the sum, of (y - target)² over all elements.
 
@@ -31,6 +33,7 @@ def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str
     return value, difference
 
 
+@on_numbers
 def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Mean absolute error: the mean, or the sum, of |y - target| over all elements.
 
@@ -54,6 +57,7 @@ def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
     return value, sign
 
 
+@on_numbers
 def huber(
     y: Array, target: Array, *, delta: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
 ) -> tuple[Any, Array]:
@@ -82,6 +86,7 @@ def huber(
     return value, held
 
 
+@on_numbers
 def log_cosh(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
     """Log-cosh: log(cosh(y - target)), half the squared error near the target and the absolute error far from it.
 

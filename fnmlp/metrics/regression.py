@@ -7,6 +7,7 @@ from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
 from fnmlp.moments import NOTHING, Moments, merged, moments
+from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights
 
 Spread: TypeAlias = tuple[Any, Moments, Any]
@@ -27,6 +28,7 @@ def mean_absolute_error() -> Metric:
     return summed(_absolute_errors, ratio, sums=2)
 
 
+@on_numbers
 def _absolute_errors(y: Array, target: Array, sample_weights: Weights) -> tuple[float, float]:
     y, target = _alike("mean_absolute_error", y, target)
     xp, weights = namespace(y), row_weights("mean_absolute_error", sample_weights, y, "float64")
@@ -61,6 +63,7 @@ def _no_spread() -> Spread:
     return 0.0, NOTHING, 0.0
 
 
+@on_numbers
 def _merge(total: Spread, y: Array, target: Array, *, sample_weights: Weights = ()) -> Spread:
     y, target = _alike("r2", y, target)
     if y.ndim > 2:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
 from fnmlp.errors import DtypeError, ShapeError
+from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
@@ -50,7 +51,8 @@ class Optimizer:
 
 def spending(init: Callable[[Tree], Tree], update: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
     """Make an optimiser of an update whose first argument after the bound ones says whether gradients are spent."""
-    return Optimizer(init, partial(update, *bound, False), partial(update, *bound, True))
+    # Gradients that are spent are there only once, so that what underflow has stopped can't be tried again here.
+    return Optimizer(init, partial(retried, update, *bound, False), partial(update, *bound, True))
 
 
 def step_of(optimizer: Optimizer, *, spend: bool) -> Update:

@@ -18,9 +18,11 @@ from fnmlp.optimizers.core import (
 from fnmlp.optimizers.paths import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.options import at_least_0, fraction, pair_of_fractions, positive, switch
+from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map
 
 
+@on_numbers
 def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
     """Step against the gradient: p - rate · g at every leaf.
 

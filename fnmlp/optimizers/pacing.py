@@ -7,6 +7,7 @@ from attrs import frozen
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.optimizers.core import Optimizer, check_gradient, kept_leaf, spending, step_of, zeros_leaf
 from fnmlp.options import count
+from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 
@@ -48,6 +49,7 @@ def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
     return AccumulatedState(0, tree_map(zeros_leaf, params), optimizer.init(params))
 
 
+@on_numbers
 def _accumulated_update(
     optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
 ) -> tuple[Tree, AccumulatedState]:
@@ -58,6 +60,7 @@ def _accumulated_update(
     return _accumulated_finish(optimizer, params, AccumulatedState(held, total, state.inner))
 
 
+@on_numbers
 def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
     if not state.held:
         return tree_map(kept_leaf, params), state

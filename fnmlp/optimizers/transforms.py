@@ -11,6 +11,7 @@ from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import Optimizer, Update, check_gradient, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.options import at_least_0, positive
+from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 
@@ -85,6 +86,7 @@ def clip_by_value(limit: float) -> Transform:
     return Transform(_stateless, partial(_clip_by_value, positive("clip_by_value(limit)", limit)))
 
 
+@on_numbers
 def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:  # noqa: ARG001
     return tree_map(partial(_clip, limit), grads), state
 
@@ -111,6 +113,7 @@ def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
     return Transform(_stateless, partial(_clip_by_global_norm, *bound))
 
 
+@on_numbers
 def _clip_by_global_norm(
     limit: float,
     epsilon: float,
@@ -151,6 +154,7 @@ def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     return Transform(partial(flags, only), partial(_weight_decay, at_least_0("weight_decay(amount)", amount)))
 
 
+@on_numbers
 def _weight_decay(amount: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
     return tree_map(partial(_decay_leaf, amount), params, grads, state), state
 
