@@ -18,6 +18,7 @@ try:
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import read_image
+    from fnmlp.labels import largest
     from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe
     from fnmlp.saving import is_there
     from image_models import DATASETS, load, loss_of_probabilities, model_parts, pick_dataset, with_validation
@@ -262,7 +263,7 @@ def predict(
         pixels += [test.inputs[place] for place in index]
         names += [f"test image {place}, label {known.classes[test.targets[place]]}" for place in index]
     outputs = fn.predict(known.saved.model, known.saved.params, np.stack(pixels))
-    guesses = [known.classes[best] for best in outputs.argmax(axis=1)]
+    guesses = [known.classes[best] if best >= 0 else "no class, its outputs are NaN" for best in largest(outputs)]
     for name, guess, row in zip(names, guesses, outputs, strict=True):
         shares = "  ".join(f"{label} {share:.3f}" for label, share in zip(known.classes, row, strict=True))
         click.echo(f"{name}: {guess}  ({shares})")

@@ -64,10 +64,10 @@ class Batch:
     def __getitem__(self, rows: "slice | Array") -> "Batch": ...
     def __getitem__(self, rows: Any) -> "Batch | tuple[Array, ...]":
         if isinstance(rows, slice):
-            return Batch(*(part[rows, ...] for part in _parts(self)))
+            return Batch(*[part[rows, ...] for part in _parts(self)])
         if hasattr(rows, "__index__") and not getattr(rows, "ndim", 0):
             return tuple(_own(part, rows) for part in _parts(self))
-        return Batch(*(_take(part, rows) for part in _parts(self)))
+        return Batch(*[_take(part, rows) for part in _parts(self)])
 
 
 def _check_weights(batch: Batch) -> None:

@@ -318,6 +318,27 @@ def test_probabilities_sum_to_1_and_the_guess_is_the_largest(home: Path) -> None
         assert chances[guess] == max(chances.values())
 
 
+def test_outputs_of_nan_are_no_class_and_not_class_0(home: Path, tmp_path: Path) -> None:
+    saved = fn.load_model(home / "model")
+    params = fn.tree_map(lambda leaf: np.full_like(leaf, 3e38), saved.params)
+    notes = {name: text for name, text in saved.notes.items() if name not in ("model", "example")}
+    fn.save_model(tmp_path / "huge", saved.model, params, example=saved.example, notes=notes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        told = succeed(home, "predict", tmp_path / "huge", "--index", 3)
+        judged = succeed(home, "evaluate", tmp_path / "huge")
+    assert re.fullmatch(r"test image 3, label \d: no class, its outputs are NaN  \(0 nan .*\)\n", told)
+    assert judged.startswith("359 test images  loss nan  accuracy 0.0000\n")
+
+
+def test_the_model_of_an_epoch_whose_outputs_are_nan_is_not_kept_as_the_best(home: Path, tmp_path: Path) -> None:
+    options = "--rate", "1e37", "--batch-size", 2000, "--validation", 0.2, "--best", tmp_path / "best"
+    with np.errstate(all="ignore"):
+        done = run(home, "train", *SMALL, *options)
+    assert done.status == 1
+    assert "expected a finite validation loss, got nan" in done.err
+    assert not (tmp_path / "best").exists()
+
+
 @pytest.mark.parametrize("arguments", [("train", *SMALL), ("evaluate", "model"), ("predict", "model", "--index", 1)])
 def test_each_command_draws_a_whole_picture(arguments: tuple[str, ...], home: Path, tmp_path: Path) -> None:
     given = [home / "model" if argument == "model" else argument for argument in arguments]
