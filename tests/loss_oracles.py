@@ -48,7 +48,7 @@ def binary(y: float, target: float, pos_weight: float = 1.0) -> float:
 
 def binary_focal(y: float, target: float, alpha: float = 0.25, gamma: float = 2.0) -> float:
     hit = sigmoid(y) * target + sigmoid(-y) * (1 - target)
-    return (alpha * target + (1 - alpha) * (1 - target)) * (1 - hit) ** gamma * binary(y, target)
+    return (alpha * target + (1 - alpha) * (1 - target)) * float((1 - hit) ** gamma) * binary(y, target)
 
 
 def log_softmax(y: Row) -> list[float]:

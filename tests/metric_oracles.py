@@ -21,8 +21,8 @@ def guesses(y: Rows) -> list[int]:
 
 
 def top(k: int, y: Rows, labels: Rows, weights: Sequence[float]) -> float:
-    places = (sorted(range(len(row)), key=lambda place, row=row: -row[place])[:k] for row in y)
-    return total([label in best for best, label in zip(places, labels, strict=True)], weights) / fsum(weights)
+    before = (sum(other > row[label] for other in row) for row, label in zip(y, labels, strict=True))
+    return total([others < k for others in before], weights) / fsum(weights)
 
 
 def matrix(y: Rows, labels: Rows, weights: Sequence[float]) -> list[list[float]]:

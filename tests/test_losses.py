@@ -157,7 +157,7 @@ def test_each_loss_is_its_formula_in_plain_floats(specimen: LossSpecimen, seed: 
         reduction = "sum" if "sum" in specimen.name else "mean"
     pairs = [oracle(*pair, **options) for pair in zip(y.tolist(), target.tolist(), strict=True)]
     costs, counts = ([*column] for column in zip(*pairs, strict=True))
-    expected = {"none": costs, "sum": fsum(costs), "mean": fsum(costs) / fsum(counts)}[reduction]
+    expected: Any = {"none": costs, "sum": fsum(costs), "mean": fsum(costs) / fsum(counts)}[reduction]
     value, _ = specimen.loss(y, target)
     # The plain formulas lose up to 2**9 of their digits, in a share that is 1 - exp(-7) or so.
     np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
@@ -216,6 +216,13 @@ def test_rows_that_are_no_distributions_are_refused_by_row(loss: Loss, row: list
         loss(np.zeros((2, 3)), targets)
 
 
+@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=repr)
+@pytest.mark.parametrize("share", [-0.5, np.nan])
+def test_shares_below_0_and_nan_are_refused(loss: Loss, share: float) -> None:
+    with pytest.raises(DataError, match="targets of at least 0"):
+        loss(np.zeros((1, 2)), np.array([[1.5, share]]))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_distributions_may_be_rounded(dtype: Any) -> None:
     shares = shares_like(Key(1), (4, 1000)).astype(dtype)
@@ -237,7 +244,7 @@ def test_one_column_is_refused_and_not_a_loss_of_0(loss: Loss) -> None:
 def test_lists_are_taken_where_numpy_would_take_them(specimen: LossSpecimen, dtype: Any) -> None:
     y = draw(2, (5, 4), dtype)
     target = specimen.targets(y, 2)
-    assert same_bits(specimen.loss(y, target.tolist()), specimen.loss(y, target))  # type: ignore[arg-type]
+    assert same_bits(specimen.loss(y, target.tolist()), specimen.loss(y, target))
 
 
 @pytest.mark.parametrize("option", ["class_weights", "sample_weights"])

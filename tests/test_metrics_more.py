@@ -101,7 +101,7 @@ def test_lists_are_taken_where_numpy_would_take_them(specimen: MetricSpecimen) -
     y, target = specimen.point((8, CLASSES), 1)
     weights = np.arange(8)
     expected = specimen.metric(y, target, sample_weights=weights)  # type: ignore[call-arg]
-    found = specimen.metric(y.tolist(), target.tolist(), sample_weights=weights.tolist())  # type: ignore[call-arg, arg-type]
+    found = specimen.metric(y.tolist(), target.tolist(), sample_weights=weights.tolist())  # type: ignore[call-arg]
     np.testing.assert_array_equal(found, expected)
 
 

@@ -1,7 +1,7 @@
 """Moments against exact rational arithmetic: large offsets cost no digits, in `fit_standardize` and in `r2`."""
 
 from fractions import Fraction
-from math import log2
+from math import log2, sqrt
 from typing import Any
 
 from hypothesis import given
@@ -34,9 +34,9 @@ def bound(x: NDArray[Any], merges: float) -> float:
     rounded (128 + 4) times, and a distance that is off by u A changes them by 2 u A / D.
     """
     largest = float(np.abs(x - x[0]).max())
-    deviation = float(exact_moments(x)[1] / len(x)) ** 0.5
+    deviation = sqrt(exact_moments(x)[1] / len(x))
     spread = largest / deviation
-    return UNIT * (132 + 3 * merges + 2 * spread + 4 * (128 + 3 * merges) * spread * (1 + merges) ** 0.5)
+    return UNIT * (132 + 3 * merges + 2 * spread + 4 * (128 + 3 * merges) * spread * sqrt(1 + merges))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6, -1e12, 1e12])

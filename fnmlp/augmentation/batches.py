@@ -34,8 +34,8 @@ def augmented(
 
 
 def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batch: Any) -> Batch:
-    batch = as_batch("augmented", batch)
-    return evolve(batch, inputs=augment(fold_in(key, number), batch.inputs))
+    whole = as_batch("augmented", batch)
+    return evolve(whole, inputs=augment(fold_in(key, number), whole.inputs))
 
 
 def mixup(key: Key, batch: Batch | Pair, *, alpha: float) -> Batch:

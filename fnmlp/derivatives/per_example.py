@@ -141,7 +141,8 @@ def _own_dy(loss: Loss, y: Array, targets: Array, weights: Weights) -> Array:
     counts = row_weights("batch", weights, y)
     if counts is None:
         return dy
-    return dy * namespace(dy).reshape(counts, (-1, *(1,) * (dy.ndim - 1)))
+    own: Array = dy * namespace(dy).reshape(counts, (-1, *(1,) * (dy.ndim - 1)))
+    return own
 
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:

@@ -12,7 +12,7 @@ from fnmlp.losses.classification import (
     nll,
     on_labels,
 )
-from fnmlp.losses.focal import binary_focal, focal
+from fnmlp.losses.focal_losses import binary_focal, focal
 from fnmlp.losses.regression import huber, l1, log_cosh, mse
 from fnmlp.losses.shared import Loss, check_alike
 from fnmlp.weights import Weights
