@@ -3,7 +3,7 @@
 A tree is a value. Nothing here changes one; a map rebuilds each node with `type(node)(*children)`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, reduce
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -83,6 +83,15 @@ def tree_flatten(tree: Tree) -> tuple[tuple[Any, ...], Callable[[Sequence[Any]],
     return leaves, rebuild
 
 
+def tree_unzip(tree: Tree, rows: Iterable[Sequence[Any]], results: int) -> list[Tree]:
+    """Return as many trees of one structure as a row has values; there is a row for each leaf, in tree order.
+
+    >>> tree_unzip((1, (2, ())), [("a", "b"), ("c", "d")], 2)
+    [('a', ('c', ())), ('b', ('d', ()))]
+    """
+    return list(_unzip(tree, iter(rows), results))
+
+
 def tree_equal(left: Tree, right: Tree) -> bool:
     """Tell whether two trees have one structure and the same leaves, bit for bit (NaN equals itself, 0.0 not -0.0).
 
@@ -150,6 +159,17 @@ def _map(function: Callable[..., Any], trees: tuple[Tree, ...]) -> Tree:
     if kind is tuple:
         return tuple([_map(function, column) for column in zip(*trees, strict=True)]) if tree else tree
     return kind(*[_map(function, column) for column in zip(*map(children_of, trees), strict=True)])
+
+
+def _unzip(tree: Tree, rows: Iterator[Sequence[Any]], results: int) -> Sequence[Tree]:
+    children = _children(tree)
+    if children is None:
+        return next(rows)
+    if not children:
+        return [tree] * results
+    columns = zip(*[_unzip(child, rows, results) for child in children], strict=True)
+    kind = type(tree)
+    return list(columns) if kind is tuple else [kind(*column) for column in columns]
 
 
 def _collect(tree: Tree, leaves: list[Any]) -> None:

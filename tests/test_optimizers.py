@@ -7,7 +7,7 @@ import pytest
 
 from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError, StructureError
 from fnmlp.layers import Linear
-from fnmlp.optimizers import sgd, sgd_update
+from fnmlp.optimizers import averaged, averaged_params, sgd, sgd_update
 from fnmlp.tree import tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
 from tests.specimens import OptimizerSpecimen
@@ -48,6 +48,16 @@ def test_a_gradient_of_0_changes_nothing_but_what_decays(specimen: OptimizerSpec
         assert 0 < np.abs(updated[0]).sum() < np.abs(params[0]).sum()
     else:
         assert same_bits(updated, params)
+
+
+def test_the_average_is_the_fading_mean_of_the_parameters_that_were() -> None:
+    params, optimizer = (np.array([4.0, -1.0]),), averaged(sgd(0.25), decay=0.75)
+    state, numbers, means = optimizer.init(params), [4.0, -1.0], [4.0, -1.0]
+    for _ in range(20):
+        params, state = optimizer.update(params, params, state)
+        numbers = [p - 0.25 * p for p in numbers]
+        means = [0.75 * mean + 0.25 * p for mean, p in zip(means, numbers, strict=True)]
+        np.testing.assert_allclose(averaged_params(state)[0], means, rtol=1e-14)
 
 
 @over_optimizers

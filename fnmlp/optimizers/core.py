@@ -1,6 +1,6 @@
 """The type of an optimiser, and the pieces that all are made of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ import numpy as np
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
 from fnmlp.errors import DtypeError, ShapeError
 from fnmlp.rules import retried
-from fnmlp.tree import Tree, tree_leaves, tree_map
+from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
 
 Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
 """(parameters, gradients, state) -> (new parameters, new state)."""
@@ -160,18 +160,9 @@ def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *r
     >>> map_apart(lambda p, g: (p - g, g * g), 2, (5, (3,)), (1, (2,)))
     [(4, (1,)), (1, (4,))]
     """
-    columns: list[list[Any]] = [[] for _ in range(results)]
-
-    def note(*leaves: Any) -> None:
-        for column, leaf in zip(columns, rule(*leaves), strict=True):
-            column.append(leaf)
-
-    tree_map(note, tree, *rest)
-    return [_rebuilt(tree, iter(column)) for column in columns]
-
-
-def _rebuilt(tree: Tree, leaves: Iterator[Any]) -> Tree:
-    return tree_map(lambda _: next(leaves), tree)
+    rows: list[tuple[Any, ...]] = []
+    tree_map(lambda *leaves: rows.append(rule(*leaves)), tree, *rest)
+    return tree_unzip(tree, rows, results)
 
 
 def check_gradient(where: str, param: Array, grad: Array) -> None:
