@@ -6,6 +6,7 @@ them failed.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
+from functools import partial
 import os
 from pathlib import Path
 import re
@@ -27,6 +28,9 @@ import sys
 from threadpoolctl import threadpool_info
 import numpy
 kernels = [pool.get("architecture", pool["internal_api"]) for pool in threadpool_info()]
+for dtype in ("float32", "float64"):
+    x = numpy.ones((300, 300), dtype)
+    x @ x, x @ x[0]
 print(sys.version.split()[0], numpy.__version__, *kernels)
 """
 COUNTED = re.compile(r"(\d+) (passed|failed|skipped|error)")
@@ -43,18 +47,30 @@ class Run:
 
 
 def offered_kernels(python: Path) -> tuple[str, ...]:
-    """Return the kernels that this processor can run, by asking OpenBLAS for each and looking at what it took."""
-    taken = {kernel: used(python, {"OPENBLAS_CORETYPE": kernel})[2] for kernel in KERNELS}
-    return tuple(kernel for kernel, found in taken.items() if found == kernel) or ("",)
+    """Return the kernels that this processor can run, by asking OpenBLAS for each and multiplying with it."""
+    return tuple(filter(partial(_is_offered, python), KERNELS)) or ("",)
+
+
+def _is_offered(python: Path, kernel: str) -> bool:
+    try:
+        return used(python, {"OPENBLAS_CORETYPE": kernel})[2] == kernel
+    except subprocess.CalledProcessError:  # an instruction that this processor does not know
+        return False
 
 
 def used(python: Path, settings: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return the versions of a Python and its NumPy, and the kernel of BLAS that it uses."""
+    """Return the versions of a Python and its NumPy, and the kernel of BLAS that it multiplies with."""
     asked = subprocess.run(
         [python, "-c", USED_KERNEL], env={**os.environ, **settings}, capture_output=True, text=True, check=True
     )
     version, numpy, *kernels = asked.stdout.split()
     return version, numpy, kernels[0] if kernels else "?"
+
+
+def spare_features(python: Path) -> str:
+    """Return the instructions of this processor that NumPy uses and can do without, as it can on older ones."""
+    command = "import numpy; print(*numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', []))"
+    return subprocess.run([python, "-c", command], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def lowest(requirements: list[str]) -> list[str]:
@@ -123,7 +139,7 @@ def run_suite(run: Run, arguments: list[str]) -> tuple[Mapping[str, int], float,
 
 
 def runs(options: Namespace, folder: Path) -> Iterator[Run]:
-    """Yield all runs that were asked for: kernels and threads first, then the lowest versions, then other Pythons."""
+    """Yield all runs that were asked for: kernels and threads, plain loops, the lowest versions, other Pythons."""
     here = Path(sys.executable)
     seeds = iter(range(options.seed, 2**31))
     for kernel in options.kernel or offered_kernels(here):
@@ -131,6 +147,8 @@ def runs(options: Namespace, folder: Path) -> Iterator[Run]:
             settings = {"OPENBLAS_NUM_THREADS": str(threads), **({"OPENBLAS_CORETYPE": kernel} if kernel else {})}
             for _ in range(options.seeds):
                 yield Run(here, "these versions", settings, next(seeds))
+    if not options.no_plain and (features := spare_features(here)):
+        yield Run(here, f"NumPy without {features}", {"NPY_DISABLE_CPU_FEATURES": features}, next(seeds))
     wanted = requirements_of_tests()
     if not options.no_lowest:
         made, lacks = environment(folder / "lowest", sys.executable, lowest(wanted))
@@ -147,6 +165,7 @@ def options_of(arguments: list[str]) -> Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads of BLAS (default: 1 2)")
     parser.add_argument("--seed", type=int, default=1, help="Hypothesis seed of the first run (default: 1)")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each kernel and thread count (default: 1)")
+    parser.add_argument("--no-plain", action="store_true", help="leave out NumPy without the instructions it can spare")
     parser.add_argument("--no-lowest", action="store_true", help="leave out the lowest versions of pyproject.toml")
     parser.add_argument("--no-pythons", action="store_true", help="leave out the other Pythons")
     parser.add_argument("--log", type=Path, help="write what failed runs print to this file")
