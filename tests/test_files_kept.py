@@ -1,6 +1,7 @@
 """Links and permissions stay whatever is saved through them, and what is read-only is refused, by every writer."""
 
 from collections.abc import Callable
+import errno
 import os
 from pathlib import Path
 import stat
@@ -182,3 +183,20 @@ def test_a_program_refuses_before_its_work_what_it_could_not_write_after_it(tmp_
             new_file(command, option, tmp_path / name)
     (tmp_path / "missing").mkdir()
     assert new_file(command, option, tmp_path / "link") == tmp_path / "link"
+
+
+def test_a_link_that_can_not_be_read_is_an_error_and_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Taken for no link, it would be replaced by the file.
+    def fail(_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "readlink", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"old"
