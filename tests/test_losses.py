@@ -269,6 +269,12 @@ def test_log_cosh_is_exact_near_its_target_and_far_from_it(error: float) -> None
     np.testing.assert_allclose(dy, float(mpmath.tanh(error)), rtol=8 * 2.0**-53)
 
 
+def test_an_infinite_error_of_log_cosh_costs_infinity_with_a_slope_of_1() -> None:
+    with np.errstate(all="raise"):
+        value, dy = log_cosh(np.array([np.inf, -np.inf, 1e300]), np.zeros(3), reduction="none")
+    assert (value.tolist()[:2], dy.tolist()) == ([np.inf, np.inf], [1.0, -1.0, 1.0])
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
 def test_focal_losses_are_finite_in_both_tails(gamma: float) -> None:
     far = np.array([-800.0, -40.0, 40.0, 800.0])

@@ -169,6 +169,16 @@ def test_a_fold_over_torchs_data_loader_is_the_fold_over_batches_to_the_bit(kind
     assert tree_equal(found, reduce(STEP, rows_in_order(data), start()))
 
 
+def test_a_data_loader_over_weighted_rows_yields_triples_that_are_batches() -> None:
+    weights = np.arange(22) / 8
+    data = fn.Batch(PIXELS, LABELS, weights)
+    loader: Any = DataLoader(data, batch_size=4)
+    assert [len(batch) for batch in loader] == [3] * 6
+    found = reduce(STEP, loader, start())
+    assert tree_equal(found, reduce(STEP, rows_in_order(data), start()))
+    assert not tree_equal(found.params, reduce(STEP, rows_in_order(fn.Batch(PIXELS, LABELS)), start()).params)
+
+
 def test_a_data_loader_that_samples_an_epochs_order_serves_the_epoch() -> None:
     data = fn.Batch(PIXELS.astype(np.float32), LABELS)
     order = fn.epoch_order(22, key=fn.Key(1), epoch=2).tolist()

@@ -73,6 +73,7 @@ def focal(
     return value, dy
 
 
+@on_numbers
 def binary_focal(
     y: Array,
     target: Array,
