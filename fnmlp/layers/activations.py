@@ -11,9 +11,6 @@ from fnmlp.options import positive
 FARTHEST = 750.0
 """Beyond its negative exp is 0 in float64."""
 
-ALL_BUT_INFINITE = 2.0**100
-"""1 more is the same in float32 and float64; an infinite |x| is cut to it, because infinity over infinity is NaN."""
-
 SELU_ALPHA = 1.6732632423543772
 """The first constant of `selu`, to the precision of a float."""
 
@@ -192,9 +189,10 @@ def softsign() -> Layer[tuple[()]]:
 
 
 def _softsign(x: Array) -> Array:
+    # Equal to x / (1 + |x|), but defined at infinity, and kinder to a complex step far out.
     xp = namespace(x)
-    bounded = xp.minimum(xp.maximum(x, -ALL_BUT_INFINITE), ALL_BUT_INFINITE)
-    y: Array = bounded / (1 + xp.maximum(bounded, -bounded))
+    size = xp.maximum(x, -x)
+    y: Array = xp.minimum(xp.maximum(x, -1), 1) * (1 - xp.minimum(size, 1) / (1 + size))
     return y
 
 
