@@ -165,6 +165,7 @@ class Specimen:
 
     `noisy`   it draws noise where a key is given.
     `named`   `build` makes it from its name alone; a layer that holds functions or parameters of the user's it can't.
+    `kinks`   inputs where its derivative jumps.
     `portable`  it runs on arrays of other libraries too.
     """
 
@@ -175,6 +176,7 @@ class Specimen:
     draw: Draw = normal_numbers
     named: bool = True
     portable: bool = True
+    kinks: tuple[float, ...] = ()
     text: str = field(init=False)
 
     @text.default
@@ -212,6 +214,7 @@ class Specimen:
             draw=self.draw,
             noisy=self.noisy,
             rowwise=self.by_row,
+            kinks=self.kinks,
             laws=laws,
         )
 
@@ -225,8 +228,8 @@ LAYERS = (
     Specimen(linear(2, weight_init=kaiming_normal(a=0.5), bias_init=uniform(0.25)), (3,)),
     Specimen(linear(2, weight_init=glorot_uniform(), bias_init=constant(-0.5)), (3,)),
     Specimen(linear(2, weight_init=kaiming_uniform()), (3,)),
-    Specimen(relu(), (4,)),
-    Specimen(relu(), (2, 3)),
+    Specimen(relu(), (4,), kinks=(0.0,)),
+    Specimen(relu(), (2, 3), kinks=(0.0,)),
     Specimen(softmax(), (4,)),
     Specimen(softmax(), (2, 3)),
     Specimen(softmax(axis=1), (2, 3)),
@@ -252,23 +255,23 @@ LAYERS = (
     Specimen(gelu(), (4,)),
     Specimen(gelu(approximate="tanh"), (2, 3)),
     Specimen(silu(), (4,)),
-    Specimen(elu(), (4,)),
-    Specimen(elu(alpha=0.5), (2, 3)),
-    Specimen(selu(), (4,)),
-    Specimen(leaky_relu(), (4,)),
-    Specimen(leaky_relu(slope=0.25), (2, 3)),
+    Specimen(elu(), (4,), kinks=(0.0,)),
+    Specimen(elu(alpha=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(selu(), (4,), kinks=(0.0,)),
+    Specimen(leaky_relu(), (4,), kinks=(0.0,)),
+    Specimen(leaky_relu(slope=0.25), (2, 3), kinks=(0.0,)),
     Specimen(softplus(), (4,)),
-    Specimen(hardtanh(), (4,)),
-    Specimen(hardswish(), (4,)),
+    Specimen(hardtanh(), (4,), kinks=(-1.0, 1.0)),
+    Specimen(hardswish(), (4,), kinks=(-3.0, 3.0)),
     Specimen(mish(), (4,)),
     Specimen(softsign(), (4,)),
-    Specimen(celu(), (4,)),
-    Specimen(celu(alpha=0.5), (2, 3)),
-    Specimen(relu6(), (4,)),
-    Specimen(hardsigmoid(), (4,)),
-    Specimen(prelu(), (4,)),
-    Specimen(prelu(initial=0.5), (2, 3)),
-    Specimen(prelu(per_feature=True), (4,)),
+    Specimen(celu(), (4,), kinks=(0.0,)),
+    Specimen(celu(alpha=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(relu6(), (4,), kinks=(0.0, 6.0)),
+    Specimen(hardsigmoid(), (4,), kinks=(-3.0, 3.0)),
+    Specimen(prelu(), (4,), kinks=(0.0,)),
+    Specimen(prelu(initial=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(prelu(per_feature=True), (4,), kinks=(0.0,)),
     Specimen(glu(), (4,)),
     Specimen(glu(), (3, 2)),
     Specimen(swiglu(), (4,)),
@@ -315,10 +318,10 @@ LOSSES = (
     LossSpecimen("mse(reduction=none)", partial(mse, reduction="none"), by_row=True),
     LossSpecimen("on_labels(mse)", on_labels(mse), labels_like),
     LossSpecimen("on_labels(mse(reduction=sum))", on_labels(partial(mse, reduction="sum")), labels_like),
-    LossSpecimen("l1", l1),
-    LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True),
-    LossSpecimen("huber", huber),
-    LossSpecimen("huber(delta=0.5)", partial(huber, delta=0.5, reduction="sum")),
+    LossSpecimen("l1", l1, kinks=(0.0,)),
+    LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True, kinks=(0.0,)),
+    LossSpecimen("huber", huber, kinks=(-1.0, 1.0)),
+    LossSpecimen("huber(delta=0.5)", partial(huber, delta=0.5, reduction="sum"), kinks=(-0.5, 0.5)),
     LossSpecimen("log_cosh", log_cosh),
     LossSpecimen("log_cosh(reduction=none)", partial(log_cosh, reduction="none"), by_row=True),
     LossSpecimen("cross_entropy", cross_entropy, labels_like),
@@ -340,8 +343,10 @@ LOSSES = (
     LossSpecimen("focal(gamma=0)", partial(focal, gamma=0.0, reduction="none"), labels_like, by_row=True),
     LossSpecimen("nll", nll, labels_like),
     LossSpecimen("nll(class_weights)", partial(nll, class_weights=(1.0, 2.0, 0.5, 3.0)), labels_like),
-    LossSpecimen("hinge", hinge, labels_like),
-    LossSpecimen("hinge(margin=0.5)", partial(hinge, margin=0.5, reduction="none"), labels_like, by_row=True),
+    LossSpecimen("hinge", hinge, labels_like, kinks=(-1.0,)),
+    LossSpecimen(
+        "hinge(margin=0.5)", partial(hinge, margin=0.5, reduction="none"), labels_like, by_row=True, kinks=(-0.5,)
+    ),
     LossSpecimen("kl", kl, shares_like),
     LossSpecimen("kl(reduction=sum)", partial(kl, reduction="sum"), shares_like),
 )

@@ -32,12 +32,14 @@ class LossSpecimen:
 
     `draw`    gives its targets.
     `by_row`  its value is one number for each row.
+    `kinks`   values of y - target, or of y less that of the label, where its derivative jumps.
     """
 
     name: str
     loss: Loss
     draw: DrawTarget = normal
     by_row: bool = False
+    kinks: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         return self.name
@@ -50,7 +52,7 @@ class LossSpecimen:
     def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
         """Check the laws of this loss, or of a mutant in its place."""
         subject = self.loss if loss is None else loss
-        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=self.draw)
+        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=self.draw, kinks=self.kinks)
 
 
 @frozen(repr=False)

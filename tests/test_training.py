@@ -13,7 +13,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError, StructureError
-from fnmlp.testing.numeric import find_discrepancy
+from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.training import TrainState
 from fnmlp.tree import tree_equal, tree_leaves
 from tests.steps import draw, same_bits
@@ -136,7 +136,7 @@ def test_the_gradient_of_a_batch_is_the_complex_step_of_its_loss() -> None:
             fn.mse(MODEL.apply(point, x.astype(point[0].weight.dtype)), target.astype(point[0].weight.dtype))[0]
         )
 
-    assert find_discrepancy(loss_of, params, np.ones(()), grads, fn.Key(7), root="params") is None
+    assert find_discrepancy(Claim(loss_of, params, np.ones(()), grads, "params"), fn.Key(7)) is None
 
 
 @pytest.mark.parametrize("pair", [tuple, list, iter], ids=repr)

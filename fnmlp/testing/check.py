@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from fnmlp.arrays import Shape
 from fnmlp.key import Key
 from fnmlp.layer import Layer, spell
@@ -11,6 +13,7 @@ from fnmlp.optimizers import Optimizer
 from fnmlp.testing.cases import Draw, LayerCase
 from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.losses import LOSS_LAWS, DrawTarget, LossCase
+from fnmlp.testing.magnitudes import trial_of
 from fnmlp.testing.numeric import normal
 from fnmlp.testing.optimizers import OPTIMIZER_LAWS, OptimizerCase
 from fnmlp.testing.references import Reference
@@ -36,6 +39,7 @@ def check_layer(
     seed: int = 0,
     trials: int = TRIALS,
     draw: Draw = normal,
+    kinks: Iterable[float] = (),
     noisy: bool = False,
     rowwise: bool = True,
     laws: Iterable[Law[LayerCase]] = LAYER_LAWS,
@@ -54,8 +58,17 @@ def check_layer(
     options = {"noisy": noisy, "rowwise": rowwise}
     said = "".join(f", {name}={value}" for name, value in options.items() if value != (name == "rowwise"))
     said += "" if draw is normal else f", draw={spell(draw)}"
+    kinks = tuple(kinks)
+    said += f", kinks={kinks}" if kinks else ""
     for one in range(seed, seed + trials):
-        case = LayerCase(layer, tuple(example), Key(one), 2 + one % 4, draw, **options)
+        trial = trial_of(one)
+        case = LayerCase(
+            *(layer, tuple(example), Key(one), trial.rows, draw),
+            **options,
+            kinks=kinks,
+            spread=trial.spread,
+            repeats=trial.repeats and rowwise,
+        )
         call = f"check_layer({layer}, {tuple(example)}, seed={one}, trials=1{said})"
         _run(laws, case, str(layer), call)
 
@@ -68,6 +81,7 @@ def check_loss(
     trials: int = TRIALS,
     draw: Draw = normal,
     draw_target: DrawTarget = normal,
+    kinks: Iterable[float] = (),
 ) -> None:
     """Check every law of a loss on random outputs and targets.
 
@@ -79,8 +93,12 @@ def check_loss(
     >>> check_loss(mse, (4,), trials=2)
     """
     said = "" if draw_target is normal else f", draw_target={spell(draw_target)}"
+    kinks = tuple(kinks)
+    said += f", kinks={kinks}" if kinks else ""
     for one in range(seed, seed + trials):
-        case = LossCase(loss, tuple(example), Key(one), 2 + one % 4, draw, draw_target)
+        trial = trial_of(one)
+        rows = 2 * trial.rows if trial.spread else trial.rows  # of a row of outputs little but the label's may count
+        case = LossCase(loss, tuple(example), Key(one), rows, draw, draw_target, kinks, trial.spread)
         call = f"check_loss({spell(loss)}, {tuple(example)}, seed={one}, trials=1{said})"
         _run(LOSS_LAWS, case, spell(loss), call)
 
@@ -123,7 +141,8 @@ def _run(laws: Iterable[Law[Any]], case: Any, subject: str, reproduce: str) -> N
 def _run_one(law: Law[Any], case: Any, subject: str, reproduce: str) -> None:
     check: Callable[[Any], None] = law.check
     try:
-        check(case)
+        with np.errstate(all="ignore"):  # what overflows on the way may still come out right
+            check(case)
     except DifferenceFound as found:
         raise LawBrokenError(law.name, subject, found.where, found.expected, found.got, reproduce) from None
     except Exception as error:

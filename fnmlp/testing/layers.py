@@ -1,22 +1,26 @@
 """The laws of a layer: what `init`, `apply` and `vjp` owe each other and those who call them."""
 
+from functools import partial
 import pickle
 from typing import Any
 
+from attrs import evolve
 import numpy as np
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, fold_in
-from fnmlp.testing.cases import LAYOUTS, LayerCase, expect_same_tree
-from fnmlp.testing.numeric import EPSILON, along_direction, cast, find_discrepancy, normal, random_like, size_of_parts
+from fnmlp.testing.cases import LAYOUTS, LayerCase, expect_same_tree, expect_within_rounding
+from fnmlp.testing.discrepancy import Claim, find_discrepancy
+from fnmlp.testing.kinks import a_kink_has_the_slope_of_a_side
+from fnmlp.testing.numeric import EPSILON, cast, normal
 from fnmlp.testing.report import (
     DifferenceFound,
     Law,
-    expect_close,
     expect_same_bits,
     expect_same_form,
     law,
 )
+from fnmlp.testing.rounding import largest, smallest
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 EPSILON32 = float(np.finfo(np.float32).eps)
@@ -76,14 +80,19 @@ def gradients_have_the_form_of_what_they_belong_to(case: LayerCase) -> None:
 
 @law("layer")
 def vjp_equals_the_derivative_of_apply(case: LayerCase) -> None:
-    """In float64 the pullback agrees with the complex step of `apply` within 50 eps of the sum of |g_i v_i|."""
+    """In float64 each gradient is the complex step of `apply`, within 50 times what rounding moves in it."""
     _expect_derivative(case, None)
 
 
 @law("layer")
 def vjp_equals_the_derivative_of_its_own_output(case: LayerCase) -> None:
     """With a key too, the pullback is the derivative of the output that `vjp` returned: the same noise in both."""
-    _expect_derivative(case, fold_in(case.key, 4))
+    key = fold_in(case.key, 4)
+    if case.noisy:
+        _expect_derivative(case, key)
+        return
+    plain, keyed = (case.gradients(case.params, case.x, case.dy, given) for given in (None, key))
+    expect_same_tree("gradients (params, dx) with a key", plain, keyed)
 
 
 def _expect_derivative(case: LayerCase, key: Key | None) -> None:
@@ -94,12 +103,20 @@ def _expect_derivative(case: LayerCase, key: Key | None) -> None:
         return output(point[0], point[1] if case.differentiable else case.x)
 
     at = (case.params, case.x) if case.differentiable else (case.params,)
-    gradient = case.gradients(case.params, case.x, case.dy, key)
     if not tree_leaves(at):
         return
-    found = find_discrepancy(
-        of_point, at, case.dy, gradient, fold_in(case.key, 5), root="(params, x)", parts=lambda: case.parts(key)
+    claim = Claim(
+        of_point,
+        at,
+        case.dy,
+        case.gradients(case.params, case.x, case.dy, key),
+        "(params, x)",
+        by_row=case.rowwise and case.differentiable,
+        allowance=lambda: case.rounding(case.params, case.x, case.dy, key)[1 : len(at) + 1],
+        probe=(case.params, case.draw(fold_in(case.key, 13), case.x.shape)) if case.differentiable else None,
+        floor=smallest(np.float64, largest(case.dy)),
     )
+    found = find_discrepancy(claim, fold_in(case.key, 5))
     if found is not None:
         where = found.where.replace("(params, x)[0]", "params").replace("(params, x)[1]", "x")
         raise DifferenceFound(where, f"{found.numeric!r} (numeric)", f"{found.analytic!r} (analytic)")
@@ -107,7 +124,7 @@ def _expect_derivative(case: LayerCase, key: Key | None) -> None:
 
 @law("layer")
 def float32_stays_float32_and_close(case: LayerCase) -> None:
-    """float32 in, float32 out; the gradients are within 32 eps32 of the sum of |g_i v_i| of the float64 ones."""
+    """float32 in, float32 out; each gradient is within 32 times what rounding to float32 moves of the float64 one."""
     params, x, dy = case.as_float32()
     y = case.layer.apply(params, x)
     if y.dtype != np.float32 and (case.differentiable or tree_leaves(params)):
@@ -117,12 +134,15 @@ def float32_stays_float32_and_close(case: LayerCase) -> None:
         if gradient.dtype != np.float32:
             raise DifferenceFound(path, "dtype float32", f"dtype {gradient.dtype}")
     wide = x.astype(np.float64) if case.differentiable else x
-    along = random_like(cast(gradients, np.float64), fold_in(case.key, 7))
-    exact, size = along_direction(case.gradients(cast(params, np.float64), wide, dy.astype(np.float64)), along)
-    error = abs(along_direction(gradients, along)[0] - exact)
-    share = 32 * EPSILON32
-    if not error <= share * size and not error <= (most := share * size_of_parts(case.parts(), along)):
-        raise DifferenceFound("(params, dx), along a random direction", f"an error of at most {most!r}", error)
+    given = cast(params, np.float64), wide, dy.astype(np.float64)
+    expect_within_rounding(
+        "(params, dx) in float32",
+        case.gradients(*given),
+        gradients,
+        32 * EPSILON32,
+        lambda: case.rounding(*given)[1 : len(gradients) + 1],
+        smallest(np.float32, largest(dy)),
+    )
 
 
 @law("layer")
@@ -131,18 +151,37 @@ def the_pullback_is_linear(case: LayerCase) -> None:
     other = normal(fold_in(case.key, 8), case.dy.shape).astype(case.dy.dtype)
     _, pullback = case.layer.vjp(case.params, case.x, None)
 
-    def pull(dy: Array) -> tuple[tuple[str, Array], ...]:
+    def pull(dy: Array) -> tuple[Any, ...]:
         dparams, delayed_dx = pullback(dy)
         dx = delayed_dx()
-        return tree_paths(((dparams, dx) if case.differentiable else (dparams,)), "gradients (params, dx)")
+        return (dparams, dx) if case.differentiable else (dparams,)
+
+    def rounding() -> tuple[Any, ...]:
+        of_each = (case.rounding(case.params, case.x, dy)[1 : len(one) + 1] for dy in (case.dy, other))
+        return tree_map(lambda u, v: u + 2 * v, *of_each)
 
     one, two, both = pull(case.dy), pull(other), pull(case.dy + 2 * other)
     fourfold, nothing = pull(4 * case.dy), pull(np.zeros_like(case.dy))
-    scale = max(float(np.abs(leaf).max(initial=0.0)) for _, leaf in (*one, *two, ("dy", case.dy), ("dy", other)))
-    for (path, u), (_, v), (_, w), (_, four), (_, none) in zip(one, two, both, fourfold, nothing, strict=True):
-        expect_close(path, u + 2 * v, w, 1000 * EPSILON * scale)
-        expect_same_bits(f"{path} of 4 dy", 4 * u + 0.0, four + 0.0)
+    where = "gradients (params, dx)"
+    added = tree_map(lambda u, v: u + 2 * v, one, two)
+    lost = smallest(np.float64, largest((case.dy, other)))
+    expect_within_rounding(where, added, both, 1000 * EPSILON, rounding, lost)
+    for (path, u), four, none in zip(tree_paths(one, where), tree_leaves(fourfold), tree_leaves(nothing), strict=True):
+        whole = np.abs(u) >= lost  # below, underflow takes places of u that 4 u still has
+        expect_same_bits(f"{path} of 4 dy", np.where(whole, 4 * u + 0.0, 0), np.where(whole, four + 0.0, 0))
         expect_same_bits(f"{path} of dy = 0", np.zeros_like(none), none + 0.0)
+
+
+@law("layer")
+def a_pulled_gradient_stays_as_it_was(case: LayerCase) -> None:
+    """A delayed dx belongs to its own dy: asked for late, after other pullbacks, twice, it is the same."""
+    other = case.dy[::-1].copy() + 1
+    _, pullback = case.layer.vjp(case.params, case.x, None)
+    _, first = pullback(case.dy)
+    _, second = pullback(other)
+    late = second().copy(), first().copy(), second().copy(), first().copy()
+    at_once = pullback(other)[1]().copy(), pullback(case.dy)[1]().copy()
+    expect_same_tree("(dx of another dy, dx), asked for late and twice", (*at_once, *at_once), late)
 
 
 @law("layer")
@@ -171,7 +210,7 @@ def the_same_input_gives_the_same_bits(case: LayerCase) -> None:
     y_bits = y.copy()
     dparams, delayed_dx = pullback(case.dy)
     first = (y_bits, cast(dparams, np.float64), delayed_dx().copy())
-    other = case.draw(fold_in(case.key, 9), case.x.shape).astype(case.x.dtype)
+    other = case.inputs(fold_in(case.key, 9)).astype(case.x.dtype)
     case.run(tree_map(lambda p: p + 1, case.params), other, case.dy + 1, fold_in(case.key, 10))
     for result in (y, *tree_leaves(dparams)):  # an optimiser may use the memory of gradients
         if result.flags.writeable:
@@ -201,14 +240,15 @@ def rows_do_not_mix(case: LayerCase) -> None:
     order = np.roll(np.arange(case.rows), 1)
     y, _, dx = case.run(case.params, case.x, case.dy)
     permuted_y, _, permuted_dx = case.run(case.params, case.x[order], case.dy[order])
-    for where, plain, permuted in (("y", y, permuted_y), ("dx", dx, permuted_dx)):
-        if where == "y" or case.differentiable:
-            expect_close(
-                f"{where} of permuted rows",
-                plain[order],
-                permuted,
-                1000 * EPSILON * (1 + np.abs(plain).max(initial=0.0)),
-            )
+    plain, permuted = ((y, dx), (permuted_y, permuted_dx)) if case.differentiable else ((y,), (permuted_y,))
+
+    def rounding() -> tuple[Any, ...]:
+        of_y, _, of_dx = case.rounding(case.params, case.x, case.dy)
+        return (of_y[order], of_dx[order]) if case.differentiable else (of_y[order],)
+
+    where, lost = "(y, dx) of permuted rows", smallest(np.float64, largest(case.dy))
+    ordered = tuple(leaf[order] for leaf in plain)
+    expect_within_rounding(where, ordered, permuted, 1000 * EPSILON, rounding, lost)
     if not case.differentiable:
         return
     for poison in (np.nan, np.inf, -np.inf):
@@ -216,10 +256,15 @@ def rows_do_not_mix(case: LayerCase) -> None:
         x[0] = poison
         with np.errstate(all="ignore"):
             poisoned, _, poisoned_dx = case.run(case.params, x, case.dy)
-        bound = 1000 * EPSILON * (1 + np.abs(y).max(initial=0.0))
-        expect_close(f"y of rows beside one of {poison}", y[1:], poisoned[1:], bound)
-        bound = 1000 * EPSILON * (1 + np.abs(dx).max(initial=0.0))
-        expect_close(f"dx of rows beside one of {poison}", dx[1:], poisoned_dx[1:], bound)
+        beside, poisoned_beside = (y[1:], dx[1:]), (poisoned[1:], poisoned_dx[1:])
+        where = f"(y, dx) of rows beside one of {poison}"
+        expect_within_rounding(where, beside, poisoned_beside, 1000 * EPSILON, partial(_beside_the_first, case), lost)
+
+
+def _beside_the_first(case: LayerCase) -> tuple[Array, Array]:
+    """Return what rounding moves in outputs and in gradients of inputs of all rows but the first."""
+    y, _, dx = case.rounding(case.params, case.x, case.dy)
+    return y[1:], dx[1:]
 
 
 @law("layer")
@@ -233,21 +278,29 @@ def gradients_add_over_a_split_of_the_batch(case: LayerCase) -> None:
         if part[0].shape[0] != count:
             raise DifferenceFound("y", f"{count} rows", part[0].shape[0])
     total = tree_map(lambda *leaves: sum(leaves), *(part[1] for part in parts))
-    # What was added up counts, not the sum: in the rows, and inside a layer that cancels most of a dy.
-    scale = max(float(np.abs(leaf).max(initial=0.0)) for leaf in (case.dy, *tree_leaves(tuple(p[1] for p in parts))))
-    for (path, left), right in zip(tree_paths(whole, "params"), tree_leaves(total), strict=True):
-        expect_close(path, right, left, 1000 * EPSILON * scale)
+    lost = smallest(np.float64, largest(case.dy))
+
+    def rounding() -> Tree:
+        return case.rounding(case.params, case.x, case.dy)[1]
+
+    expect_within_rounding("params", total, whole, 1000 * EPSILON, rounding, lost)
 
 
 @law("layer")
 def the_layout_of_memory_does_not_matter(case: LayerCase) -> None:
     """Strided, reversed, Fortran-ordered, read-only and big-endian inputs give the results of plain ones."""
     plain = case.run(case.params, case.x, case.dy)
-    scale = 1000 * EPSILON * (1 + max(float(np.abs(leaf).max(initial=0.0)) for leaf in tree_leaves(plain)))
+    lost = smallest(np.float64, largest(case.dy))
+    given = case.params, case.x, case.dy
     for name, change in LAYOUTS.items():
-        changed = case.run(tree_map(change, case.params), change(case.x), change(case.dy))
-        for (path, left), (_, right) in zip(tree_paths(plain, "(y, params, dx)"), tree_paths(changed), strict=True):
-            expect_close(f"{path} of {name} arrays", left, right, scale)
+        for params, x in ((tree_map(change, case.params), change(case.x)), (case.params, case.x)):
+            got = case.run(params, x, change(case.dy))
+            where = f"(y, params, dx) of {name} arrays"
+            expect_within_rounding(where, plain, got, 1000 * EPSILON, partial(case.rounding, *given), lost)
+    alike = case.params, case.x, np.broadcast_to(case.dy[:1], case.dy.shape)
+    copied = case.run(case.params, case.x, alike[2].copy())
+    where = "(y, params, dx) of a dy whose rows share memory"
+    expect_within_rounding(where, copied, case.run(*alike), 1000 * EPSILON, partial(case.rounding, *alike), lost)
 
 
 @law("layer")
@@ -259,7 +312,7 @@ def a_pickled_layer_behaves_the_same(case: LayerCase) -> None:
         remedy = "functions of a module, options bound with functools.partial"
         raise DifferenceFound("pickle.dumps(layer)", remedy, error) from error
     key = fold_in(case.key, 4)
-    again = LayerCase(copy, case.example, case.key, case.rows, case.draw)
+    again = evolve(case, layer=copy)
     expect_same_tree("params of the copy", case.params, again.params)
     run = case.run(case.params, case.x, case.dy, key)
     expect_same_tree("(y, params, dx) of the copy", run, again.run(case.params, case.x, case.dy, key))
@@ -273,7 +326,9 @@ LAYER_LAWS: tuple[Law[LayerCase], ...] = (
     nothing_given_is_changed_or_shared,
     vjp_equals_the_derivative_of_apply,
     vjp_equals_the_derivative_of_its_own_output,
+    a_kink_has_the_slope_of_a_side,
     the_pullback_is_linear,
+    a_pulled_gradient_stays_as_it_was,
     float32_stays_float32_and_close,
     the_same_input_gives_the_same_bits,
     only_a_layer_with_noise_minds_its_key,

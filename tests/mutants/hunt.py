@@ -20,6 +20,7 @@ from tests.mutants.behaviour import behaviour_mutants, noise_mutants
 from tests.mutants.gradients import gradient_mutants
 from tests.mutants.others import loss_mutants, optimizer_mutants
 from tests.mutants.steps import wrong_steps
+from tests.mutants.tails import loss_tail_mutants, tail_mutants
 
 
 @frozen
@@ -39,13 +40,15 @@ def hunt() -> Iterator[Verdict]:
             (name, layer) for name, layer in gradient_mutants(specimen.layer, params) if _differs(specimen, layer)
         ]
         mutants += behaviour_mutants(specimen, params)
+        if specimen.differentiable and "(" not in specimen.layer.name.partition("(")[2]:
+            mutants += tail_mutants(specimen)
         mutants += noise_mutants(specimen) if specimen.noisy else ()
         for name, layer in mutants:
             # Mutants are closures; that they can't be pickled tells nothing, but of the one that is about it.
             laws = LAYER_LAWS if "pickle" in name else LAYER_LAWS[:-1]
             yield Verdict(repr(specimen), name, _caught(partial(specimen.check, layer, laws=laws)))
     for loss in LOSSES:
-        for name, wrong in loss_mutants(loss.loss):
+        for name, wrong in (*loss_mutants(loss.loss), *loss_tail_mutants(loss)):
             yield Verdict(repr(loss), name, _caught(partial(loss.check, wrong)))
     for stepper in OPTIMIZERS:
         for name, mutant in [*optimizer_mutants(stepper.optimizer), *wrong_steps(stepper.name).items()]:

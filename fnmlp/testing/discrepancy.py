@@ -1,0 +1,180 @@
+"""Hold a gradient by hand against derivatives by numbers, element by element."""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, frozen
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.key import Key, fold_in, generator
+from fnmlp.testing.numeric import EPSILON, Function, complex_step, difference, random_like
+from fnmlp.testing.rounding import largest
+from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
+
+MOST = 32
+"""How many elements of one leaf are differentiated each by itself, or columns where rows do not mix."""
+
+CONFIRMED = 8
+"""How many suspects are differentiated once more, each alone, where the complex step is a witness."""
+
+STEP = 2.0**-13
+"""Of differences, as a share of the number that is moved, up to a number of 8."""
+
+CREDIBLE = 1e-4
+"""So close must the complex step come to a difference; where no complex number survives, it is wrong altogether."""
+
+OF_DIFFERENCES = 1e-7
+"""The bound where differences are the witness."""
+
+
+@frozen
+class Discrepancy:
+    """Where an analytic derivative and a numeric one differ: a path with its index, and both numbers."""
+
+    where: str
+    numeric: float
+    analytic: float
+
+
+@frozen(eq=False)
+class Claim:
+    """A gradient of <function(point), cotangent>, and what a comparison with numbers needs.
+
+    `by_row`     the last leaf of the point is inputs whose rows do not mix: a column is differentiated at once.
+    `allowance`  gives the size of what rounding moves in each element; without it, that is the largest element.
+    `probe`      an ordinary point, where it shows whether the function is analytic; without it, the point itself.
+    `floor`      the size under which nothing is judged.
+    """
+
+    function: Function
+    at: Tree
+    cotangent: Array
+    gradient: Tree
+    root: str
+    by_row: bool = False
+    allowance: Callable[[], Tree] | None = None
+    probe: Tree | None = None
+    floor: float = 0.0
+
+    def limits(self, bound: float) -> list[Array]:
+        """Return by how much each element may be off."""
+        level = largest(self.gradient)
+        sizes = (
+            tree_map(lambda g: np.full(g.shape, level), self.gradient) if self.allowance is None else self.allowance()
+        )
+        return [bound * size + self.floor for size in tree_leaves(sizes)]
+
+
+def find_discrepancy(claim: Claim, key: Key, *, bound: float = 50 * EPSILON) -> Discrepancy | None:
+    """Differentiate by the complex step, and return the element that is most off by more than its bound, if any is.
+
+    The bound of an element is `bound` times its allowance. Of a leaf with more than MOST elements that many are
+    chosen at random, and a random direction stands for all. Where a function is not analytic the complex step is no
+    witness; then central differences are, and the bound is 1e-7.
+    """
+    exact = tree_leaves(claim.gradient)
+    numeric, seen = _numeric_gradient(claim, key)
+    whole = all(leaf.all() for leaf in seen)
+    errors = [np.where(there, np.abs(g - n), 0.0) for g, n, there in zip(exact, numeric, seen, strict=True)]
+    if whole and all((error <= bound * np.abs(g)).all() for error, g in zip(errors, exact, strict=True)):
+        return None
+    limits = claim.limits(bound)
+    suspects = sorted(
+        (-_badness(error[tuple(index)]), place, tuple(map(int, index)))
+        for place, (error, limit) in enumerate(zip(errors, limits, strict=True))
+        for index in np.argwhere(~(error <= limit))
+    )
+    if whole and not suspects:
+        return None
+    analytic = _is_analytic(claim, fold_in(key, len(exact)))
+    for _, place, index in suspects[: CONFIRMED if analytic else None]:
+        found = _confirmed(claim, place, index, float(limits[place][index]), analytic=analytic)
+        if found is not None:
+            return found
+    return None if whole else _along_a_direction(claim, limits, fold_in(key, len(exact) + 1), analytic=analytic)
+
+
+def _badness(error: float) -> float:
+    return float("inf") if np.isnan(error) else float(error)
+
+
+def _numeric_gradient(claim: Claim, key: Key) -> tuple[list[Array], list[Array]]:
+    """Return what the complex step gives for each element, and which elements were asked for."""
+    leaves = tree_leaves(claim.at)
+    numeric = [np.zeros(leaf.shape) for leaf in leaves]
+    seen = [np.zeros(leaf.shape, dtype=bool) for leaf in leaves]
+    for place, leaf in enumerate(leaves):
+        columns = claim.by_row and place == len(leaves) - 1
+        shape = leaf.shape[1:] if columns else leaf.shape
+        count = int(np.prod(shape))
+        chosen = range(count) if count <= MOST else generator(fold_in(key, place)).permutation(count)[:MOST]
+        for flat in chosen:
+            index: tuple[Any, ...] = (*((slice(None),) if columns else ()), *np.unravel_index(flat, shape))
+            products = _products(complex_step, claim, _unit(claim.at, place, index))
+            numeric[place][index] = products.reshape(len(leaf), -1).sum(axis=1) if columns else products.sum()
+            seen[place][index] = True
+    return numeric, seen
+
+
+def _products(derivative: Callable[..., Array], claim: Claim, along: Tree) -> Array:
+    """Return the terms of <J v, u>; NaN where NumPy has no such function of complex numbers."""
+    try:
+        return derivative(claim.function, claim.at, along) * claim.cotangent
+    except (TypeError, ValueError):
+        return np.full(np.shape(claim.cotangent), np.nan)
+
+
+def _confirmed(claim: Claim, place: int, index: tuple[int, ...], limit: float, *, analytic: bool) -> Discrepancy | None:
+    """Differentiate by one element alone, and tell whether the gradient is still off."""
+    path, gradient = tree_paths(claim.gradient, claim.root)[place]
+    where = f"{path}[{', '.join(map(str, index))}]" if index else path
+    exact = float(gradient[index])
+    numeric = float(_products(complex_step, claim, _unit(claim.at, place, index)).sum())
+    if not analytic or not np.isfinite(numeric):
+        step = STEP * float(np.clip(abs(tree_leaves(claim.at)[place][index]), 1e-3, 8.0))
+        along = _unit(claim.at, place, index)
+        numeric = float((difference(claim.function, claim.at, along, step=step) * claim.cotangent).sum())
+        limit = OF_DIFFERENCES * limit / (50 * EPSILON) + _rounding_of_differences(claim, step)
+    return None if abs(exact - numeric) <= limit else Discrepancy(where, numeric, exact)
+
+
+def _along_a_direction(claim: Claim, limits: list[Array], key: Key, *, analytic: bool) -> Discrepancy | None:
+    along = random_like(claim.at, key)
+    sizes = [np.abs(v) for v in tree_leaves(along)]
+    exact = sum(float((g * v).sum()) for g, v in zip(tree_leaves(claim.gradient), tree_leaves(along), strict=True))
+    limit = sum(float((most * size).sum()) for most, size in zip(limits, sizes, strict=True))
+    derivative = complex_step if analytic else difference
+    numeric = float(_products(derivative, claim, along).sum())
+    if not analytic:
+        limit = OF_DIFFERENCES * limit / (50 * EPSILON) + _rounding_of_differences(claim, 1e-3)
+    where = f"{claim.root}, along a random direction"
+    return None if abs(exact - numeric) <= limit else Discrepancy(where, numeric, exact)
+
+
+def _is_analytic(claim: Claim, key: Key) -> bool:
+    """Tell whether the complex step agrees with differences, along a random direction at an ordinary point."""
+    ordinary = claim if claim.probe is None else evolve(claim, at=claim.probe)
+    along = random_like(claim.at, key)
+    numeric = _products(complex_step, ordinary, along)
+    witness = _products(difference, ordinary, along)
+    rounding = _rounding_of_differences(ordinary, 1e-3)
+    return bool((np.abs(numeric - witness) <= CREDIBLE * np.abs(witness) + rounding).all())
+
+
+def _rounding_of_differences(claim: Claim, step: float) -> float:
+    """Return how far differences of results that are right to four places in the last may be off."""
+    return 8 * EPSILON * float(np.abs(claim.function(claim.at) * claim.cotangent).sum()) / step
+
+
+def _unit(tree: Tree, place: int, index: tuple[Any, ...]) -> Tree:
+    """Return the direction of one element, or of a column of them."""
+    places = iter(range(len(tree_leaves(tree))))
+
+    def leaf(array: Array) -> Array:
+        changed = np.zeros_like(array)
+        if next(places) == place:
+            changed[index] = 1.0
+        return changed
+
+    return tree_map(leaf, tree)

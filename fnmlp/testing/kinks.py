@@ -1,0 +1,112 @@
+"""The neighbourhood of kinks: where a derivative jumps, a gradient is one of both sides, or lies between them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.key import fold_in, generator
+from fnmlp.testing.cases import LayerCase
+from fnmlp.testing.numeric import EPSILON, STEP, normal
+from fnmlp.testing.report import DifferenceFound, law
+
+NEAR = 1e-3
+"""How far from a kink, as a share of it, its sides are looked at too."""
+
+ASIDE = 2.0**-20
+"""How far from a kink the derivative of a side is taken."""
+
+OFF = 1e-6
+"""By how much of its sides a gradient may be off."""
+
+SMALL = 1e-12
+"""What is as good as no gradient, beside cotangents of size 1."""
+
+Slope = Callable[[Array], Array]
+"""Numbers, one for each row -> the values that these rows give."""
+
+
+def points(kink: float) -> tuple[float, ...]:
+    """Return a kink, the numbers next to it, and two that are a little further off.
+
+    >>> points(0.0)
+    (0.0, -0.0, 5e-324, -5e-324, 0.001, -0.001)
+    >>> points(3.0)
+    (3.0, 3.0000000000000004, 2.9999999999999996, 3.003, 2.997)
+    """
+    off = NEAR * (abs(kink) or 1.0)
+    beside = (float(np.nextafter(kink, np.inf)), float(np.nextafter(kink, -np.inf)))
+    return (kink, *((-0.0,) if kink == 0 else ()), *beside, kink + off, kink - off)
+
+
+@law("layer")
+def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
+    """Beside a kink dx is the derivative of one side, at the kink it may lie between; at 0 everything is finite."""
+    ordinary = case.draw is normal
+    kinks = tuple(dict.fromkeys((*((0.0,) if ordinary else ()), *case.kinks)))
+    if not kinks or not case.differentiable:
+        return
+    for kink in kinks:
+        x = np.full((2, *case.example), kink)
+        y = case.layer.apply(case.params, x)
+        dx = case.run(case.params, x, np.ones_like(y))[2]
+        if np.isfinite(y).all() and not np.isfinite(dx).all():
+            raise DifferenceFound(f"dx where all inputs are {kink}", "finite numbers", dx)
+    if not case.rowwise or case.layer.name.count("(") > 1:  # several kinks may meet in a layer made of others
+        return
+    at = np.array([point for kink in kinks for point in points(kink)])
+    x = case.draw(fold_in(case.key, 14), (len(at), *case.example)).astype(np.float64)
+    columns = generator(fold_in(case.key, 15)).integers(x[0].size, size=len(at))
+    dy = normal(fold_in(case.key, 16), case.layer.apply(case.params, x).shape)
+
+    def filled(values: Array) -> Array:
+        changed = x.astype(values.dtype).reshape(len(at), -1)
+        changed[np.arange(len(at)), columns] = values
+        return changed.reshape(x.shape)
+
+    def value(values: Array) -> Array:
+        pulled: Array = (case.layer.apply(case.params, filled(values)) * dy).reshape(len(at), -1).sum(axis=1)
+        return pulled
+
+    dx = case.run(case.params, filled(at), dy)[2].reshape(len(at), -1)[np.arange(len(at)), columns]
+    expect_sides("dx", at, kinks, dx, value)
+
+
+def expect_sides(
+    where: str, at: Array, kinks: tuple[float, ...], gradient: Array, value: Slope, *, exact: bool = True
+) -> None:
+    """Hold gradients against the slopes of both sides of a kink; at the kink alone they may lie between.
+
+    Without `exact`, the numbers next to a kink may have been rounded to it, and count as the kink itself.
+    """
+    moved = np.isclose(at[:, None], np.array(kinks), rtol=1e-9, atol=1e-9).any(axis=1)
+    between = np.isin(at, kinks) if exact else moved
+    rounding = 64 * EPSILON * np.abs(value(at)) / ASIDE
+    for derivative, allowed in ((_complex_slope, 0.0), (_difference_slope, rounding)):
+        left, right = (derivative(value, at - ASIDE * moved), derivative(value, at + ASIDE * moved))
+        bend = np.abs(left - derivative(value, at - 2 * ASIDE * moved))
+        bend += np.abs(right - derivative(value, at + 2 * ASIDE * moved))
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        off = np.minimum(np.abs(gradient - left), np.abs(gradient - right))
+        off = np.where(between & (low <= gradient) & (gradient <= high), 0.0, off)
+        wrong = ~(off <= 4 * bend + OFF * (np.abs(left) + np.abs(right)) + SMALL + allowed)
+        if not wrong.any():
+            return
+    wrong &= np.isfinite(bend)  # a slope that grows without bound has no side
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong))
+    place = f"{where} at {at[row]!r}"
+    raise DifferenceFound(place, f"{left[row]!r} or {right[row]!r}, the slopes of its sides", repr(gradient[row]))
+
+
+def _complex_slope(value: Slope, at: Array) -> Array:
+    try:
+        return np.imag(value(at + 1j * STEP)) / STEP
+    except (TypeError, ValueError):
+        return np.full(at.shape, np.nan)
+
+
+def _difference_slope(value: Slope, at: Array) -> Array:
+    slope: Array = (value(at + ASIDE / 8) - value(at - ASIDE / 8)) * (4 / ASIDE)
+    return slope
