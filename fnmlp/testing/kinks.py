@@ -92,12 +92,12 @@ def expect_sides(
         wrong = ~(off <= 4 * bend + OFF * (np.abs(left) + np.abs(right)) + SMALL + allowed)
         if not wrong.any():
             return
-    wrong &= np.isfinite(bend)  # a slope that grows without bound has no side
+    wrong &= bend <= (np.abs(left) + np.abs(right)) / 8  # a slope that grows without bound has no side
     if not wrong.any():
         return
     row = int(np.argmax(wrong))
-    place = f"{where} at {at[row]!r}"
-    raise DifferenceFound(place, f"{left[row]!r} or {right[row]!r}, the slopes of its sides", repr(gradient[row]))
+    sides, got = f"{float(left[row])!r} or {float(right[row])!r}, the slopes of its sides", repr(float(gradient[row]))
+    raise DifferenceFound(f"{where} at {float(at[row])!r}", sides, got)
 
 
 def _complex_slope(value: Slope, at: Array) -> Array:

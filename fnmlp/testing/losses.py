@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.losses import Loss
-from fnmlp.testing.cases import LAYOUTS, expect_within_rounding
+from fnmlp.testing.cases import LARGEST_OUTPUT, LAYOUTS, expect_within_rounding
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.kinks import expect_sides, points
 from fnmlp.testing.magnitudes import spread
@@ -24,7 +24,7 @@ from fnmlp.testing.report import (
     expect_same_form,
     law,
 )
-from fnmlp.testing.rounding import answers, nudged, row_maxima, smallest
+from fnmlp.testing.rounding import answers, largest, nudged, smallest
 
 DrawTarget: TypeAlias = Callable[[Key, Shape], Array]
 """(key, shape of y) -> targets: by default numbers like y."""
@@ -52,7 +52,7 @@ class LossCase:
         """Outputs in float64, as widely spread as the loss bears: rows that overflow are divided by 4 until it does."""
         wide = self.draw is normal and "inputs" in self.spread
         y = (spread if wide else self.draw)(fold_in(self.key, 0), (self.rows, *self.example)).astype(np.float64)
-        while wide and not all(np.isfinite(result).all() for result in self.run(y, self.target)):
+        while wide and not all((np.abs(result) < LARGEST_OUTPUT).all() for result in self.run(y, self.target)):
             y = y / 4
         return y
 
@@ -79,8 +79,8 @@ class LossCase:
     def rounding(self, y: Array, target: Array) -> tuple[Array, Array]:
         """Return, in units of eps, what rounding may move in value and gradient; see `answers`.
 
-        Where the loss treats each number by itself, an element stands for itself alone; elsewhere numbers of a row
-        may cancel, and the largest of the row counts.
+        Where the loss treats each number by itself, an element stands for itself alone; elsewhere shares of classes are
+        compared, and the largest element counts, or one row's part of a mean.
         """
         value, dy = self.run(y, target)
 
@@ -90,7 +90,7 @@ class LossCase:
             return np.asarray(moved), pulled
 
         of_value, of_dy = answers(results, (np.asarray(value), dy), fold_in(self.key, 4))
-        return of_value, of_dy if self.elementwise else of_dy + row_maxima(dy)
+        return of_value, of_dy if self.elementwise else of_dy + largest(dy) + 1 / max(len(dy), 1)
 
 
 @law("loss")
