@@ -30,7 +30,8 @@ def test_a_slope_that_is_wrong_in_one_tail_is_found(limit: float, side: int) -> 
 def test_a_saturated_slope_that_is_wrong_is_found_beside_large_ones() -> None:
     def steep(x: fn.Array) -> fn.Array:
         tail = np.exp(-2 * np.abs(x))
-        return 4 * tail / (1 + tail) ** 2
+        slope: fn.Array = 4 * tail / (1 + tail) ** 2
+        return slope
 
     check_layer(layer(np.tanh, steep), (3,), laws=UNPICKLED)
     with pytest.raises(LawBrokenError, match="derivative of apply"):
@@ -142,7 +143,8 @@ def test_kinks_of_functions_that_no_complex_number_survives_are_judged_by_differ
 
 def away_from_zero(key: fn.Key, shape: fn.Shape) -> fn.Array:
     x = spread(key, shape)
-    return x + np.sign(x)
+    moved: fn.Array = x + np.sign(x)
+    return moved
 
 
 def test_a_derivative_that_grows_without_bound_has_no_sides() -> None:
@@ -193,7 +195,8 @@ def poisson(y: fn.Array, target: fn.Array) -> Any:
 
 
 def counts(key: fn.Key, shape: fn.Shape) -> fn.Array:
-    return np.floor(np.abs(spread(key, shape)) % 8)
+    drawn: fn.Array = np.floor(np.abs(spread(key, shape)) % 8)
+    return drawn
 
 
 def test_without_a_complex_witness_a_direction_is_judged_by_differences() -> None:

@@ -63,11 +63,16 @@ def check_layer(
     for one in range(seed, seed + trials):
         trial = trial_of(one)
         case = LayerCase(
-            *(layer, tuple(example), Key(one), trial.rows, draw),
-            **options,
-            kinks=kinks,
-            spread=trial.spread,
-            repeats=trial.repeats and rowwise,
+            layer,
+            tuple(example),
+            Key(one),
+            trial.rows,
+            draw,
+            noisy,
+            rowwise,
+            kinks,
+            trial.spread,
+            trial.repeats and rowwise,
         )
         call = f"check_layer({layer}, {tuple(example)}, seed={one}, trials=1{said})"
         _run(laws, case, str(layer), call)

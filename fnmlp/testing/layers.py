@@ -156,7 +156,8 @@ def the_pullback_is_linear(case: LayerCase) -> None:
 
     def rounding() -> tuple[Any, ...]:
         of_each = (case.rounding(case.params, case.x, dy)[1 : len(one) + 1] for dy in (case.dy, other))
-        return tree_map(lambda u, v: u + 2 * v, *of_each)
+        summed: tuple[Any, ...] = tree_map(lambda u, v: u + 2 * v, *of_each)
+        return summed
 
     one, two, both = pull(case.dy), pull(other), pull(case.dy + 2 * other)
     fourfold, nothing = pull(4 * case.dy), pull(np.zeros_like(case.dy))

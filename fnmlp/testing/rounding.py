@@ -49,7 +49,8 @@ def row_maxima(x: Array) -> Array:
     """Return the largest size in each row, in a shape that broadcasts against the rows."""
     if x.ndim == 0:
         return np.abs(x)
-    return np.abs(x).reshape(len(x), -1).max(axis=1, initial=0.0).reshape(-1, *(1,) * (x.ndim - 1))
+    maxima: Array = np.abs(x).reshape(len(x), -1).max(axis=1, initial=0.0).reshape(-1, *(1,) * (x.ndim - 1))
+    return maxima
 
 
 def largest(tree: Tree) -> float:

@@ -32,9 +32,9 @@ class Verdict:
     law: str | None
 
 
-def hunt(part: slice = slice(None)) -> Iterator[Verdict]:
-    """Check every mutant of a part of the catalogue as a user would: with the kit's default number of trials."""
-    for specimen in LAYERS[part]:
+def hunt(first: int = 0, step: int = 1) -> Iterator[Verdict]:
+    """Check mutants of every `step`-th specimen as a user would: with the kit's default number of trials."""
+    for specimen in LAYERS[first::step]:
         params, _ = specimen.layer.init(Key(0), specimen.example)
         mutants = [
             (name, layer) for name, layer in gradient_mutants(specimen.layer, params) if _differs(specimen, layer)
@@ -47,10 +47,10 @@ def hunt(part: slice = slice(None)) -> Iterator[Verdict]:
             # Mutants are closures; that they can't be pickled tells nothing, but of the one that is about it.
             laws = LAYER_LAWS if "pickle" in name else LAYER_LAWS[:-1]
             yield Verdict(repr(specimen), name, _caught(partial(specimen.check, layer, laws=laws)))
-    for loss in LOSSES[part]:
+    for loss in LOSSES[first::step]:
         for name, wrong in (*loss_mutants(loss.loss), *loss_tail_mutants(loss)):
             yield Verdict(repr(loss), name, _caught(partial(loss.check, wrong)))
-    for stepper in OPTIMIZERS[part]:
+    for stepper in OPTIMIZERS[first::step]:
         for name, mutant in [*optimizer_mutants(stepper.optimizer), *wrong_steps(stepper.name).items()]:
             yield Verdict(repr(stepper), name, _caught(partial(stepper.check, mutant)))
 

@@ -71,7 +71,8 @@ def _parts_of_kink(kink: float) -> dict[str, Region]:
 
 
 def _twice_too_many(g: Array, leak: Array) -> Array:
-    return g + 2 * leak
+    wrong: Array = g + 2 * leak
+    return wrong
 
 
 def _wrong_in(region: Region, slip: Slip, layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> Any:
@@ -88,9 +89,9 @@ def _wrong_in(region: Region, slip: Slip, layer: Layer[Any], params: Tree, x: Ar
 def _shows(specimen: Specimen, wrong: Layer[Any], inside: float) -> bool:
     """Tell whether the gradient differs, where one number of each row is inside the region."""
     case = LayerCase(specimen.layer, specimen.example, Key(0), 4)
-    x = case.x.reshape(4, -1).copy()
-    x[0, 0] = inside
-    x = x.reshape(case.x.shape)
+    flat = case.x.reshape(4, -1).copy()
+    flat[0, 0] = inside
+    x = flat.reshape(case.x.shape)
     with np.errstate(all="ignore"):
         right, other = (LayerCase(one, specimen.example, Key(0), 4) for one in (specimen.layer, wrong))
         dx, wrong_dx = (one.run(case.params, x, case.dy)[2] for one in (right, other))
