@@ -12,7 +12,7 @@ import numpy as np
 
 import fnmlp as fn
 from fnmlp import models
-from fnmlp.data import Dataset, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist
+from fnmlp.data import Dataset, Fit, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist, read_image
 from fnmlp.recipes import LOSSES, Recipe, build_loss
 
 EMNIST = ("mnist", "digits", "letters", "balanced", "bymerge", "byclass")
@@ -33,6 +33,14 @@ DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
     **{f"emnist-{split}": partial(emnist, split) for split in EMNIST},
     "digits": _digits,
 }
+
+
+FITS = {
+    **dict.fromkeys(("mnist", "qmnist"), Fit(box=20)),
+    **dict.fromkeys((f"emnist-{split}" for split in EMNIST), Fit(box=24, beyond=0.0)),
+    "digits": Fit(box=8, beyond=0.0),
+}
+"""How drawings stand in the data sets of handwriting."""
 
 
 def pick_dataset(name: str, data_dir: Path | None) -> Dataset:
@@ -85,6 +93,17 @@ class ImageModel:
     classes: tuple[str, ...]
     white: int
 
+    def read(self, path: Path, *, invert: bool, fit: bool) -> fn.Array:
+        """Read a picture from a file, and say on stderr what seems wrong with it."""
+        dataset = self.saved.notes["dataset"]
+        if fit and dataset not in FITS:
+            raise click.UsageError(f"--fit is for handwriting, and {self.path} was trained on {dataset}")
+        form = FITS[dataset] if fit else None
+        image = read_image(path, self.saved.example, white=self.white, invert=invert, fit=form)
+        if text := doubt(image, self.white, invert=invert):
+            click.echo(f"warning: {path}: {text}", err=True)
+        return image
+
     def test_set(self, dataset: str | None, data_dir: Path | None) -> fn.Batch:
         """Load the test images of a data set, by default the one that the model was trained on."""
         name = dataset or self.saved.notes["dataset"]
@@ -100,6 +119,20 @@ class ImageModel:
 def is_run(saved: fn.Checkpoint) -> bool:
     """Tell whether a file is one that `train --checkpoint` wrote."""
     return "history" in saved.description and "model" not in saved.description
+
+
+def doubt(image: fn.Array, white: int, *, invert: bool) -> str:
+    """Say what seems wrong with a picture that was read, or nothing."""
+    low, high = int(image.min()), int(image.max())
+    if 10 * (high - low) < white:
+        drawn = "nothing" if low == high else "next to nothing"
+        advice = "" if invert else "; do dark strokes need --invert?"
+        return f"{drawn} is drawn: levels {low} to {high} of 0 to {white}{advice}"
+    border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
+    if 2 * float(np.median(border)) > white:
+        advice = "is --invert right?" if invert else "does it need --invert?"
+        return f"light ground, where light strokes on a dark one are expected; {advice}"
+    return ""
 
 
 def load(path: Path) -> ImageModel:

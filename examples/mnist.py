@@ -17,7 +17,6 @@ try:
     from command_line import FILE, data_dir_option, fail, new_file, option, plot_option, run, signals_noted
     import fnmlp as fn
     from fnmlp import plots
-    from fnmlp.data import read_image
     from fnmlp.labels import largest
     from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe
     from fnmlp.saving import is_there
@@ -236,6 +235,7 @@ def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
 @click.argument("images", type=FILE, nargs=-1)
 @click.option("--index", type=click.IntRange(0), multiple=True, help="Number of an image in the test set; repeatable.")
 @click.option("--invert", is_flag=True, help="The files show dark strokes on a light ground.")
+@click.option("--fit", is_flag=True, help="Fit drawings of any size, as the images of the data set were made.")
 @data_dir_option
 @plot_option
 def predict(
@@ -243,18 +243,23 @@ def predict(
     images: tuple[Path, ...],
     index: tuple[int, ...],
     invert: bool,
+    fit: bool,
     data_dir: Path | None,
     plot: Path | None,
 ) -> None:
     """Say what IMAGES show, and with what probabilities.
 
-    IMAGES are PNG files of the size that MODEL was trained on, light strokes on a dark ground as in MNIST. MODEL is a
-    file that `train --output` wrote.
+    IMAGES are PNG files, or the like, of the size that MODEL was trained on, with light strokes on a dark ground as in
+    MNIST. With --fit they may have any size. MODEL is a file that `train --output` wrote.
     """
     if not images and not index:
         raise click.UsageError("give at least one IMAGE, or --index N")
+    if not images and (invert or fit):
+        raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
+    if not index and data_dir:
+        raise click.UsageError("--data-dir needs --index N: no data set is read without it")
     known = load(model)
-    pixels = [read_image(path, known.saved.example, white=known.white, invert=invert) for path in images]
+    pixels = [known.read(path, invert=invert, fit=fit) for path in images]
     names = [str(path) for path in images]
     if index:
         test = known.test_set(None, data_dir)

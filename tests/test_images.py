@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 import pytest
 
-from fnmlp.data import read_image
+from fnmlp.data import Fit, fit_drawing, read_image
 from fnmlp.errors import DataError
 
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
@@ -69,6 +69,79 @@ def test_a_black_and_white_png_gives_0_and_255(tmp_path: Path) -> None:
     assert np.array_equal(read_image(path, (8, 8)), np.where(RAMP > 100, 255, 0))
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize(
+    ("dtype", "factor"),
+    [("uint16", 1), ("uint16", 257), ("int32", 1), ("int32", 257), ("float32", 1 / 255), ("float32", 1)],
+)
+def test_levels_of_more_bits_are_read_by_their_kind_and_the_lightest(
+    dtype: str, factor: float, name: str, tmp_path: Path
+) -> None:
+    """Levels up to 255 in a file of 16 or 32 bits, and floats up to 1, gave a blank picture."""
+    if name == "a.png" and dtype != "uint16":
+        name = "b.tif"  # a PNG has at most 16 bits
+    levels = RAMP.copy()
+    levels[0, 0] = 255
+    path = save(tmp_path, (levels * np.float64(factor)).astype(dtype), name)
+    assert np.array_equal(read_image(path, (8, 8)), levels)
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        ([-1.0, 1.0], "got -1 to 1"),
+        ([0.0, 65536.0], "got 0 to 65536"),
+        ([0.0, np.nan], "got nan to nan"),
+        ([0.0, np.inf], "got 0 to inf"),
+    ],
+)
+def test_levels_of_an_unknown_range_are_refused(levels: list[float], words: str, tmp_path: Path) -> None:
+    text = refusal(save(tmp_path, np.resize(levels, (8, 8)).astype(np.float32), "a.tif"))
+    assert "expected levels from 0 to 1, 255 or 65535, " + words in text
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_camera_says(orientation: int, tmp_path: Path) -> None:
+    """Photos that phones take upright were classified lying on their side."""
+    upright = RAMP[:, :6]
+    # As EXIF numbers them: what must be done to the stored picture to see it upright, here undone.
+    stored = {2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T, 6: np.rot90(upright)}
+    stored |= {1: upright, 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1)}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.ascontiguousarray(stored[orientation])).save(path, exif=exif)
+    assert np.array_equal(read_image(path, (8, 6)), upright)
+    if orientation > 4:
+        with pytest.raises(DataError, match="expected 6 x 8 pixels, got 8 x 6"):
+            read_image(path, (6, 8))
+
+
+@pytest.mark.parametrize(("mode", "name"), [("CMYK", "a.tif"), ("CMYK", "a.jpg"), ("L", "a.jpg"), ("YCbCr", "a.tif")])
+def test_other_kinds_of_pictures_give_about_the_same_grey_levels(mode: str, name: str, tmp_path: Path) -> None:
+    path = save(tmp_path, Image.fromarray(np.stack([RAMP] * 3, axis=-1)).convert(mode), name)
+    assert np.abs(read_image(path, (8, 8)).astype(int) - RAMP).max() <= 8  # JPEG rounds frequencies
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tif", "a.png", "a.webp"])
+def test_an_animation_or_several_pages_are_refused(name: str, tmp_path: Path) -> None:
+    """The first frame was classified in silence."""
+    first, second = (Image.fromarray(levels) for levels in (RAMP, 255 - RAMP))
+    first.save(tmp_path / name, save_all=True, append_images=[second])
+    assert "expected one picture, got 2 frames or pages; save the one that is meant" in refusal(tmp_path / name)
+
+
+def test_a_photo_that_carries_a_copy_of_itself_is_one_picture(tmp_path: Path) -> None:
+    first, second = Image.fromarray(RAMP), Image.fromarray(255 - RAMP)
+    first.save(tmp_path / "photo.jpg", format="MPO", save_all=True, append_images=[second])
+    assert np.abs(read_image(tmp_path / "photo.jpg", (8, 8)).astype(int) - RAMP).max() <= 8
+
+
+def test_a_format_that_pillow_hands_to_another_program_is_not_opened(tmp_path: Path) -> None:
+    Image.fromarray(RAMP).save(tmp_path / "a.eps")
+    assert "a file of another kind; give one of PNG, JPEG" in refusal(tmp_path / "a.eps")
+
+
 def test_16_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     wide = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
     assert np.array_equal(read_image(save(tmp_path, wide), (8, 8)), np.rint(wide / 257))
@@ -81,13 +154,38 @@ def test_colours_are_weighted_as_the_eye_does(tmp_path: Path) -> None:
     assert read_image(save(tmp_path, colours), (8, 8))[0, :4].tolist() == [76, 150, 29, 0]
 
 
-@pytest.mark.parametrize(("invert", "expected"), [(False, 0), (True, 255)])
-def test_transparent_places_are_black_before_they_are_inverted(invert: bool, expected: int, tmp_path: Path) -> None:
-    clear = np.full((8, 8, 4), 255, np.uint8)
-    clear[:4, :, 3] = 0
-    grey = read_image(save(tmp_path, clear), (8, 8), invert=invert)
-    assert set(grey[:4].flat) == {expected}
-    assert set(grey[4:].flat) == {255 - expected}
+STROKE = np.zeros((8, 8), np.uint8)
+STROKE[2:6, 3:5] = 255
+
+
+def transparent(mode: str, colour: int) -> Image.Image:
+    """Draw the stroke in black (0) or white (255) on a transparent ground, in any kind of picture that has one."""
+    clear = 128 if mode in {"RGB", "L", "I;16"} else 255 - colour
+    grey = Image.fromarray(np.where(STROKE, colour, clear).astype(np.uint8))
+    alpha = Image.fromarray(STROKE)
+    if mode == "LA":
+        return Image.merge("LA", [grey, alpha])
+    if mode == "RGBA":
+        return Image.merge("RGBA", [grey] * 3 + [alpha])
+    if mode == "I;16":
+        grey = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    elif mode == "RGB":
+        grey = grey.convert("RGB")
+    elif mode == "P":
+        grey = Image.frombytes("P", (8, 8), np.asarray(grey).tobytes())
+        grey.putpalette([place // 3 for place in range(768)])
+    grey.info["transparency"] = {"RGB": (clear,) * 3, "I;16": clear * 257}.get(mode, clear)
+    return grey
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "RGB", "P", "I;16"])
+@pytest.mark.parametrize("invert", [False, True])
+def test_transparent_places_are_the_ground_that_invert_implies(mode: str, invert: bool, tmp_path: Path) -> None:
+    """Dark strokes on a transparent ground gave a blank picture, whether inverted or not."""
+    picture = transparent(mode, 0 if invert else 255)
+    path = tmp_path / "picture.png"
+    picture.save(path, transparency=picture.info.get("transparency"))
+    assert np.array_equal(read_image(path, (8, 8), invert=invert), STROKE)
 
 
 def test_what_shines_through_a_little_counts_a_little(tmp_path: Path) -> None:
@@ -107,7 +205,7 @@ def test_levels_go_from_0_to_white_and_inversion_turns_them_round(white: int, tm
 def test_the_first_number_of_a_shape_is_the_height(tmp_path: Path) -> None:
     path = save(tmp_path, np.zeros((4, 6), np.uint8))
     assert read_image(path, (4, 6)).shape == (4, 6)
-    with pytest.raises(DataError, match="expected 6 x 4 pixels, got 4 x 6; resize the picture"):
+    with pytest.raises(DataError, match=r"expected 6 x 4 pixels, got 4 x 6; resize the picture, or .* --fit"):
         read_image(path, (6, 4))
 
 
@@ -174,3 +272,43 @@ def test_a_flipped_bit_is_refused_or_does_no_harm(
     content[place % len(content)] ^= 1 << bit
     grey = outcome(path, bytes(content))
     assert grey is None or np.array_equal(grey, RAMP)
+
+
+# Pictures of any size.
+
+
+def drawn(size: int = 80, place: tuple[int, int] = (10, 30), level: int = 255) -> NDArray[np.uint8]:
+    """Draw a thick L on a large dark ground."""
+    picture = np.zeros((size, size + 20), np.uint8)
+    row, column = place
+    picture[row : row + 40, column : column + 10] = level
+    picture[row + 30 : row + 40, column : column + 30] = level
+    return picture
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_drawing_of_any_size_is_fitted(invert: bool, tmp_path: Path) -> None:
+    picture = drawn()
+    path = save(tmp_path, 255 - picture if invert else picture)
+    grey = read_image(path, (28, 28), invert=invert, fit=Fit(box=20), white=16)
+    assert np.array_equal(grey, np.rint(fit_drawing(picture, (28, 28), Fit(box=20)) * (16 / 255)))
+    assert (grey.dtype, grey.flags.writeable) == (np.uint8, False)
+
+
+@pytest.mark.parametrize(("invert", "remedy"), [(False, "pass invert=True"), (True, "leave out invert")])
+def test_dark_strokes_are_not_fitted_as_light_ones(invert: bool, remedy: str, tmp_path: Path) -> None:
+    path = save(tmp_path, drawn() if invert else 255 - drawn())
+    with pytest.raises(DataError, match=f"picture.png: expected light strokes .* {remedy}"):
+        read_image(path, (28, 28), invert=invert, fit=Fit(box=20))
+
+
+@pytest.mark.parametrize("size", [(6000, 6000), (12_000, 12_000), (50_000, 50_000)])
+def test_a_huge_picture_is_not_unpacked_to_be_fitted(size: tuple[int, int], tmp_path: Path) -> None:
+    header = chunk(b"IHDR", struct.pack(">2I5B", *size, 8, 0, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + body)
+    with pytest.raises(DataError) as caught:
+        read_image(path, (28, 28), fit=Fit(box=20))
+    assert "bomb.png: expected " in str(caught.value)
+    assert "pixels" in str(caught.value)

@@ -18,7 +18,8 @@ from PIL import Image
 import pytest
 
 import fnmlp as fn
-from fnmlp.data import datasets, digits
+from fnmlp.data import Fit, datasets, digits, fit_drawing
+from image_models import doubt
 from tests.test_datasets import made_up, write_files, write_set
 
 PROGRAM = Path(__file__).resolve().parents[1] / "examples" / "mnist.py"
@@ -307,6 +308,50 @@ def test_a_picture_is_read_as_the_image_of_the_test_set_that_it_shows(invert: bo
     assert [name for name, _ in files] == list(map(str, names))
     assert [name for name, _ in indices] == [f"test image {i}, label {test.targets[i]}" for i in places]
     assert [guess for _, guess in files] == [guess for _, guess in indices]
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_an_image_drawn_larger_elsewhere_is_fitted_and_read_as_before(invert: bool, home: Path, tmp_path: Path) -> None:
+    test, places = digits().test, range(0, 60, 4)
+    names: list[Path] = []
+    for place in places:
+        digit = test.inputs[place] * np.uint8(15)
+        large = np.pad(np.kron(digit, np.ones((20, 20), np.uint8)), ((40 + place, 7), (30, 50 + place)))
+        small = np.rint(fit_drawing(np.pad(digit, 1), (8, 8), Fit(box=8, beyond=0.0))).astype(np.uint8)
+        for kind, levels in (("small", small), ("large", large)):
+            names.append(tmp_path / f"{kind}{place}.png")
+            Image.fromarray(255 - levels if invert else levels).save(names[-1])
+    options = ["--invert"] * invert
+    plain = succeed(home, "predict", home / "model", *names[::2], *options).splitlines()
+    fitted = succeed(home, "predict", home / "model", "--fit", *names[1::2], *options).splitlines()
+    assert [line.split(": ")[1] for line in plain] == [line.split(": ")[1] for line in fitted]
+
+
+DOUBTFUL = {
+    "blank": (np.zeros((8, 8)), "", "nothing is drawn: levels 0 to 0 of 0 to 16; do dark strokes need --invert?"),
+    "white": (np.full((8, 8), 255), "--invert", "nothing is drawn: levels 0 to 0 of 0 to 16"),
+    "levels to 16": (np.eye(8) * 16, "", "next to nothing is drawn: levels 0 to 1 of 0 to 16; do dark strokes need"),
+    "light": (255 - np.eye(8) * 255, "", "light ground, where light strokes on a dark one are expected; does it need"),
+    "dark": (np.eye(8) * 255, "--invert", "light ground, where light strokes on a dark one are expected; is --invert"),
+    "fitted": (np.zeros((50, 90)), "--fit", "nothing is drawn"),
+}
+
+
+@pytest.mark.parametrize(("levels", "option", "words"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_picture_is_classified_with_a_warning(
+    levels: fn.Array, option: str, words: str, home: Path, tmp_path: Path
+) -> None:
+    """A blank picture, and one whose ground is light, were classified without a word."""
+    Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "a.png")
+    done = run(home, "predict", home / "model", tmp_path / "a.png", *option.split())
+    assert done.status == 0
+    assert done.out.startswith(f"{tmp_path / 'a.png'}: ")
+    assert done.err.startswith(f"warning: {tmp_path / 'a.png'}: {words}")
+    assert done.err.count("\n") == 1
+
+
+def test_no_image_of_the_digits_is_doubtful() -> None:
+    assert {doubt(image, 16, invert=False) for image in digits().test.inputs} == {""}
 
 
 def test_probabilities_sum_to_1_and_the_guess_is_the_largest(home: Path) -> None:

@@ -34,7 +34,7 @@ def home(tmp_path: Path, good_model: bytes, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     Path("good").write_bytes(good_model)
     Path("folder").mkdir()
-    Image.new("L", (8, 8)).save("8x8.png")
+    Image.fromarray(np.diag(np.full(8, 255, np.uint8))).save("8x8.png")
     Image.new("L", (28, 28)).save("28x28.png")
     Path("text.png").write_text("a text, whatever its name says")
     write_set(tmp_path / "data" / "mnist", made_up(100))
@@ -111,6 +111,9 @@ def test_a_bad_option_is_refused_by_name(
         (("evaluate",), "Missing argument 'MODEL'"),
         (("predict",), "Missing argument 'MODEL'"),
         (("predict", "good"), "give at least one IMAGE, or --index N"),
+        (("predict", "good", "--index", "1", "--invert"), "--invert and --fit need an IMAGE"),
+        (("predict", "good", "--index", "1", "--fit"), "--invert and --fit need an IMAGE"),
+        (("predict", "good", "8x8.png", "--data-dir", "data"), "--data-dir needs --index N"),
         (("predict", "good", "--index", "-1"), "--index"),
         (("predict", "good", "--index", "one"), "--index"),
         (("predict", "good", "--index", "359"), "--index 359: the test images are 0 to 358"),
@@ -302,7 +305,8 @@ def test_a_file_that_is_no_model_of_images_is_refused_by_name(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("predict", "good", "28x28.png"), "28x28.png: expected 8 x 8 pixels, got 28 x 28"),
+        (("predict", "good", "28x28.png"), "28x28.png: expected 8 x 8 pixels, got 28 x 28; resize the"),
+        (("predict", "good", "28x28.png"), "let a drawing be fitted (predict --fit)"),
         (("predict", "good", "8x8.png", "text.png"), "text.png: expected a picture"),
         (("predict", "good", "nowhere.png"), "nowhere.png: expected a picture, got No such file"),
         (("predict", "good", "folder"), "folder: expected a picture, got a folder"),
@@ -313,3 +317,11 @@ def test_a_file_that_is_no_model_of_images_is_refused_by_name(
 )
 def test_what_does_not_fit_a_good_model_is_refused(arguments: tuple[str, ...], words: str, home: Path) -> None:
     assert words in refusal(home, 1, *arguments, "--plot", "a.png")
+
+
+def test_pictures_of_clothes_are_not_fitted_like_handwriting(home: Path) -> None:
+    write_files(home / "clothes", "fashion-mnist")
+    options = ("--dataset", "fashion-mnist", "--data-dir", "clothes")
+    succeed(home, "train", *SMALL, *options, "--output", "fashion")
+    text = refusal(home, 2, "predict", "fashion", "--fit", "8x8.png")
+    assert "--fit is for handwriting, and fashion was trained on fashion-mnist" in text

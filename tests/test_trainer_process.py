@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 
+import numpy as np
 from PIL import Image
 import pytest
 
@@ -103,7 +104,7 @@ def test_a_file_name_that_is_no_text_of_the_terminal_is_shown_in_escapes(
     name: bytes, encoding: str, model: Path, tmp_path: Path
 ) -> None:
     picture = os.fsencode(tmp_path) + b"/" + name
-    Image.new("L", (8, 8)).save(tmp_path / "plain.png")
+    Image.fromarray(np.diag(np.full(8, 255, np.uint8))).save(tmp_path / "plain.png")
     (tmp_path / "plain.png").rename(os.fsdecode(picture))
     line, variables = command(tmp_path, "predict", model, "--plot", tmp_path / "a.svg")
     variables["PYTHONIOENCODING"] = encoding

@@ -7,56 +7,108 @@ import warnings
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
+from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
+"""What is read of all that Pillow can; some of the rest it hands to other programs."""
 
-def read_image(path: str | os.PathLike[str], shape: Shape, *, white: int = 255, invert: bool = False) -> Array:
+MOST_PIXELS = 2**25
+"""How many pixels a picture may have that is fitted: unpacked, they take up to half a gibibyte."""
+
+
+def read_image(
+    path: str | os.PathLike[str], shape: Shape, *, white: int = 255, invert: bool = False, fit: Fit | None = None
+) -> Array:
     """Read a picture as grey levels from 0 (black) to `white`; `invert` turns dark strokes on light into light ones.
 
-    Transparent places count as black before they are inverted.
-    Shapes:   (height, width), which the file must have.
+    The picture is turned as its EXIF orientation says. Transparent places are ground: black, or with `invert` white.
+    Levels of more than 8 bits may go up to 255 or up to 65535, as the lightest of them tells; floats also up to 1. With
+    `fit` a drawing of any size is fitted as `fit_drawing` does it, for instance with `Fit(box=20)` for MNIST's shape.
+    Shapes:   (height, width), which the file must have unless it is fitted.
     Units:    grey levels, 0 to `white`.
-    Raises:   DataError where the file is missing, no picture, or of another size; MissingDependencyError without
-              Pillow.
+    Raises:   DataError where the file is missing, no picture or several, of another size, or its levels can't be told;
+              with `fit`, for strokes that are darker than their ground; MissingDependencyError without Pillow.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError as error:
-        remedy = "pip install 'fnmlp[examples]'"
-        raise MissingDependencyError.of("read_image", "Pillow", error, remedy) from error
-    name = os.fspath(path)
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
-        raise DataError(name, "a picture", "a folder, pipe or device", "give a PNG file")
-    try:
-        with warnings.catch_warnings():
-            # A huge picture has the wrong size, which is an error of its own; it is not unpacked.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if (image.height, image.width) != shape:
-                    expected = " x ".join(map(str, shape)) + " pixels"
-                    raise DataError(name, expected, f"{image.height} x {image.width}", "resize the picture")
-                image.verify()  # the check sums, which reading leaves out; it needs the file to be opened again
-            with Image.open(path) as image:
-                grey = _grey(image)
-    except UnidentifiedImageError as error:
-        raise DataError(name, "a picture", "a file of another kind", "give a PNG file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        got = getattr(error, "strerror", None) or f"one that can't be read ({error})"
-        raise DataError(name, "a picture", got, "check the path and the file") from error
+    name = os.fsdecode(path)
+    grey = _read(name, shape if fit is None else None, "white" if invert else "black")
     levels = (255 - grey) if invert else grey
+    if fit is not None:
+        try:
+            levels = fit_drawing(levels, shape, fit)
+        except DataError as error:
+            remedy = "leave out invert (--invert)" if invert else "pass invert=True (--invert)"
+            raise DataError(name, error.expected, error.got, remedy) from error
     return read_only(np.rint(levels * (white / 255)).astype(np.uint8))
 
 
-def _grey(image: "Image") -> Array:
-    """Return the grey levels of any kind of picture, 0 to 255, on black ground."""
+def _read(name: str, shape: Shape | None, ground: str) -> Array:
+    """Return the grey levels of a picture file, 0 to 255, of the shape that it must have, if any."""
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError as error:
+        remedy = "pip install 'fnmlp[examples]'"
+        raise MissingDependencyError.of("read_image", "Pillow", error, remedy) from error
+    if os.path.exists(name) and not os.path.isfile(name):  # a pipe would be waited for
+        raise DataError(name, "a picture", "a folder, pipe or device", "give a PNG file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damaged notes on the camera
+            with Image.open(name, formats=FORMATS) as image:
+                # Before anything is unpacked; a picture that lies on its side is turned later.
+                size = (image.height, image.width)
+                _check_size(name, size[::-1] if size[::-1] == shape else size, shape)
+                image.verify()  # the check sums, which reading leaves out; it needs the file to be opened again
+            with Image.open(name, formats=FORMATS) as image:
+                _check_single(name, image)
+                grey = _grey(name, ImageOps.exif_transpose(image), ground)
+    except UnidentifiedImageError as error:
+        raise DataError(name, "a picture", "a file of another kind", f"give one of {', '.join(FORMATS)}") from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow raises whatever a damaged file leads to, such as KeyError and struct.error
+        got = getattr(error, "strerror", None) or f"one that can't be read ({error or type(error).__name__})"
+        raise DataError(name, "a picture", got, "check the path and the file") from error
+    _check_size(name, grey.shape, shape)
+    return grey
+
+
+def _check_size(name: str, size: Shape, shape: Shape | None) -> None:
+    got = " x ".join(map(str, size))
+    if shape is None and size[0] * size[1] > MOST_PIXELS:
+        raise DataError(name, f"at most {MOST_PIXELS} pixels", got, "resize the picture")
+    if shape is not None and size != shape:
+        remedy = "resize the picture, or let a drawing be fitted (predict --fit)"
+        raise DataError(name, " x ".join(map(str, shape)) + " pixels", got, remedy)
+
+
+def _check_single(name: str, image: "Image") -> None:
+    """Refuse animations and files of several pages; a photo (MPO) may carry small copies of itself."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise DataError(name, "one picture", f"{frames} frames or pages", "save the one that is meant by itself")
+
+
+def _grey(name: str, image: "Image", ground: str) -> Array:
+    """Return the grey levels of any kind of picture, 0 to 255, on a ground of black or white."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip rather than scale
-        return np.clip(np.asarray(image) / 257, 0, 255)
-    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them rather than scale
+        values = np.asarray(image)
+        clear = image.info.get("transparency")
+        return np.where(values == clear, 255.0 * (ground == "white"), _scaled(name, values))
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, ground), image.convert("RGBA"))
     return np.asarray(opaque.convert("L"))
+
+
+def _scaled(name: str, values: Array) -> Array:
+    """Bring levels of more than 8 bits to 0 to 255; what full white is, their kind and the lightest of them tell."""
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= 65535:  # neither is NaN
+        expected = "levels from 0 to 1, 255 or 65535"
+        raise DataError(name, expected, f"{low:g} to {high:g}", "save the picture with 8 bits a pixel")
+    white = 1 if values.dtype.kind == "f" and high <= 1 else 255 if high <= 255 else 65535
+    return values * (255 / white)
