@@ -26,6 +26,7 @@ from fnmlp.data import (
     write_idx,
 )
 from fnmlp.data.cache import sha256_of_idx
+from fnmlp.data.folders import FOLDER_VARIABLE
 from fnmlp.data.sources import MNIST_SHA256, SOURCES
 from fnmlp.errors import DataError, DataNotFoundError, OptionError, one_line
 from tests.optional import optional
@@ -62,13 +63,13 @@ def mark_of(dataset: Dataset) -> int:
     return int(dataset.train.inputs[0, 0, 0])
 
 
-def loaders() -> dict[str, Callable[[Path | None], Dataset]]:
-    plain = {"mnist": partial(mnist, mirrors=()), "fashion-mnist": fashion_mnist, "kmnist": kmnist, "qmnist": qmnist}
-    splits = {name: partial(emnist, name.removeprefix("emnist-")) for name in SOURCES if name not in plain}
-    return plain | splits
-
-
-LOADERS = loaders()
+LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
+    "mnist": partial(mnist, mirrors=()),
+    "fashion-mnist": fashion_mnist,
+    "kmnist": kmnist,
+    "qmnist": qmnist,
+    **{name: partial(emnist, name.removeprefix("emnist-")) for name in SOURCES if name.startswith("emnist-")},
+}
 
 
 def write_files(
@@ -102,7 +103,7 @@ def refusal(folder: Path) -> str:
 def _nothing_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Give each test a cache and a Debian folder of its own, and no data folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(datasets.FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
 
 
@@ -150,7 +151,7 @@ def test_the_places_come_one_before_the_other(name: str, tmp_path: Path, monkeyp
     known_as(monkeypatch, made_up(4))
     for mark in reversed(range(len(places))):
         write_set(places[mark], made_up(mark))
-        monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(variables[mark]))
+        monkeypatch.setenv(FOLDER_VARIABLE, str(variables[mark]))
         assert mark_of(load_set(name, arguments[mark])) == mark
 
 
@@ -168,11 +169,11 @@ def test_a_named_folder_without_the_data_set_is_refused_though_other_places_have
     for entry in ("b.csv", "a.npz", "e.txt", "d.txt", "c.txt"):
         (tmp_path / "given" / entry).touch()
     folder = tmp_path / "given"
-    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(folder if by_variable else tmp_path / "variable"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder if by_variable else tmp_path / "variable"))
     with pytest.raises(DataError) as caught:
         load_set(name, None if by_variable else folder)
     assert not isinstance(caught.value, DataNotFoundError)
-    where = f"{datasets.FOLDER_VARIABLE}={folder}" if by_variable else str(folder)
+    where = f"{FOLDER_VARIABLE}={folder}" if by_variable else str(folder)
     text = one_line(caught.value)
     assert text.startswith(f"{where}: expected {name}'s files, such as train-images-idx3-ubyte.gz, there or in {name}/")
     assert "got a.npz, b.csv, c.txt, d.txt and 1 more; correct" in text
@@ -198,7 +199,7 @@ def test_a_variable_that_is_empty_counts_as_unset(
     value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if value is not None:
-        monkeypatch.setenv(datasets.FOLDER_VARIABLE, value)
+        monkeypatch.setenv(FOLDER_VARIABLE, value)
     monkeypatch.chdir(tmp_path)
     write_set(tmp_path / "mnist", made_up(1))  # an empty name must not mean the folder where one stands
     assert data_sets_in() == ()
@@ -213,7 +214,7 @@ def test_what_is_nowhere_is_named_with_every_place_and_the_remedy(name: str, tmp
     text = str(caught.value)
     for place in (f"cache/fnmlp/{name}", *(["debian"] if name == "fashion-mnist" else [])):
         assert str(tmp_path / place) in text
-    assert f"--data-dir DIR or set {datasets.FOLDER_VARIABLE}=DIR" in text
+    assert f"--data-dir DIR or set {FOLDER_VARIABLE}=DIR" in text
     assert ("dataset-fashion-mnist" in text) == (name == "fashion-mnist")
     assert not (tmp_path / "cache").exists()
 
@@ -231,7 +232,7 @@ def test_every_usual_folder_is_known_wherever_it_is_named(
 ) -> None:
     write_files(tmp_path / "data" / folder, name, mark=6)
     if by_variable:
-        monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "data"))
+        monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "data"))
     dataset = LOADERS[name](None if by_variable else tmp_path / "data")
     assert (dataset.name, dataset.classes, mark_of(dataset)) == (name, SOURCES[name].classes, 6)
     assert dataset.train.targets.tolist() == dataset.test.targets.tolist() == [0, 1, 2]
@@ -328,7 +329,7 @@ def test_a_data_dir_that_is_no_folder_is_refused_before_any_other_is_looked_at(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     write_set(tmp_path / "variable" / "mnist", made_up())
-    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "variable"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "variable"))
     assert words in refusal(tmp_path / name)
 
 
@@ -450,7 +451,7 @@ def test_the_cache_is_not_looked_at_where_an_earlier_place_has_the_data(
     (tmp_path / "cache" / "fnmlp").write_text("no folder")
     write_set(tmp_path / "elsewhere" / "mnist", made_up(1))
     (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
-    monkeypatch.setenv(datasets.FOLDER_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "data"))
     assert mark_of(mnist(mirrors=())) == 1
 
 

@@ -16,9 +16,10 @@ import threading
 import numpy as np
 import pytest
 
-from fnmlp.data import datasets, mnist, read_idx
 from fnmlp.data import download as module
+from fnmlp.data import mnist, read_idx
 from fnmlp.data.download import download
+from fnmlp.data.folders import FOLDER_VARIABLE
 from fnmlp.data.idx import encode_header
 from fnmlp.errors import DataError, DataNotFoundError, one_line
 from tests.test_datasets import PARTS, digests_of, known_as, made_up, mark_of, write_set
@@ -80,7 +81,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Name an empty cache of this test alone, and forget proxies."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.delenv(datasets.FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     return tmp_path / "fnmlp" / "mnist"
 
 

@@ -1,5 +1,7 @@
 """Claims about drawings of any size as images of a data set: nothing but their shape counts."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -12,14 +14,14 @@ from fnmlp.errors import DataError, OptionError, ShapeError
 DIGITS = digits().test.inputs[:50].astype(np.float64) * (255 / 16)
 
 
-def framed(image: NDArray[np.float64], height: int, width: int, row: int, column: int) -> NDArray[np.float64]:
+def framed(image: NDArray[Any], height: int, width: int, row: int, column: int) -> NDArray[Any]:
     """Put an image on a larger dark ground."""
     canvas = np.zeros((height, width))
     canvas[row : row + image.shape[0], column : column + image.shape[1]] = image
     return canvas
 
 
-def like_mnist(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def like_mnist(image: NDArray[Any]) -> NDArray[Any]:
     """Make an image in MNIST's form of a digit."""
     return fit_drawing(image, (28, 28), Fit(box=20))
 
@@ -106,8 +108,6 @@ def test_nothing_drawn_is_a_dark_image(level: int) -> None:
         (np.zeros((50, 40)), 29, OptionError, "1 to 28 pixels, got 29"),
     ],
 )
-def test_what_can_not_be_fitted_is_refused(
-    levels: NDArray[np.float64], box: int, kind: type[Exception], words: str
-) -> None:
+def test_what_can_not_be_fitted_is_refused(levels: NDArray[Any], box: int, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         fit_drawing(levels, (28, 28), Fit(box=box))

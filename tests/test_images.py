@@ -292,7 +292,8 @@ def test_a_drawing_of_any_size_is_fitted(invert: bool, tmp_path: Path) -> None:
     path = save(tmp_path, 255 - picture if invert else picture)
     grey = read_image(path, (28, 28), invert=invert, fit=Fit(box=20), white=16)
     assert np.array_equal(grey, np.rint(fit_drawing(picture, (28, 28), Fit(box=20)) * (16 / 255)))
-    assert (grey.dtype, grey.flags.writeable) == (np.uint8, False)
+    assert grey.dtype == np.uint8
+    assert not grey.flags.writeable
 
 
 @pytest.mark.parametrize(("invert", "remedy"), [(False, "pass invert=True"), (True, "leave out invert")])

@@ -18,7 +18,8 @@ from PIL import Image
 import pytest
 
 import fnmlp as fn
-from fnmlp.data import Fit, datasets, digits, fit_drawing
+from fnmlp.data import Fit, digits, fit_drawing
+from fnmlp.data.folders import FOLDER_VARIABLE
 from image_models import doubt
 from tests.test_datasets import made_up, write_files, write_set
 
@@ -46,7 +47,7 @@ def environment(home: Path) -> dict[str, str]:
     folders = {
         "XDG_CACHE_HOME": home / "cache",
         "MPLCONFIGDIR": home / "cache",
-        datasets.FOLDER_VARIABLE: data if os.path.lexists(data) else "",
+        FOLDER_VARIABLE: data if os.path.lexists(data) else "",
     }
     proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), CLOSED)
     unset = dict.fromkeys(("NO_PROXY", "no_proxy", "PYTHONUNBUFFERED"), "")

@@ -74,8 +74,9 @@ def _averages(old: int, new: int) -> Array:
     edges = np.linspace(0, old, new + 1)
     starts, ends = edges[:-1, None], edges[1:, None]
     pixels = np.arange(old)
-    covered = np.minimum(pixels + 1, ends) - np.maximum(pixels, starts)
-    return np.maximum(covered, 0) / (ends - starts)
+    covered: Array = np.minimum(pixels + 1, ends) - np.maximum(pixels, starts)
+    shares: Array = np.maximum(covered, 0) / (ends - starts)
+    return shares
 
 
 def _first(masses: Array, size: int, beyond: float) -> int:
