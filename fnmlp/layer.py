@@ -75,7 +75,7 @@ def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str
     return f"{name}({', '.join(words)})"
 
 
-def spell(value: object) -> str:
+def spell(value: Any) -> str:
     """Write one argument of a construction: a literal, a layer, or a function bound to its options.
 
     Numbers and arrays of other libraries are written as Python's own.

@@ -46,14 +46,17 @@ def _to_float(value: Any) -> float:
     """Return NaN for what is no number, or none that a float can hold."""
     if type(value) is float:
         return value
-    is_complex = isinstance(value, Complex) and not isinstance(value, Real)
     is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
-    if is_complex or not is_number or bool(getattr(value, "ndim", 0)):
+    if _is_complex(value) or not is_number or bool(getattr(value, "ndim", 0)):
         return nan
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return nan
+
+
+def _is_complex(value: object) -> bool:
+    return isinstance(value, Complex) and not isinstance(value, Real)
 
 
 def shown(value: object) -> str:
