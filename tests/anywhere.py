@@ -104,11 +104,13 @@ def environment(folder: Path, python: str, requirements: list[str]) -> tuple[Pat
     made = folder / "bin" / "python"
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
     install = [made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*install, *requirements], check=False).returncode == 0:
-        return made, ""
-    without = [requirement for requirement in requirements if not requirement.startswith("torch")]
-    subprocess.run([*install, *without], check=True)
-    return made, ", without torch"
+    lacks = ""
+    if subprocess.run([*install, *requirements], check=False).returncode:
+        without = [requirement for requirement in requirements if not requirement.startswith("torch")]
+        subprocess.run([*install, *without], check=True)
+        lacks = ", without torch"
+    subprocess.run([*install, "--no-deps", "--editable", ROOT], check=True)
+    return made, lacks
 
 
 def other_pythons() -> Iterator[str]:
