@@ -189,6 +189,17 @@ def test_outputs_that_overflow_are_drawn_smaller() -> None:
     check_loss(poisson, (3,), draw_target=counts)
 
 
+def test_a_layer_that_has_no_finite_output_is_taken_as_it_is() -> None:
+    with pytest.raises(LawBrokenError, match=r"rows do not mix|derivative of apply"):
+        check_layer(layer(lambda x: x * np.nan, lambda x: x * 0), (3,), laws=UNPICKLED)
+    check_layer(fn.elementwise(np.expm1, np.exp, name="expm1()"), (3,), draw=away_from_zero_by_little, seed=1)
+
+
+def away_from_zero_by_little(key: fn.Key, shape: fn.Shape) -> fn.Array:
+    drawn: fn.Array = away_from_zero(key, shape) % 8
+    return drawn
+
+
 def poisson(y: fn.Array, target: fn.Array) -> Any:
     fn.mse(y, target)  # refuses what does not fit
     return (np.exp(y) - target * y).sum(), np.exp(y) - target

@@ -10,6 +10,9 @@ from fnmlp.testing.cases import LayerCase
 from fnmlp.testing.numeric import EPSILON, STEP, normal
 from fnmlp.testing.report import DifferenceFound, law
 
+CLOSE = 1e-12
+"""How far from a kink, as a share of it, its neighbours are that no subtraction rounds to it."""
+
 NEAR = 1e-3
 """How far from a kink, as a share of it, its sides are looked at too."""
 
@@ -27,16 +30,14 @@ Slope = Callable[[Array], Array]
 
 
 def points(kink: float) -> tuple[float, ...]:
-    """Return a kink, the numbers next to it, and two that are a little further off.
+    """Return a kink, the numbers next to it, two that a difference still tells from it, and two further off.
 
     >>> points(0.0)
-    (0.0, -0.0, 5e-324, -5e-324, 0.001, -0.001)
-    >>> points(3.0)
-    (3.0, 3.0000000000000004, 2.9999999999999996, 3.003, 2.997)
+    (0.0, -0.0, 5e-324, -5e-324, 1e-12, -1e-12, 0.001, -0.001)
     """
-    off = NEAR * (abs(kink) or 1.0)
+    close, off = (share * (abs(kink) or 1.0) for share in (CLOSE, NEAR))
     beside = (float(np.nextafter(kink, np.inf)), float(np.nextafter(kink, -np.inf)))
-    return (kink, *((-0.0,) if kink == 0 else ()), *beside, kink + off, kink - off)
+    return (kink, *((-0.0,) if kink == 0 else ()), *beside, kink + close, kink - close, kink + off, kink - off)
 
 
 @law("layer")

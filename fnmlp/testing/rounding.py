@@ -47,8 +47,6 @@ def smallest(dtype: Any, scale: float) -> float:
 
 def row_maxima(x: Array) -> Array:
     """Return the largest size in each row, in a shape that broadcasts against the rows."""
-    if x.ndim == 0:
-        return np.abs(x)
     maxima: Array = np.abs(x).reshape(len(x), -1).max(axis=1, initial=0.0).reshape(-1, *(1,) * (x.ndim - 1))
     return maxima
 
