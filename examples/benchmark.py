@@ -8,6 +8,8 @@ import sys
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from imports import import_failure
+
 try:
     from attrs import evolve
     import click
@@ -30,8 +32,8 @@ try:
     import fnmlp as fn
     from fnmlp.files import write_whole
     from image_models import DATASETS, pick_dataset
-except ImportError as missing:
-    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[benchmark]'")
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
 
 INSTALL = "pip install -e '.[benchmark]'"
 SECTIONS: Mapping[str, Callable[[Plan], Iterator[Measured]]] = {

@@ -1,8 +1,9 @@
 """What the command-line examples share: options that name files, and errors that take one line."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from io import TextIOWrapper
 import os
 from pathlib import Path
@@ -11,10 +12,22 @@ import sys
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 import numpy as np
 
 import fnmlp as fn
 from fnmlp.files import followed, permissions_of
+from imports import import_failure
+
+DATA_BEGINS = b"\x1f\x8b", b"\x00\x00\x08"
+"""How files of data begin: gzip's, and IDX's of bytes."""
+BACKENDS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}
+"""Which part of matplotlib writes a picture."""
+
+
+def is_typed(context: click.Context, name: str) -> bool:
+    """Tell whether an option was given."""
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:  # noqa: ARG001
@@ -30,16 +43,41 @@ def new_file(context: click.Context, option: click.Parameter, path: Path | None)
         if path.exists() and not path.is_file():
             raise click.BadParameter(f"{path} is not a regular file; choose another name")
         permissions_of(path)
+        with suppress(PermissionError), suppress(FileNotFoundError), path.open("rb") as file:
+            if file.read(3).startswith(DATA_BEGINS):
+                raise click.BadParameter(f"{path} holds data (gzip or IDX); choose another name")
     except OSError as error:  # such as a name that is too long
         raise click.BadParameter(f"{path}: {error.strerror}; choose another name") from error
     return path
 
 
 def new_picture(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a picture whose ending names no format, as well."""
-    if path is not None and path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise click.BadParameter(f"{path} must end in .png, .pdf or .svg")
+    """Refuse a picture whose ending names no format, as well, and one that no library is there to draw."""
+    if path is not None:
+        if path.suffix.lower() not in BACKENDS:
+            raise click.BadParameter(f"{path} must end in .png, .pdf or .svg")
+        try:
+            import_module(f"matplotlib.backends.backend_{BACKENDS[path.suffix.lower()]}")
+        except Exception as error:  # a broken library may raise anything
+            raise click.UsageError(f"--plot needs matplotlib: {import_failure(error)}") from error
     return new_file(context, option, path)
+
+
+def is_one_file(path: Path, other: Path) -> bool:
+    """Tell whether two names are of one file, through links or not, be it there or not."""
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    with suppress(OSError):
+        return path.samefile(other)
+    return False
+
+
+def check_distinct(written: Sequence[tuple[str, Path]], read: Sequence[tuple[str, Path]] = ()) -> None:
+    """Refuse options that name one file, each with its name: what is written there last would be all that is left."""
+    for place, (option, path) in enumerate(written, start=1):
+        for other, second in [*written[place:], *read]:
+            if is_one_file(path, second):
+                raise click.UsageError(f"{option} and {other} name the same file, {path}; choose another for one")
 
 
 FILE = click.Path(path_type=Path)

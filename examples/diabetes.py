@@ -7,6 +7,8 @@ from pathlib import Path
 import sys
 from typing import Any, TypeAlias
 
+from imports import import_failure
+
 try:
     import click
     from matplotlib.figure import Figure
@@ -16,8 +18,8 @@ try:
     from command_line import FILE, new_file, option, plot_option, run
     import fnmlp as fn
     from fnmlp.plots import save_figure
-except ImportError as missing:
-    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
 
 Predict: TypeAlias = Callable[[fn.Array], fn.Array]
 BATCH, PATIENCE, EPOCHS = 32, 10, 1000

@@ -1,6 +1,6 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from itertools import takewhile
@@ -8,19 +8,32 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from imports import import_failure
+
 try:
     from attrs import evolve, fields
     import click
-    from click.core import ParameterSource
     import numpy as np
 
-    from command_line import FILE, data_dir_option, fail, new_file, option, plot_option, run, signals_noted
+    from command_line import (
+        FILE,
+        check_distinct,
+        data_dir_option,
+        fail,
+        is_typed,
+        new_file,
+        option,
+        plot_option,
+        run,
+        signals_noted,
+    )
     import fnmlp as fn
     from fnmlp import plots
+    from fnmlp.data import Dataset
     from fnmlp.labels import largest
-    from fnmlp.recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, Recipe
     from fnmlp.saving import is_there
     from image_models import DATASETS, load, loss_of_probabilities, model_parts, pick_dataset, with_validation
+    from recipe_options import KINDS, RecipeCommand, recipe_for, recipe_options, with_fields
     from run_checkpoints import (
         best_kept,
         best_so_far,
@@ -29,15 +42,14 @@ try:
         digest_of,
         identity_of,
         origin_of,
-        resumed,
         saved_parts,
+        taken_up,
     )
+    from run_files import check_settings
     from run_replay import replayed, report, steps_in_all
-    from training_run import Settings, beginning, follow, members_of, model_of, training
-except ImportError as missing:
-    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
-
-LAB = RECIPES["lab"]
+    from training_run import Member, Progress, Settings, beginning, follow, members_of, model_of, training
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
 
 
 @click.group(no_args_is_help=False, context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
@@ -46,34 +58,8 @@ def cli() -> None:
     """Train, evaluate and use a multilayer perceptron on images, with pure functions on NumPy."""
 
 
-@cli.command()
-@option(
-    "--recipe", type=click.Choice([*RECIPES]), default="lab", help="A set of choices for the options down to --dtype."
-)
-@option(
-    "--hidden", type=click.IntRange(1, 2**31 - 1), multiple=True, default=LAB.hidden, help="Units of a hidden layer."
-)
-@option("--pieces", type=click.IntRange(1), default=LAB.pieces, help="Linear maps a unit: maxout; 1 for ReLU.")
-@option("--epochs", type=click.IntRange(1), default=LAB.epochs, help="Passes over the training images.")
-@option("--batch-size", type=click.IntRange(1), default=LAB.batch_size, help="Images a step.")
-@option("--rate", type=float, default=LAB.rate, help="Learning rate at its highest, above 0.")
-@option("--loss", type=click.Choice(LOSSES), default=LAB.loss, help="Loss between outputs and labels.")
-@option("--label-smoothing", type=float, default=LAB.label_smoothing, help="For cross-entropy.")
-@option("--optimizer", type=click.Choice(OPTIMIZERS), default=LAB.optimizer, help="What takes the steps.")
-@option("--momentum", type=float, default=LAB.momentum, help="Of sgd and nesterov.")
-@option("--weight-decay", type=float, default=LAB.weight_decay, help="Of adamw, as a share of the rate.")
-@option("--schedule", type=click.Choice(SCHEDULES), default=LAB.schedule, help="How the rate falls to 0.")
-@option("--warm-up", type=float, default=LAB.warm_up, help="Share of the steps in which the rate climbs.")
-@option("--dropout", type=float, nargs=2, default=LAB.dropout, help="Shares dropped of input and hidden layers.")
-@option("--mean", type=float, default=LAB.mean, help="Subtracted from the pixels in [0, 1].")
-@option(
-    "--pixels", type=click.Choice(["unit", "raw"]), default=LAB.pixels, help="In [0, 1], or raw (for --rate 0.001)."
-)
-@option("--dtype", type=click.Choice(["float32", "float64"]), default=LAB.dtype, help="Of all arithmetic.")
-@option("--warp", type=float, default=LAB.warp, help="How strongly training images are warped; 1 for handwriting.")
-@click.option("--mirror", is_flag=True, help="Exchange left and right in half of the training images.")
-@option("--average", type=float, default=LAB.average, help="Decay of a mean of the parameters over the steps.")
-@option("--members", type=click.IntRange(1), default=LAB.members, help="Networks, whose probabilities are averaged.")
+@cli.command(cls=RecipeCommand)
+@recipe_options
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")
 @option(
     "--dataset",
@@ -94,6 +80,7 @@ def cli() -> None:
 @option("--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between two; 0 for none.")
 @option("--checkpoint-keep", type=click.IntRange(1), default=1, help="Files kept: FILE, FILE.1 and so on, older ones.")
 @click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there.")
+@click.option("--overwrite", is_flag=True, help="Begin a new run, though --checkpoint is there.")
 @click.option("--best", type=FILE, callback=new_file, help="Save the model of the best epoch by --validation.")
 @click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
 @click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file.")
@@ -103,42 +90,22 @@ def cli() -> None:
 def train(context: click.Context, /, **options: Any) -> None:
     """Train a model.
 
-    The defaults are the university lab's network and loop: 784-512-10, ReLU, softmax, mean squared error, SGD
-    with batches of 64, 15 epochs. Its own pixels and rate are --pixels raw --rate 0.001. The other recipes look at
-    the test set once, after the last epoch.
+    The data set chooses the recipe, unless you do. `lab`, the one for MNIST, is a university lab's network and loop:
+    784-512-10, ReLU, softmax, mean squared error, SGD with batches of 64, 15 epochs. The lab's own pixels and rate are
+    --pixels raw --rate 0.001. The other recipes look at the test set once, after the last epoch.
     """
-    recipe = chosen(context, options)
     settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
-    check_saved(context, settings)
-    if settings.best and (settings.no_eval or not settings.validation):
-        raise click.UsageError("--best needs --validation: the test set is not there to choose by")
+    check_settings(context, settings)
     say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
-    say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
+    named = recipe_for(data.name, settings.recipe)
+    settings = evolve(settings, recipe=named)
+    recipe = with_fields(named, {name: options[name] for name in KINDS if is_typed(context, name)})
     members = members_of(recipe, data, settings.seed)
-    say(f"model: {members[0].model}" + (f", {len(members)} times" if len(members) > 1 else ""))
-    progress = beginning(members)
-    identity = identity_of(recipe, data, settings) if settings.checkpoint else {}
-    if settings.checkpoint and settings.resume and is_there(settings.checkpoint):
-        saved = fn.load(settings.checkpoint)
-        check_run(saved, identity)
-        progress = resumed(saved, members)
-        say(f"resumed from {settings.checkpoint}: epoch {len(progress.history) + 1}, step {progress.state.step}")
-        if changes := changes_since(saved):
-            say(f"the last bits may differ from those of an uninterrupted run: {changes}")
-    progresses = training(members, data.test, settings, progress)
-    if settings.best:
-        best = best_so_far(settings.best, settings, progress)
-        progresses = best_kept(progresses, members, data, settings, settings.best, best)
-    if settings.checkpoint:
-        progresses = fn.checkpoints(
-            progresses,
-            settings.checkpoint,
-            steps=settings.checkpoint_every,
-            seconds=settings.checkpoint_seconds,
-            keep=settings.checkpoint_keep,
-            parts=partial(saved_parts, identity, members[0].model),
-        )
+    say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
+    say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
+    say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
+    progress, progresses = started(members, data, settings, say)
     with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
         for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
             pass
@@ -154,26 +121,31 @@ def train(context: click.Context, /, **options: Any) -> None:
         say(f"curves drawn to {settings.plot}")
 
 
-def chosen(context: click.Context, options: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that was named, with the options that were typed beside it."""
-    typed = {
-        field.name: options[field.name]
-        for field in fields(Recipe)
-        if field.name in options and is_typed(context, field.name)
-    }
-    return evolve(RECIPES[options["recipe"]], **typed)
-
-
-def is_typed(context: click.Context, name: str) -> bool:
-    """Tell whether an option was given."""
-    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
-
-
-def check_saved(context: click.Context, settings: Settings) -> None:
-    """Refuse options that say how a run is saved, or where it goes on, of a run that is not saved."""
-    for name in ("resume", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep"):
-        if is_typed(context, name) and not settings.checkpoint:
-            raise click.UsageError(f"--{name.replace('_', '-')} needs --checkpoint FILE: nothing is saved without it")
+def started(
+    members: Sequence[Member], data: Dataset, settings: Settings, say: Callable[[str], None]
+) -> tuple[Progress, Generator[Progress, None, None]]:
+    """Return where a run begins or goes on, and all that comes after it, saved as the settings say."""
+    recipe, progress, path = members[0].recipe, beginning(members), settings.checkpoint
+    identity = identity_of(recipe, data, settings) if path else {}
+    if path and settings.resume and is_there(path):
+        progress, changes = taken_up(path, recipe, data, settings, identity)
+        say(f"resumed from {path}: epoch {len(progress.history) + 1}, step {progress.state.step}")
+        if changes:
+            say(f"the last bits may differ from those of an uninterrupted run: {changes}")
+    progresses = training(members, data.test, settings, progress)
+    if settings.best:
+        best = best_so_far(settings.best, settings, progress)
+        progresses = best_kept(progresses, members, data, settings, settings.best, best)
+    if path:
+        progresses = fn.checkpoints(
+            progresses,
+            path,
+            steps=settings.checkpoint_every,
+            seconds=settings.checkpoint_seconds,
+            keep=settings.checkpoint_keep,
+            parts=partial(saved_parts, identity, members[0].model),
+        )
+    return progress, progresses
 
 
 @cli.command()
@@ -211,6 +183,7 @@ def evaluate(model: Path, dataset: str | None, data_dir: Path | None, plot: Path
 
     Prints loss, accuracy and the confusion matrix: true classes down, predicted ones across.
     """
+    check_distinct([("--plot", plot)] if plot else [], [("MODEL", model)])
     known = load(model)
     test = known.test_set(dataset, data_dir)
     outputs = fn.predict(known.saved.model, known.saved.params, test.inputs)
@@ -258,6 +231,7 @@ def predict(
         raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
     if not index and data_dir:
         raise click.UsageError("--data-dir needs --index N: no data set is read without it")
+    check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), *(("IMAGES", path) for path in images)])
     known = load(model)
     pixels = [known.read(path, invert=invert, fit=fit) for path in images]
     names = [str(path) for path in images]

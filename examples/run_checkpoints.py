@@ -6,9 +6,10 @@ from contextlib import suppress
 import json
 import math
 from pathlib import Path
+import re
 from typing import Any
 
-from attrs import asdict, fields, frozen
+from attrs import asdict, evolve, fields, frozen
 
 import fnmlp as fn
 from fnmlp.data import Dataset
@@ -24,6 +25,7 @@ from training_run import (
     accuracies,
     first_state,
     learned,
+    members_of,
     model_of,
 )
 
@@ -79,6 +81,41 @@ def resumed(saved: fn.Checkpoint, members: Sequence[Member]) -> Progress:
     form = (like, 0.0, (learned(members[0], like),) * done)
     state, total, finished = fn.restore(saved, form)
     return Progress(state, total, finished, history)
+
+
+def taken_up(
+    path: Path, recipe: Recipe, data: Dataset, settings: Settings, identity: Mapping[str, str]
+) -> tuple[Progress, str]:
+    """Return the progress of the run that a file was saved of, and what has changed since, in words.
+
+    Where its rate is the same at every step, a run may go on for more epochs than it was begun with.
+    """
+    saved = fn.load(path)
+    found = saved.description.get("epochs", "")
+    begun = evolve(recipe, epochs=int(found)) if re.fullmatch(r"[1-9]\d{0,8}", found) else recipe
+    check_run(saved, {**identity, "epochs": repr(begun.epochs)})
+    progress = resumed(saved, members_of(begun, data, settings.seed))
+    return longer(path, progress, begun, recipe, settings), changes_since(saved)
+
+
+def longer(path: Path, progress: Progress, begun: Recipe, recipe: Recipe, settings: Settings) -> Progress:
+    """Return the progress of a run as one of more epochs would have it at the same step."""
+    if recipe.epochs == begun.epochs:
+        return progress
+    expected, got = f"--epochs {begun.epochs}, with which the run was begun", f"--epochs {recipe.epochs}"
+    if recipe.epochs < begun.epochs:
+        raise fn.CheckpointError(str(path), f"{expected}, or more", got, "begin another run of fewer epochs")
+    if recipe.schedule != "constant" or recipe.warm_up:
+        remedy = "the rate of each step depends on the number of all steps, so begin another run"
+        raise fn.CheckpointError(str(path), expected, got, remedy)
+    if progress.finished and recipe.members > 1:
+        remedy = "of several networks only the last one can go on, so begin another run"
+        raise fn.CheckpointError(str(path), expected, got, remedy)
+    history = progress.history
+    if progress.finished and not settings.each_epoch:  # the test set is looked at after the new last epoch
+        unseen = {f"{settings.judge}_loss": None, f"{settings.judge}_accuracy": None}
+        history = (*history[:-1], history[-1] | unseen)
+    return evolve(progress, finished=(), history=history)
 
 
 def changes_since(saved: fn.Checkpoint) -> str:

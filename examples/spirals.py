@@ -7,6 +7,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from imports import import_failure
+
 try:
     import click
     import numpy as np
@@ -14,8 +16,8 @@ try:
     from command_line import option, plot_option, run
     import fnmlp as fn
     from fnmlp import plots
-except ImportError as missing:
-    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
 
 TURNS, INNERMOST, OUTERMOST = 3, 0.5, 6.5
 BATCH = 32

@@ -4,7 +4,7 @@ Layers, losses and optimisers are values that can be pickled, so that any proces
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -15,29 +15,29 @@ import os
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, signal
 import sys
-from typing import Any, get_args, get_origin
+from typing import Any
+
+from imports import import_failure
 
 try:
-    from attrs import evolve, fields
     import click
     import numpy as np
 
     from command_line import data_dir_option, option, run
     import fnmlp as fn
-    from fnmlp.options import count
-    from fnmlp.recipes import RECIPES, Recipe
+    from fnmlp.recipes import Recipe
     from image_models import DATASETS, with_validation
+    from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
     from training_run import Member, Settings, beginning, members_of, training
-except ImportError as missing:
-    sys.exit(f"error: {missing.name} is not installed; run: pip install -e '.[examples]'")
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
 
-KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
 QUIETLY = Settings("", 0, "", None, validation=0.0, no_eval=False, quiet=True)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, list[Any]]:  # noqa: ARG001
-    """Read what is varied, such as `rate=0.5,1.0`."""
+    """Read what is varied, such as `rate=0.5,1.0`; the parts of a tuple are joined by x, as in `hidden=64x32`."""
     axes: dict[str, list[Any]] = {}
     for text in texts:
         name, _, values = text.partition("=")
@@ -45,30 +45,21 @@ def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[s
             raise click.BadParameter(f"{name!r} is no field of a recipe; choose from {', '.join(KINDS)}")
         if name in axes:
             raise click.BadParameter(f"{name} is given twice; join its values, as in {name}=A,B")
-        axes[name] = [read_value(name, value) for value in values.split(",")]
+        try:
+            axes[name] = [read_field(name, value, separator="x") for value in values.split(",")]
+        except ValueError as error:
+            raise click.BadParameter(f"{name}: {error}") from error
     return axes
 
 
-def read_value(name: str, text: str) -> Any:
-    """Read one value of a field of a recipe; the parts of a tuple are joined by x, as in `hidden=64x32`."""
-    several = get_origin(KINDS[name]) is tuple
-    kinds = get_args(KINDS[name]) if several else (KINDS[name],)
-    try:
-        parts = tuple(kinds[0](part) for part in (text.split("x") if several else [text]))
-    except ValueError:
-        parts = ()
-    if not parts or (len(parts) != len(kinds) and Ellipsis not in kinds):
-        example = spelled(Recipe(), name)
-        raise click.BadParameter(f"{text!r} is no value of {name}; write such as {example}, with commas between values")
-    if kinds[0] is int:
-        parts = tuple(count(f"--vary {name}", part) for part in parts)
-    return parts if several else parts[0]
+def named(setting: Recipe, names: Iterable[str]) -> str:
+    """Write the fields of a setting that are varied."""
+    return " ".join(f"{name}={spelled(setting, name, separator='x')}" for name in names)
 
 
-def spelled(setting: Recipe, name: str) -> str:
-    """Write a field and its value as `--vary` reads them."""
-    value = getattr(setting, name)
-    return f"{name}={'x'.join(map(str, value)) if isinstance(value, tuple) else value}"
+def varied(name: str) -> str:
+    """Write the beginning of an option that varies a field."""
+    return f"--vary {name}="
 
 
 def score(judge: fn.Batch, members: Sequence[Member]) -> float:
@@ -82,11 +73,11 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
 
 
 @click.command(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
-@option("--recipe", type=click.Choice([*RECIPES]), default="lab", help="Gives all that is not varied.")
+@recipe_option("Gives all that is not varied.")
 @option(
     "--vary",
     multiple=True,
-    default=("hidden=32,128", "rate=1.0,2.0,4.0"),
+    default=("hidden=32,128", "rate=0.25,0.5,1.0"),
     callback=read_axes,
     metavar="FIELD=A,B,...",
     help="Values of a field of the recipe; repeatable, for all combinations.",
@@ -97,7 +88,7 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
 @data_dir_option
 @option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes; the results are the same.")
 def sweep(
-    recipe: str,
+    recipe: str | None,
     vary: dict[str, list[Any]],
     seeds: int,
     validation: float,
@@ -110,11 +101,12 @@ def sweep(
     The table gives accuracies on images that are held out of the training set. The test set is not looked at before the
     last line, for which the best setting is trained on the whole training set.
     """
+    choices = [dict(zip(vary, values, strict=True)) for values in product(*vary.values())]
+    settings = [with_fields(recipe_for(dataset, recipe), values, spell=varied) for values in choices]
+    names = [named(setting, vary) for setting in settings]
     data = DATASETS[dataset](data_dir)
     split = with_validation(data, validation)
-    settings = [evolve(RECIPES[recipe], **dict(zip(vary, values, strict=True))) for values in product(*vary.values())]
     runs = [members_of(setting, split, seed) for setting in settings for seed in range(seeds)]
-    names = [" ".join(spelled(setting, name) for name in vary) for setting in settings]
     click.echo(f"{data.name}: {len(split.train)} images to train on, {len(split.test)} to validate on")
     # One thread of BLAS in each process: more would get into each other's way, and round sums in another order.
     os.environ.update(dict.fromkeys(THREADS, "1"))

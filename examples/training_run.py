@@ -33,7 +33,7 @@ Entry: TypeAlias = dict[str, Any]
 class Settings:
     """Where a run takes its data from, on what it is judged, and where its results go."""
 
-    recipe: str
+    recipe: str | None
     seed: int
     dataset: str
     data_dir: Path | None
@@ -44,6 +44,7 @@ class Settings:
     checkpoint_seconds: float = 0.0
     checkpoint_keep: int = 1
     resume: bool = False
+    overwrite: bool = False
     best: Path | None = None
     output: Path | None = None
     history: Path | None = None

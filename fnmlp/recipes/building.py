@@ -1,10 +1,8 @@
-"""Recipes: named sets of choices that train an MLP on images, and what they come to as model, loss and optimiser."""
+"""What a recipe comes to: a model, a loss, an optimiser, and what varies the images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
-
-from attrs import evolve, frozen
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import add, chain
@@ -24,117 +22,14 @@ from fnmlp.optimizers import (
     sgd,
     warm_up,
 )
-from fnmlp.options import at_least_0, fraction, one_of
+from fnmlp.recipes.recipe import Recipe
 from fnmlp.tree import Tree
 
-LOSSES = ("mse", "mse-sum", "cross-entropy")
-OPTIMIZERS = ("sgd", "nesterov", "adamw")
-SCHEDULES = ("constant", "linear", "cosine")
-PIXELS = ("unit", "raw")
 MAPS = 4000
 """So many warps are drawn before training; each image of a batch goes through one of them."""
 
 Augment: TypeAlias = Callable[[Key, Array], Array]
 """(key, images) -> images."""
-
-
-@frozen
-class Recipe:
-    """All that a run depends on beside its data and its seed.
-
-    `hidden`           units of the hidden layers, each with ReLU.
-    `pieces`           linear maps a hidden unit, of which the largest counts (maxout) instead of ReLU; 1 for ReLU.
-    `rate`, `schedule` the learning rate at its highest, and how it falls to 0 after `warm_up`, a share of all steps.
-    `mean`             of the pixels in [0, 1], subtracted from them.
-    `dropout`          shares dropped of the input and of each hidden layer.
-    `warp`             how strongly the images of a batch are warped, each anew; 0 for not at all, 1 for handwriting.
-    `mirror`           whether left and right are exchanged in half of the images of a batch.
-    `average`          decay of a mean of the parameters over the steps, which is used in their place; 0 for none.
-    `members`          networks that differ in their keys alone; their probabilities are averaged.
-    """
-
-    hidden: tuple[int, ...] = (512,)
-    pieces: int = 1
-    epochs: int = 15
-    batch_size: int = 64
-    rate: float = 0.5
-    loss: str = "mse"
-    label_smoothing: float = 0.0
-    optimizer: str = "sgd"
-    momentum: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    warm_up: float = 0.0
-    dropout: tuple[float, float] = (0.0, 0.0)
-    warp: float = 0.0
-    mirror: bool = False
-    average: float = 0.0
-    members: int = 1
-    pixels: str = "unit"
-    mean: float = 0.0
-    dtype: str = "float32"
-
-
-_FAST = Recipe(
-    hidden=(256,),
-    epochs=3,
-    batch_size=192,
-    rate=1.0,
-    loss="cross-entropy",
-    optimizer="nesterov",
-    momentum=0.8,
-    schedule="cosine",
-    warm_up=0.25,
-    mean=0.1307,
-)
-_PLAIN = Recipe(
-    epochs=30,
-    batch_size=128,
-    rate=0.002,
-    loss="cross-entropy",
-    label_smoothing=0.2,
-    optimizer="adamw",
-    weight_decay=0.2,
-    schedule="linear",
-    warm_up=0.1,
-    mean=0.1307,
-)
-_DROPOUT = evolve(_PLAIN, hidden=(240, 240), pieces=5, epochs=120, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.4))
-_FASHION = evolve(
-    _PLAIN,
-    hidden=(512, 512),
-    epochs=100,
-    batch_size=256,
-    label_smoothing=0.1,
-    dropout=(0.0, 0.1),
-    warp=0.3,
-    mean=0.286,
-)
-
-_AUGMENTED = Recipe(
-    hidden=(1024, 1024),
-    epochs=100,
-    batch_size=128,
-    rate=0.0015,
-    loss="cross-entropy",
-    optimizer="adamw",
-    betas=(0.9, 0.999),
-    schedule="cosine",
-    warm_up=0.03,
-    warp=1.0,
-)
-
-RECIPES: Mapping[str, Recipe] = {
-    "lab": Recipe(),
-    "fast": _FAST,
-    "plain": _PLAIN,
-    "dropout": _DROPOUT,
-    "augmented": _AUGMENTED,
-    "record": evolve(_AUGMENTED, members=5),
-    "fashion": _FASHION,
-}
-"""`lab` is the university lab's loop; the others are named after what they are for."""
 
 
 def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
@@ -145,9 +40,8 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
     >>> build_model(Recipe(hidden=(4,)), white=255, classes=2)
     chain(flatten(), scale(0.00392156862745098), linear(4), relu(), linear(2), softmax())
     """
-    one_of("recipe: pixels", recipe.pixels, PIXELS)
-    factor = 1 / white if recipe.pixels == "unit" else 1.0
-    layers: list[Layer[Any]] = [flatten(), scale(factor, offset=-recipe.mean, dtype=recipe.dtype)]
+    factor, full = (1 / white, 1) if recipe.pixels == "unit" else (1.0, white)
+    layers: list[Layer[Any]] = [flatten(), scale(factor, offset=-recipe.mean * full, dtype=recipe.dtype)]
     before, between = recipe.dropout
     layers += [dropout(before)] if before else []
     for units in recipe.hidden:
@@ -163,7 +57,6 @@ def build_loss(recipe: Recipe) -> Loss:
     >>> build_loss(Recipe(loss="cross-entropy", label_smoothing=0.1)).keywords
     {'label_smoothing': 0.1}
     """
-    one_of("recipe: loss", recipe.loss, LOSSES)
     if recipe.loss == "cross-entropy":
         return partial(cross_entropy, label_smoothing=recipe.label_smoothing)
     return on_labels(mse if recipe.loss == "mse" else partial(mse, reduction="sum"))
@@ -175,7 +68,6 @@ def build_optimizer(recipe: Recipe, *, steps: int) -> Optimizer:
     >>> build_optimizer(Recipe(), steps=10).init((1.0,))
     ()
     """
-    one_of("recipe: optimizer", recipe.optimizer, OPTIMIZERS)
     if recipe.optimizer == "adamw":
         make = partial(adamw, betas=recipe.betas, weight_decay=recipe.weight_decay)
     else:
@@ -192,8 +84,7 @@ def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
     >>> [round(schedule(step), 3) for step in range(4)]
     [0.333, 0.667, 1.0, 0.5]
     """
-    one_of("recipe: schedule", recipe.schedule, SCHEDULES)
-    climbing = round(fraction("recipe: warm_up", recipe.warm_up) * steps)
+    climbing = round(recipe.warm_up * steps)
     rest = constant_rate(recipe.rate)
     if recipe.schedule != "constant":
         falling = linear_decay if recipe.schedule == "linear" else cosine_decay
@@ -209,7 +100,7 @@ def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | N
     >>> build_augmentation(Recipe(), key=Key(0), shape=(28, 28)) is None
     True
     """
-    strength = at_least_0("recipe: warp", recipe.warp)
+    strength = recipe.warp
     if not strength and not recipe.mirror:
         return None
     # Here, because most recipes do without: importing it would take time.

@@ -1,0 +1,199 @@
+"""Recipes on the command line: one option for each field, one reader of values for all that take them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, get_args, get_origin
+
+from attrs import evolve, fields
+import click
+
+from fnmlp.errors import OptionError
+from fnmlp.recipes import (
+    DEFAULT_RECIPES,
+    DTYPES,
+    LOSSES,
+    OPTIMIZERS,
+    PIXELS,
+    RECIPES,
+    SCHEDULES,
+    USED_BY,
+    Recipe,
+    unused,
+)
+
+KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
+HELP: Mapping[str, tuple[str, str]] = {
+    "hidden": ("N,N,...", "Units of the hidden layers."),
+    "pieces": ("N", "Linear maps a unit: maxout; 1 for ReLU."),
+    "epochs": ("N", "Passes over the training images."),
+    "batch_size": ("N", "Images a step."),
+    "rate": ("X", "Learning rate at its highest, above 0."),
+    "loss": ("|".join(LOSSES), "Loss between outputs and labels."),
+    "label_smoothing": ("X", "Share of each label that is spread over all classes; with cross-entropy."),
+    "optimizer": ("|".join(OPTIMIZERS), "What takes the steps."),
+    "momentum": ("X", "With sgd and nesterov."),
+    "betas": ("X,X", "Decays of the two averages; with adamw."),
+    "weight_decay": ("X", "As a share of the rate; with adamw."),
+    "schedule": ("|".join(SCHEDULES), "How the rate falls to 0."),
+    "warm_up": ("X", "Share of the steps in which the rate climbs."),
+    "dropout": ("X,X", "Shares dropped of the input and of the hidden layers."),
+    "warp": ("X", "How strongly training images are warped; 1 for handwriting."),
+    "mirror": ("", "Exchange left and right in half of the training images."),
+    "average": ("X", "Decay of a mean of the parameters over the steps."),
+    "members": ("N", "Networks, whose probabilities are averaged."),
+    "pixels": ("|".join(PIXELS), "In [0, 1], or raw (for --rate 0.001)."),
+    "mean": ("X", "Subtracted from the pixels in [0, 1]."),
+    "dtype": ("|".join(DTYPES), "Of all arithmetic."),
+}
+"""What each field is given as on the command line, and what it means."""
+
+BOTH = {"dropout": "the shares of the input and of the hidden layers", "betas": "the decays of both averages"}
+WORDS: Mapping[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a name"}
+READERS: Mapping[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    bool: {"True": True, "False": False}.__getitem__,
+    str: str,
+}
+
+
+def is_tuple(name: str) -> bool:
+    """Tell whether a field has several values."""
+    return get_origin(KINDS[name]) is tuple
+
+
+def flag(name: str) -> str:
+    """Return the option of a field."""
+    return f"--{name.replace('_', '-')}"
+
+
+def spelled(recipe: Recipe, name: str, *, separator: str = ",") -> str:
+    """Write the value of a field as it is read."""
+    value = getattr(recipe, name)
+    return separator.join(map(str, value)) if is_tuple(name) else str(value)
+
+
+def read_field(name: str, text: str, *, separator: str = ",") -> Any:
+    """Read the value of a field of a recipe from text, and check its range; the separator joins the parts of a tuple.
+
+    Raises:   ValueError that says what was expected.
+
+    >>> read_field("hidden", "64,32"), read_field("mirror", "False"), read_field("rate", "0.5")
+    ((64, 32), False, 0.5)
+    """
+    kinds = get_args(KINDS[name]) if is_tuple(name) else (KINDS[name],)
+    try:
+        parts = tuple(READERS[kinds[0]](part) for part in (text.split(separator) if is_tuple(name) else [text]))
+    except (ValueError, KeyError):
+        parts = ()
+    if not parts or (Ellipsis not in kinds and len(parts) != len(kinds)):
+        raise ValueError(f"expected {_expected(name, separator)}, got {text!r}")
+    value = parts if is_tuple(name) else parts[0]
+    try:
+        evolve(Recipe(), **{name: value})
+    except OptionError as error:
+        raise ValueError(f"expected {error.expected}, got {text!r}; {error.remedy}") from error
+    return value
+
+
+def _expected(name: str, separator: str) -> str:
+    if name in BOTH:
+        return f"two numbers, {BOTH[name]}, such as {spelled(RECIPES['dropout'], name, separator=separator)}"
+    return f"integers such as 64{separator}32" if is_tuple(name) else WORDS[KINDS[name]]
+
+
+class FieldType(click.ParamType):
+    """The type of an option that gives the value of a field."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        self.name = field
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a value from what was typed."""
+        try:
+            return read_field(self.field, value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RecipeCommand(click.Command):
+    """A command with the options of a recipe, in which the numbers of a tuple may also stand beside each other."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `--dropout 0.2 0.5` for `--dropout 0.2,0.5`."""
+        return super().parse_args(ctx, joined(args))
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """Join the numbers that follow the option of a tuple by commas.
+
+    >>> joined(["--dropout", "0.2", "0.5", "--epochs", "3"])
+    ['--dropout', '0.2,0.5', '--epochs', '3']
+    """
+    several, found = {flag(name) for name in KINDS if is_tuple(name)}, [""]
+    for word in words:
+        if found[-2:-1] and found[-2] in several and is_numbers(found[-1]) and is_numbers(word):
+            found[-1] += f",{word}"
+        else:
+            found.append(word)
+    return found[1:]
+
+
+def is_numbers(text: str) -> bool:
+    """Tell whether a text is a number, or several with commas between them."""
+    try:
+        return bool([float(part) for part in text.split(",")])
+    except ValueError:
+        return False
+
+
+def field_option(name: str) -> Callable[[Any], Any]:
+    """Return the option of a field; what stands in the help as its default are those of two recipes."""
+    metavar, text = HELP[name]
+    if KINDS[name] is bool:
+        return click.option(flag(name), is_flag=True, help=text)
+    lab, digits = (spelled(RECIPES[recipe], name) for recipe in ("lab", "digits"))
+    shown = lab if lab == digits else f"{lab}; of digits {digits}"
+    several = {"multiple": True, "callback": _flat} if name == "hidden" else {}
+    kind = FieldType(name)
+    return click.option(flag(name), type=kind, metavar=metavar, default=None, show_default=shown, help=text, **several)
+
+
+def _flat(context: click.Context, option: click.Parameter, parts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:  # noqa: ARG001
+    return tuple(chain.from_iterable(parts))
+
+
+def recipe_option(text: str) -> Callable[[Any], Any]:
+    """Return the option that names a recipe."""
+    shown = "; ".join([*(f"{recipe} for {data}" for data, recipe in DEFAULT_RECIPES.items()), "lab for others"])
+    return click.option("--recipe", type=click.Choice([*RECIPES]), show_default=shown, help=text)
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option of a recipe, and those of all its fields."""
+    for name in reversed(HELP):
+        command = field_option(name)(command)
+    return recipe_option("A set of choices for the options down to --dtype.")(command)
+
+
+def recipe_for(data: str, asked: str | None) -> str:
+    """Return the name of the recipe that was asked for, or else of the one that fits a data set."""
+    return asked or DEFAULT_RECIPES.get(data, "lab")
+
+
+def with_fields(
+    name: str, values: Mapping[str, Any], *, spell: Callable[[str], str] = lambda name: f"{flag(name)} "
+) -> Recipe:
+    """Return a named recipe with other values of some fields; one that would change nothing is refused.
+
+    `spell` writes the beginning of an option that gives a field.
+    """
+    recipe = evolve(RECIPES[name], **values)
+    for field in values:
+        if field in unused(recipe):
+            other, users = USED_BY[field]
+            remedy = " or ".join(f"{spell(other)}{user}" for user in users)
+            found = f"{spell(other)}{getattr(recipe, other)}"
+            raise click.UsageError(f"{spell(field).strip(' =')} does nothing with {found}; it needs {remedy}")
+    return recipe
