@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+import os
 from pathlib import Path
 import re
 import subprocess
@@ -19,9 +20,12 @@ from diabetes import diabetes, least_squares
 from diabetes import main as diabetes_main
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
+from fnmlp.recipes import Recipe
 from spirals import main as spirals_main
 from spirals import spirals
 import sweep
+import training_run
+from training_run import Member
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 EACH_SCRIPT = pytest.mark.parametrize("name", ["compose.py", "custom_layer.py"])
@@ -127,7 +131,10 @@ def test_the_plane_of_the_spirals_is_drawn(
 
 # The sweep.
 
-SMALL = "--vary", "hidden=16,8x4", "--vary", "rate=2.0,4.0", "--vary", "epochs=3", "--seeds", "2"
+SMALL = (
+    *("--recipe", "lab", "--vary", "hidden=16,8x4", "--vary", "rate=2.0,4.0"),
+    *("--vary", "epochs=3", "--seeds", "2"),
+)
 
 
 def test_a_sweep_prints_the_same_whatever_the_number_of_processes(tmp_path: Path) -> None:
@@ -147,8 +154,8 @@ def test_the_last_line_of_a_sweep_is_what_the_trainer_says_of_the_best_setting(
 ) -> None:
     for name in sweep.THREADS:
         monkeypatch.setenv(name, "1")
-    swept = printed_by("sweep.py", tmp_path, "--seeds", 1, "--vary", "rate=4.0", "--vary", "hidden=16")
-    trained = printed_by("mnist.py", tmp_path, "train", "--dataset", "digits", "--rate", 4.0, "--hidden", 16)
+    swept = printed_by("sweep.py", tmp_path, "--seeds", 1, "--vary", "rate=0.5", "--vary", "hidden=16")
+    trained = printed_by("mnist.py", tmp_path, "train", "--dataset", "digits", "--rate", 0.5, "--hidden", 16)
     assert re.findall(r"test accuracy (\S+)", swept) == re.findall(r"test accuracy (\S+)", trained)[-1:]
 
 
@@ -161,7 +168,7 @@ def test_a_sweep_looks_at_the_test_set_for_its_last_line_alone(
 ) -> None:
     data = digits()
     turned = evolve(data, test=fn.Batch(data.test.inputs, (data.test.targets + 1) % 10))
-    options = "--seeds", "1", "--jobs", "1", "--vary", "hidden=16", "--vary", "rate=1.0,4.0"
+    options = "--recipe", "lab", "--seeds", "1", "--jobs", "1", "--vary", "hidden=16", "--vary", "rate=1.0,4.0"
     printed = []
     for one in (data, turned):
         monkeypatch.setattr(sweep, "DATASETS", {"digits": always(one)})
@@ -198,15 +205,30 @@ def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
         (spirals_main, "--plot spirals.gif", ".png, .pdf or .svg"),
         (spirals_main, "--rate 1e38 --epochs 2", "choose a smaller --rate"),
         (sweep.sweep, "--vary rat=1", "'rat' is no field of a recipe; choose from hidden, pieces, epochs"),
-        (sweep.sweep, "--vary rate", "'' is no value of rate; write such as rate=0.5"),
-        (sweep.sweep, "--vary rate=0.5,fast", "'fast' is no value of rate"),
+        (sweep.sweep, "--vary rate", "rate: expected a number, got ''"),
+        (sweep.sweep, "--vary rate=", "rate: expected a number, got ''"),
+        (sweep.sweep, "--vary rate=1,", "rate: expected a number, got ''"),
+        (sweep.sweep, "--vary =1", "'' is no field of a recipe"),
+        (sweep.sweep, "--vary rate=0.5,fast", "rate: expected a number, got 'fast'"),
+        (sweep.sweep, "--vary rate=nan", "rate: expected a finite number above 0, got 'nan'"),
         (sweep.sweep, "--vary rate=1 --vary rate=2", "rate is given twice; join its values, as in rate=A,B"),
-        (sweep.sweep, "--vary rate=1,-1", "sgd(rate): expected a finite number above 0, got -1.0"),
-        (sweep.sweep, "--vary epochs=0", "--vary epochs: expected an integer of at least 1, got 0"),
-        (sweep.sweep, "--vary hidden=64x", "'64x' is no value of hidden; write such as hidden=512"),
-        (sweep.sweep, "--vary dropout=0.5", "'0.5' is no value of dropout; write such as dropout=0.0x0.0"),
-        (sweep.sweep, "--vary loss=l7", "recipe: loss: expected 'mse' or"),
-        (sweep.sweep, "--vary pixels=grey", "recipe: pixels: expected 'unit' or 'raw'"),
+        (sweep.sweep, "--vary rate=1,-1", "rate: expected a finite number above 0, got '-1'"),
+        (sweep.sweep, "--vary epochs=0", "epochs: expected an integer of at least 1, got '0'"),
+        (sweep.sweep, "--vary epochs=1.5", "epochs: expected an integer, got '1.5'"),
+        (sweep.sweep, "--vary hidden=64x", "hidden: expected integers such as 64x32, got '64x'"),
+        (sweep.sweep, "--vary dropout=0.5", "dropout: expected two numbers, the shares of the input and of the hidden"),
+        (sweep.sweep, "--vary mirror=yes", "mirror: expected True or False, got 'yes'"),
+        (sweep.sweep, "--vary mirror=false", "mirror: expected True or False, got 'false'"),
+        (sweep.sweep, "--vary loss=l7", "loss: expected 'mse' or"),
+        (sweep.sweep, "--vary pixels=grey", "pixels: expected 'unit' or 'raw'"),
+        (sweep.sweep, "--vary weight_decay=0.1", "--vary weight_decay does nothing with --vary optimizer=nesterov; it"),
+        (
+            sweep.sweep,
+            "--vary momentum=0.5 --vary optimizer=nesterov,adamw",
+            "does nothing with --vary optimizer=adamw",
+        ),
+        (sweep.sweep, "--recipe lab --vary label_smoothing=0.1", "it needs --vary loss=cross-entropy"),
+        (sweep.sweep, "--data-dir .", "--data-dir does nothing for the digits"),
         (sweep.sweep, "--validation 1", "split_data(share)"),
         (sweep.sweep, "--jobs 0", "--jobs"),
     ],
@@ -217,6 +239,83 @@ def test_a_bad_option_is_one_line(capsys: pytest.CaptureFixture[str], command: A
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert words in err
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_sweep_trains_with_the_truth_value_that_was_typed(
+    mirror: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # bool("False") is True: a sweep over mirror=False trained with mirrored images.
+    found = []
+
+    def members_of(recipe: Recipe, *rest: Any) -> list[Member]:
+        found.append(recipe.mirror)
+        return training_run.members_of(recipe, *rest)
+
+    monkeypatch.setattr(sweep, "members_of", members_of)
+    options = "--jobs", "1", "--seeds", "1", "--recipe", "lab", "--vary", "hidden=4", "--vary", "epochs=1"
+    out, err = said(capsys, sweep.sweep, *options, "--vary", f"mirror={mirror}")
+    assert err == ""
+    assert f"best: hidden=4 epochs=1 mirror={mirror}\n" in out
+    assert found == [mirror, mirror]
+
+
+# As modules, and without what they need.
+
+
+@pytest.mark.parametrize("name", ["mnist", "sweep", "spirals", "diabetes", "benchmark"])
+def test_a_program_runs_as_a_module_too(name: str) -> None:
+    # `python -m examples.mnist` said that command_line is not installed.
+    command = [sys.executable, "-m", f"examples.{name}", "--help"]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: ") or done.stdout.startswith("usage: ")
+
+
+def test_a_sweep_runs_as_a_module_too() -> None:
+    arguments = "--recipe", "lab", "--vary", "hidden=4", "--vary", "epochs=1", "--seeds", "1", "--jobs", "2"
+    command = [sys.executable, "-m", "examples.sweep", *arguments]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "best: hidden=4 epochs=1\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["mnist", "sweep", "spirals", "diabetes", "benchmark"])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ImportError('libfoo.so.1: cannot\\nopen shared object')", "(ImportError: libfoo.so.1: cannot open sha"),
+        ("raise ValueError('numpy.dtype size changed')", "(ValueError: numpy.dtype size changed)"),
+        ("import no_such_library", "error: no_such_library is not installed; run: pip install -e '.[examples]'"),
+    ],
+)
+def test_a_library_that_can_not_be_imported_is_told_with_its_cause(
+    name: str, code: str, words: str, tmp_path: Path
+) -> None:
+    # A broken library raises an ImportError without a name, and "None is not installed" was said of it.
+    (tmp_path / "click.py").write_text(code)
+    variables = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": ""}
+    line = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
+    done = subprocess.run(line, env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("command", [spirals_main, diabetes_main])
+def test_a_picture_that_nothing_can_draw_is_refused_before_any_work(
+    command: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_svg", None)
+    out, err = said(capsys, command, "--plot", str(tmp_path / "a.svg"))
+    assert out == ""
+    assert err.startswith("error: --plot needs matplotlib: matplotlib.backends.backend_svg is not installed; run: ")
+    assert err.count("\n") == 1
+
+
+def test_the_files_of_diabetes_do_not_overwrite_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = str(tmp_path / "a.png")
+    out, err = said(capsys, diabetes_main, "--plot", file, "--output", file)
+    assert (out, err) == ("", f"error: --output and --plot name the same file, {file}; choose another for one\n")
 
 
 # Diabetes.

@@ -4,16 +4,21 @@ from functools import partial, reduce
 import math
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, fields
+from click import UsageError
 import numpy as np
 import pytest
 
 import fnmlp as fn
 from fnmlp.augmentation import mirror
-from fnmlp.data import digits
+from fnmlp.data import Dataset, digits
 from fnmlp.errors import OptionError
 from fnmlp.recipes import (
+    LOSSES,
+    OPTIMIZERS,
     RECIPES,
+    SCHEDULES,
+    USED_BY,
     Recipe,
     build_augmentation,
     build_loss,
@@ -21,7 +26,10 @@ from fnmlp.recipes import (
     build_optimizer,
     build_schedule,
     classifier,
+    unused,
 )
+from recipe_options import KINDS, flag, read_field, spelled, with_fields
+from training_run import Settings, beginning, members_of, model_of, training
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -67,13 +75,149 @@ def test_the_rate_climbs_over_the_warm_up_and_then_never_rises(schedule: str, wa
     assert (rates[-1] < 0.05) == (schedule != "constant")
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"loss": "l7"}, {"optimizer": "sdg"}, {"schedule": "square", "warm_up": 0.1}, {"pixels": "row"}]
-)
-def test_an_unknown_choice_is_refused(wrong: dict[str, Any]) -> None:
-    recipe = evolve(Recipe(), **wrong)
-    with pytest.raises(OptionError, match=str(next(iter(wrong.values())))):
-        (build_loss(recipe), build_optimizer(recipe, steps=10), build_model(recipe, white=1, classes=2))
+WRONG: dict[str, tuple[Any, ...]] = {
+    "hidden": (64, (0,), (1.5,), (2**31,), [64]),
+    "pieces": (0, 2**31, 1.0),
+    "epochs": (0, -1, 2.5, True),
+    "batch_size": (0, 10**40),
+    "rate": (0.0, -1, math.nan, math.inf, "fast"),
+    "loss": ("l7", ""),
+    "label_smoothing": (1.0, -0.1, math.nan),
+    "optimizer": ("sdg",),
+    "momentum": (1.0, -0.1),
+    "betas": ((0.9,), (0.9, 1.0), 0.9),
+    "weight_decay": (-0.1, math.inf),
+    "schedule": ("square",),
+    "warm_up": (1.0, -0.5),
+    "dropout": (0.5, (0.1,), (0.1, 1.0), (0.1, 0.2, 0.3)),
+    "warp": (-1.0, 11.0, math.nan),
+    "mirror": ("False", 0, None),
+    "average": (1.0, -0.1),
+    "members": (0, 1001),
+    "pixels": ("row",),
+    "mean": (math.nan, math.inf),
+    "dtype": ("float16", "int8"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+def test_every_field_refuses_what_is_out_of_its_range_by_its_name(name: str) -> None:
+    for value in WRONG[name]:
+        with pytest.raises(OptionError, match=f"recipe: {name}: expected "):
+            evolve(Recipe(), **{name: value})
+
+
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    recipe = Recipe(epochs=np.int64(3), hidden=(np.int64(4),), rate=np.float32(0.5))  # type: ignore[arg-type]
+    assert repr(recipe) == repr(Recipe(epochs=3, hidden=(4,), rate=0.5))
+
+
+# What the command line makes of texts.
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("separator", [",", "x"])
+def test_every_field_of_every_recipe_is_read_as_it_is_spelled(name: str, separator: str) -> None:
+    # mirror=False was read as True.
+    for recipe in (RECIPES[name], evolve(RECIPES[name], mirror=True, betas=(0.5, 1e-05))):
+        read = {
+            field: read_field(field, spelled(recipe, field, separator=separator), separator=separator)
+            for field in KINDS
+        }
+        assert Recipe(**read) == recipe
+        assert [type(value) for value in read.values()] == [type(getattr(recipe, field)) for field in KINDS]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("text", ["", " ", ",", "x", "nan", "None", "1,2,3,", "-1", "yes", "1e999", "9" * 5000])
+def test_what_can_not_be_read_says_what_was_expected(name: str, text: str) -> None:
+    if (name, text) == ("mean", "-1"):
+        assert read_field(name, text) == -1
+        return
+    with pytest.raises(ValueError, match=r"^expected [^\n]+"):
+        read_field(name, text)
+
+
+CHANGED: dict[str, Any] = {
+    "hidden": (5,),
+    "pieces": 2,
+    "epochs": 3,
+    "batch_size": 3,
+    "rate": 0.01,
+    "loss": None,
+    "label_smoothing": 0.2,
+    "optimizer": None,
+    "momentum": 0.3,
+    "betas": (0.7, 0.8),
+    "weight_decay": 0.3,
+    "schedule": None,
+    "warm_up": 0.5,
+    "dropout": (0.3, 0.0),
+    "warp": 0.7,
+    "mirror": True,
+    "average": 0.5,
+    "members": 2,
+    "pixels": "raw",
+    "mean": 0.2,
+    "dtype": "float64",
+}
+
+
+def trained(recipe: Recipe) -> str:
+    """Return a digest of all that a short run of a recipe learns."""
+    random = fn.generator(fn.Key(0))
+    images = fn.Batch(random.integers(0, 16, (8, 4, 4)).astype(np.uint8), np.arange(8, dtype=np.uint8) % 3)
+    members = members_of(recipe, Dataset("digits", images, images, ("a", "b", "c"), 16), 0)
+    settings = Settings("", 0, "", None, validation=0.0, no_eval=True)
+    *_, last = training(members, images, settings, beginning(members))
+    model, params = model_of(members, last)
+    return model.name + fn.tree_sha256(params)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_field_changes_what_is_learned_or_is_refused(optimizer: str, loss: str, schedule: str) -> None:
+    # --weight-decay of sgd, --momentum of adamw and --label-smoothing of mse were ignored in silence.
+    assert CHANGED.keys() == KINDS.keys()
+    choices = {"optimizer": OPTIMIZERS, "loss": LOSSES, "schedule": SCHEDULES}
+    fixed = {"optimizer": optimizer, "loss": loss, "schedule": schedule}
+    momentum = {"momentum": 0.5} if optimizer == "nesterov" else {}
+    base = Recipe(hidden=(4,), epochs=2, batch_size=4, rate=0.1, **fixed, **momentum)  # type: ignore[arg-type]
+    before = trained(base)
+    for name, value in CHANGED.items():
+        for other in [value] if value is not None else [text for text in choices[name] if text != fixed[name]]:
+            if name in unused(base):
+                assert trained(evolve(base, **{name: other})) == before
+                with pytest.raises(UsageError, match=f"{flag(name)} does nothing with --"):
+                    with_fields("lab", {**fixed, **momentum, name: other})
+            elif (name, other) != ("optimizer", "nesterov"):  # which needs a momentum, and says so
+                assert trained(evolve(base, **{name: other})) != before, (name, other)
+
+
+@pytest.mark.parametrize("name", USED_BY)
+def test_an_option_that_would_do_nothing_names_the_one_that_would_use_it(name: str) -> None:
+    field, users = USED_BY[name]
+    for recipe in RECIPES:
+        values = {name: CHANGED[name]}
+        if getattr(RECIPES[recipe], field) in users:
+            assert getattr(with_fields(recipe, values), name) == CHANGED[name]
+        else:
+            with pytest.raises(
+                UsageError, match=f"{flag(name)} does nothing with .* it needs {flag(field)} {users[0]}"
+            ):
+                with_fields(recipe, values)
+
+
+def test_the_mean_of_raw_pixels_is_on_their_scale() -> None:
+    unit, raw = (Recipe(hidden=(), pixels=pixels, mean=0.25) for pixels in ("unit", "raw"))
+    assert (
+        build_model(unit, white=16, classes=2).name
+        == "chain(flatten(), scale(0.0625, offset=-0.25), linear(2), softmax())"
+    )
+    assert (
+        build_model(raw, white=16, classes=2).name == "chain(flatten(), scale(1.0, offset=-4.0), linear(2), softmax())"
+    )
 
 
 def test_the_sum_is_a_loss_too() -> None:
@@ -104,11 +248,6 @@ def test_images_are_mirrored_alone_and_after_a_warp() -> None:
     assert both is not None
     np.testing.assert_array_equal(alone(fn.Key(1), images), mirror(fn.Key(1), images))
     np.testing.assert_array_equal(both(fn.Key(1), images), mirror(fn.fold_in(fn.Key(1), 1), images))
-
-
-def test_a_negative_warp_is_refused() -> None:
-    with pytest.raises(OptionError, match="recipe: warp"):
-        build_augmentation(Recipe(warp=-1.0), key=fn.Key(0), shape=(8, 8))
 
 
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])

@@ -16,7 +16,7 @@ import pytest
 
 from tests.test_trainer import FIELDS, PROGRAM, SMALL, command, succeed
 
-ENDLESS = ("train", "--dataset", "digits", "--hidden", "8", "--epochs", "1000000")
+ENDLESS = ("train", "--dataset", "digits", "--recipe", "lab", "--hidden", "8", "--epochs", "1000000")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_terminal_shows_a_bar_with_the_running_loss(tmp_path: Path) -> None:
         terminal.write(b"end")  # so that there is something to read, whatever the program does
         shown = screen.read(2**16).decode()
     assert re.search(r"\repoch 2: 100%.* 23/23 .*step/s, loss 0\.\d{5}", shown)
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 12
 
 
 def test_a_run_without_a_terminal_writes_nothing_to_stderr_and_warns_of_nothing(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_interrupted_run_says_so_and_leaves_a_whole_history(tmp_path: Path) -
     start = [sys.executable, "-c", code + "runpy.run_path(sys.argv[0], run_name='__main__')", str(PROGRAM), *ENDLESS]
     with subprocess.Popen([*start, *files], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
-        first = [running.stdout.readline() for _ in range(4)][-1]
+        first = [running.stdout.readline() for _ in range(12)][-1]
         assert first.startswith(b"epoch  2")
         running.send_signal(signal.SIGINT)
         _, err = running.communicate()

@@ -61,7 +61,14 @@ def test_a_run_without_a_checkpoint_begins_afresh(uninterrupted: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "typed", [("--resume",), ("--checkpoint-every", 5), ("--checkpoint-seconds", 1), ("--checkpoint-keep", 1)]
+    "typed",
+    [
+        ("--resume",),
+        ("--overwrite",),
+        ("--checkpoint-every", 5),
+        ("--checkpoint-seconds", 1),
+        ("--checkpoint-keep", 1),
+    ],
 )
 def test_a_run_that_is_not_saved_refuses_to_be_told_how(typed: tuple[object, ...], tmp_path: Path) -> None:
     done = run(tmp_path, "train", *SMALL, *typed)
@@ -69,9 +76,80 @@ def test_a_run_that_is_not_saved_refuses_to_be_told_how(typed: tuple[object, ...
     assert (done.status, done.out, done.err) == (2, "", words)
 
 
-def test_without_resume_a_checkpoint_is_written_anew(uninterrupted: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_there_is_not_overwritten_unless_asked(uninterrupted: Path, tmp_path: Path) -> None:
+    # A second run with the same --checkpoint, even of another network, took the place of the first without a word.
     shutil.copy(uninterrupted / "checkpoint-03", tmp_path / "checkpoint")
-    assert "resumed" not in succeed(tmp_path, "train", *RUN, "--checkpoint", tmp_path / "checkpoint")
+    before = (tmp_path / "checkpoint").read_bytes()
+    options = ("train", *RUN, "--checkpoint", tmp_path / "checkpoint")
+    words = f"{tmp_path / 'checkpoint'} holds a run; go on with it by --resume, or replace it by --overwrite"
+    done = run(tmp_path, *options, "--hidden", 8)
+    assert (done.status, done.out, done.err) == (2, "", f"error: {words}\n")
+    assert (tmp_path / "checkpoint").read_bytes() == before
+    assert "resumed" not in succeed(tmp_path, *options, "--overwrite")
+    assert "resumed" not in succeed(tmp_path, *options, "--hidden", 8, "--overwrite")
+    assert (tmp_path / "checkpoint").read_bytes() != before
+
+
+def test_the_earlier_files_of_a_run_are_not_overwritten_either(uninterrupted: Path, tmp_path: Path) -> None:
+    shutil.copy(uninterrupted / "checkpoint-03", tmp_path / "run.2")
+    options = ("train", *SMALL, "--checkpoint", tmp_path / "run", "--checkpoint-keep")
+    assert f"{tmp_path / 'run.2'} holds a run" in run(tmp_path, *options, 3).err
+    succeed(tmp_path, *options, 2)
+
+
+LONGER = (*SMALL, "--checkpoint-every", 7)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--optimizer", "adamw", "--rate", 0.001, "--average", 0.9),
+        ("--warp", 0.3, "--momentum", 0.5),
+        ("--recipe", "fast", "--schedule", "constant", "--warm-up", 0),
+        ("--validation", 0.2),
+    ],
+)
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_run_goes_on_for_more_epochs_with_the_bits_of_one_that_had_them_from_the_start(
+    more: tuple[object, ...], keep: int, tmp_path: Path
+) -> None:
+    def files(name: str) -> tuple[object, ...]:
+        places = {kind: tmp_path / f"{name}-{kind}" for kind in ("checkpoint", "history", "output")}
+        return tuple(part for kind, place in places.items() for part in (f"--{kind}", place))
+
+    options = ("train", *LONGER, *more, "--checkpoint-keep", keep)
+    succeed(tmp_path, *options, *files("whole"), "--epochs", 4)
+    succeed(tmp_path, *options, *files("going"), "--epochs", 2)
+    if keep == 2:  # an earlier file of it, in the middle of an epoch
+        shutil.copy(tmp_path / "going-checkpoint.1", tmp_path / "going-checkpoint")
+    succeed(tmp_path, *options, *files("going"), "--epochs", 4, "--resume")
+    assert (tmp_path / "going-output").read_bytes() == (tmp_path / "whole-output").read_bytes()
+    assert repeatable(tmp_path / "going-history") == repeatable(tmp_path / "whole-history")
+    if not more:
+        assert "step 80 of 92" in succeed(tmp_path, "replay", tmp_path / "going-checkpoint", "--step", 80)
+
+
+@pytest.mark.parametrize(
+    ("begun", "goes_on", "words"),
+    [
+        (("--schedule", "linear"), ("--epochs", 3), "the rate of each step depends on the number of all steps"),
+        (("--warm-up", 0.1), ("--epochs", 3), "the rate of each step depends on the number of all steps"),
+        (("--members", 2), ("--epochs", 3), "of several networks only the last one can go on"),
+        ((), ("--epochs", 1), "expected --epochs 2, with which the run was begun, or more, got --epochs 1"),
+        ((), ("--epochs", 3, "--seed", 1), "a run of seed 1, got 0"),
+    ],
+)
+def test_a_run_that_would_have_had_other_steps_does_not_go_on_for_other_epochs(
+    begun: tuple[object, ...], goes_on: tuple[object, ...], words: str, tmp_path: Path
+) -> None:
+    options = ("train", *SMALL, *begun, "--checkpoint", tmp_path / "run")
+    succeed(tmp_path, *options)
+    before = (tmp_path / "run").read_bytes()
+    done = run(tmp_path, *options, "--resume", *goes_on)
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert words in done.err
+    assert (tmp_path / "run").read_bytes() == before
 
 
 @pytest.mark.parametrize(

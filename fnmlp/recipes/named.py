@@ -56,9 +56,9 @@ _AUGMENTED = Recipe(
 )
 
 _DIGITS = Recipe(
-    hidden=(256,),
+    hidden=(128,),
     epochs=20,
-    batch_size=32,
+    rate=1.0,
     loss="cross-entropy",
     label_smoothing=0.1,
     optimizer="nesterov",
