@@ -93,7 +93,7 @@ def refusal(home: Path, status: int, *arguments: object) -> str:
         ("--no-such-option", ("1",), 2, "No such option"),
         ("--epochs", ("1", "stray"), 2, "unexpected extra argument"),
         ("--output", ("nowhere/model",), 2, "does not exist; create it first"),
-        ("--output", ("8x8.png/model",), 2, "does not exist; create it first"),
+        ("--output", ("8x8.png/model",), 2, "Not a directory; choose another name"),
         ("--output", ("folder", "/dev/full", "/dev/null", "."), 2, "is not a regular file; choose another name"),
         ("--output", (LONG, f"{LONG}/model"), 2, "choose another name"),
         ("--history", ("nowhere/h.jsonl",), 2, "does not exist"),
@@ -132,6 +132,11 @@ def test_a_bad_option_is_refused_by_name(
         (("predict", "good", "--index", "0", "--index", "1" + "0" * 40), "the test images are 0 to 358"),
         (("predict", "good", "8x8.png", "--plot", "a.txt"), "must end in"),
         (("evaluate", "good", "--plot", "nowhere/a.png"), "does not exist"),
+        (("predict", "good", "8x8.png", "--plot", "8x8.png"), "--plot and IMAGES name the same file, 8x8.png"),
+        (("predict", "good", "--index", "0", "--invert"), "--invert is of IMAGES"),
+        (("predict", "good", "8x8.png", "--data-dir", "data"), "--data-dir is for --index"),
+        (("train", "--no-eval", "--validation", "0.2"), "--no-eval contradicts --validation"),
+        (("train", "--checkpoint", "c", "--resume", "--overwrite"), "--resume contradicts --overwrite"),
         (("evaluate", "good", "--dataset", "auto"), "'mnist', 'fashion-mnist', 'kmnist'"),
     ],
 )
@@ -139,6 +144,51 @@ def test_a_bad_command_line_is_refused_with_status_2(arguments: tuple[str, ...],
     text = refusal(home, 2, *arguments)
     assert words in text
     assert len(text) < 250
+
+
+SAME = {
+    "plainly": lambda: None,
+    "by a symbolic link": lambda: Path("b").symlink_to("a"),
+    "by a link that leads nowhere yet": lambda: Path("b").symlink_to(Path("folder", "..", "a")),
+    "by a hard link": lambda: (Path("a").write_text("something"), Path("b").hardlink_to("a")),
+    "by a folder's link": lambda: Path("there").symlink_to("."),
+}
+OTHERS = ("./a", "b", "b", "b", "there/a")
+
+
+@pytest.mark.parametrize(("make", "other"), [*zip(SAME.values(), OTHERS, strict=True)], ids=SAME)
+@pytest.mark.parametrize(
+    "pair",
+    [("--output", "--history"), ("--checkpoint", "--history"), ("--best", "--output"), ("--checkpoint", "--best")],
+)
+def test_two_options_that_name_one_file_are_refused_before_training(
+    pair: tuple[str, str], make: Callable[[], object], other: str, home: Path
+) -> None:
+    # The last writer won, and the program said that both were saved.
+    make()
+    text = refusal(
+        home, 2, "train", *SMALL, "--validation", 0.2, "--overwrite", "--checkpoint", "c", pair[0], "a", pair[1], other
+    )
+    assert "name the same file" in text
+    assert all(option in text for option in pair)
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(("keep", "refused"), [(1, False), (2, False), (3, True)])
+def test_an_earlier_file_of_a_run_is_no_place_for_another(there: bool, keep: int, refused: bool, home: Path) -> None:
+    if there:
+        Path("c.2").write_text("something")
+    options = ("train", *SMALL, "--checkpoint", "c", "--overwrite", "--checkpoint-keep", keep, "--history", "c.2")
+    if refused:
+        assert "--history and --checkpoint-keep name the same file, c.2" in refusal(home, 2, *options)
+    else:
+        succeed(home, *options)
+
+
+def test_no_result_takes_the_place_of_the_data(home: Path) -> None:
+    for path in (home / "data" / "mnist").iterdir():
+        text = refusal(home, 2, "train", "--dataset", "mnist", "--output", path)
+        assert "holds data (gzip or IDX); choose another name" in text
 
 
 # Numbers that run away.
