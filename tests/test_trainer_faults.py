@@ -133,8 +133,6 @@ def test_a_bad_option_is_refused_by_name(
         (("predict", "good", "8x8.png", "--plot", "a.txt"), "must end in"),
         (("evaluate", "good", "--plot", "nowhere/a.png"), "does not exist"),
         (("predict", "good", "8x8.png", "--plot", "8x8.png"), "--plot and IMAGES name the same file, 8x8.png"),
-        (("predict", "good", "--index", "0", "--invert"), "--invert is of IMAGES"),
-        (("predict", "good", "8x8.png", "--data-dir", "data"), "--data-dir is for --index"),
         (("train", "--no-eval", "--validation", "0.2"), "--no-eval contradicts --validation"),
         (("train", "--checkpoint", "c", "--resume", "--overwrite"), "--resume contradicts --overwrite"),
         (("evaluate", "good", "--dataset", "auto"), "'mnist', 'fashion-mnist', 'kmnist'"),
