@@ -93,7 +93,7 @@ def refusal(home: Path, status: int, *arguments: object) -> str:
         ("--no-such-option", ("1",), 2, "No such option"),
         ("--epochs", ("1", "stray"), 2, "unexpected extra argument"),
         ("--output", ("nowhere/model",), 2, "does not exist; create it first"),
-        ("--output", ("8x8.png/model",), 2, "Not a directory; choose another name"),
+        ("--output", ("8x8.png/model",), 2, "does not exist; create it first"),
         ("--output", ("folder", "/dev/full", "/dev/null", "."), 2, "is not a regular file; choose another name"),
         ("--output", (LONG, f"{LONG}/model"), 2, "choose another name"),
         ("--history", ("nowhere/h.jsonl",), 2, "does not exist"),
