@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import read_only
+from fnmlp.arrays import as_array, read_only
 from fnmlp.environment import environment
-from fnmlp.errors import CheckpointError, FnmlpError, one_line
+from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
 from fnmlp.files import write_whole
 from fnmlp.kinds import kind_of
+from fnmlp.options import of_kind
 from fnmlp.tree import Tree, tree_flatten, tree_paths
 
 FORMAT = "fnmlp 1"
@@ -86,7 +87,7 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(tree)]
     numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
     # safetensors writes the memory of an array as it lies there.
-    arrays = {name: np.asarray(leaf, order="C") for name, leaf in leaves if name not in numbers}
+    arrays = {name: np.asarray(_unmasked(place, name, leaf), order="C") for name, leaf in leaves if name not in numbers}
     for name, array in arrays.items():
         _check_dtype(place, name, array)
     told = {"description": dict(description), "numbers": numbers, "written_by": environment()}
@@ -100,6 +101,14 @@ def _plain(leaf: Any) -> Any:
     """Return an integer or truth value of NumPy's as Python's own; floats stay arrays, which keep their dtype."""
     whole = isinstance(leaf, np.ndarray | np.generic) and leaf.ndim == 0 and leaf.dtype.kind in "biu"
     return leaf.item() if whole else leaf
+
+
+def _unmasked(place: str, name: str, leaf: Any) -> Any:
+    """Refuse a leaf that is no plain array: the gaps of a masked one would be saved as numbers."""
+    try:
+        return as_array(f"{place}: {name}", leaf)
+    except DtypeError as error:
+        raise CheckpointError(error.where, error.expected, error.got, error.remedy) from error
 
 
 def _digest(content: bytes) -> bytes:
@@ -177,6 +186,7 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
 
     Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
     """
+    of_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
     where, leaves = checkpoint.path, checkpoint.leaves
     remedy = "load it with the model that it was saved with"
     check_leaves(where, leaves, like, remedy)

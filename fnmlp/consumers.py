@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fnmlp.arrays import namespace
 from fnmlp.errors import DataError, OptionError, StructureError
-from fnmlp.options import count
+from fnmlp.options import count, function_of
 from fnmlp.tree import tree_leaves
 
 State = TypeVar("State")
@@ -24,6 +24,7 @@ def scored(states: Iterable[State], score: Callable[[State], float]) -> Iterator
     >>> list(scored([1, 2, 3], lambda state: -abs(state - 2)))
     [(1, -1.0), (2, 0.0), (3, -1.0)]
     """
+    function_of("scored(score)", score, 1, "lambda state: -state.loss")
     return ((state, _number(score(state))) for state in states)
 
 

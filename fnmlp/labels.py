@@ -4,6 +4,7 @@ from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
+from fnmlp.options import not_negative
 
 
 def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
@@ -17,6 +18,8 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
+    if type(classes) is not int:
+        classes = not_negative("one_hot(classes)", classes)
     check_labels(labels, classes)
     xp = namespace(labels)
     return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)

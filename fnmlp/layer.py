@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key
-from fnmlp.options import example_shape
+from fnmlp.options import example_shape, of_kind
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -59,6 +59,7 @@ def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None =
     >>> gradients(relu(), (), np.array([[-1.0, 2.0]]), np.array([[5.0, 5.0]]))
     ((), array([[0., 5.]]))
     """
+    of_kind("gradients(layer)", layer, Layer, "linear(10)")
     _, pullback = layer.vjp(params, x, key)
     dparams, delayed_dx = pullback(dy)
     return dparams, delayed_dx()

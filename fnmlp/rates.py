@@ -11,7 +11,7 @@ from fnmlp.errors import DataError, OptionError
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.options import count, fraction, positive
+from fnmlp.options import count, fraction, function_of, of_kind, positive
 from fnmlp.training import TrainState, train_step
 
 DIVERGED = 4.0
@@ -55,6 +55,8 @@ def rate_range(
     >>> [round(rate, 6) for rate, _ in sweep]
     [0.001, 0.01, 0.1, 1.0]
     """
+    function_of("rate_range(make)", make, 1, "sgd")
+    of_kind("rate_range(state)", state, TrainState, "train_state(…)")
     first, last = positive("rate_range(lowest)", lowest), positive("rate_range(highest)", highest)
     if first >= last:
         remedy = "choose for instance lowest=1e-6, highest=10.0"

@@ -14,6 +14,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
+from fnmlp.options import count, function_of, of_kind
 from fnmlp.saving import first_not_finite
 from fnmlp.training import TrainState, train_step
 from fnmlp.tree import Tree
@@ -46,6 +47,8 @@ def checked_step(
     Traceback (most recent call last):
     fnmlp.errors.DivergenceError: step 1: the loss: expected a finite value, got infinities or NaN; train with a ...
     """
+    of_kind("checked_step(model)", model, Layer, "linear(10)")
+    of_kind("checked_step(state)", state, TrainState, "train_state(…)")
     check_state(model, state)
     try:
         after = train_step(_watched(model, ""), partial(_watched_loss, loss), optimizer, state, batch)
@@ -186,6 +189,9 @@ def replay(
     >>> seen.before.step, len(seen.batch), seen.after.step
     (2, 2, 3)
     """
+    function_of("replay(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    of_kind("replay(state)", state, TrainState, "train_state(…)")
+    number = count("replay(number)", number)
     if number <= state.step:
         remedy = "give an earlier state, such as that before the first step"
         raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)

@@ -193,6 +193,8 @@ def epochs(
     >>> list(islice(states, 3))
     [3, 6, 9]
     """
+    function_of("epochs(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    function_of("epochs(batches_of)", batches_of, 1, "lambda epoch: batches(data, size=64, key=key, epoch=epoch)")
     for epoch in count_from(first):  # pragma: no branch (it has no end)
         batches = iter(batches_of(epoch))
         try:

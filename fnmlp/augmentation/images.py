@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fnmlp.arrays import Array
+from fnmlp.arrays import Array, as_array
 from fnmlp.errors import DtypeError, ShapeError
 
 
@@ -13,7 +13,7 @@ def check_images(where: str, images: Array) -> None:
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: shift: expected images (n, height, width), got (28, 28); reshape to (-1, height, width)
     """
-    if not isinstance(images, np.ndarray):
+    if not isinstance(as_array(where, images), np.ndarray) or isinstance(images, (list, tuple)):
         raise DtypeError(where, "a NumPy array", type(images).__name__, "convert with numpy.asarray")
     if images.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
         raise DtypeError(where, "uint8, float32 or float64", images.dtype, "convert with .astype('float32')")

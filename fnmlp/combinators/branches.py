@@ -191,6 +191,7 @@ def _parallel_vjp(
 
 
 def _checked_split(name: str, widths: tuple[int, ...], x: Array) -> list[Array]:
+    namespace(x)
     if x.shape[-1] != sum(widths):
         remedy = "give the model the examples that it was initialized for"
         raise ShapeError(name, f"inputs of {sum(widths)} features", tuple(x.shape), remedy)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fnmlp.arrays import Array, Shape, unshared
+from fnmlp.arrays import Array, Shape, namespace, unshared
 from fnmlp.combinators.parts import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
@@ -58,7 +58,7 @@ def chain_apply(name: str, layers: Layers, params: tuple[Any, ...], x: Array) ->
     except FnmlpError as error:
         error.add_note(_where(place, name))
         raise
-    return y if layers else unshared(y)
+    return y if layers else _own(y)
 
 
 def chain_vjp(
@@ -75,7 +75,7 @@ def chain_vjp(
     except FnmlpError as error:
         error.add_note(_where(place, name))
         raise
-    return (y if layers else unshared(y)), partial(_chain_pull, params, pullbacks)
+    return (y if layers else _own(y)), partial(_chain_pull, params, pullbacks)
 
 
 def _chain_pull(
@@ -97,6 +97,11 @@ def _pull_input(pullbacks: list[Pullback[Any]], delayed_dx: Callable[[], Array],
     for pullback in reversed(pullbacks):
         dx = pullback(dx)[1]()
     return unshared(dx) if dx is dy else dx
+
+
+def _own(x: Array) -> Array:
+    namespace(x)  # which refuses what computes by rules of its own
+    return unshared(x)
 
 
 def _itself(dy: Array) -> Array:

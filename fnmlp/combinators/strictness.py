@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.arrays import Array, Shape
+from fnmlp.arrays import Array, Shape, namespace
 from fnmlp.combinators.ordered import Ordered, ordered, unordered
 from fnmlp.combinators.parts import check_layers, place_noted, shown
 from fnmlp.errors import DtypeError
@@ -75,6 +75,7 @@ def _pull_input(delayed_dx: Callable[[], Array], dy: Array) -> Array:
 def _guarded(name: str, params: P, x: Array) -> tuple[P, Array]:
     """Return parameters and inputs whose sums have an order."""
     for leaf in tree_leaves((params, x)):
+        namespace(leaf)  # which refuses what computes by rules of its own
         if not isinstance(leaf, np.ndarray):
             remedy = "convert inputs and parameters with numpy.asarray, or take the layer without strict"
             raise DtypeError(shown(name), "NumPy arrays", type(leaf).__name__, remedy)

@@ -18,6 +18,7 @@ from fnmlp.layer import Layer, P, Pullback
 from fnmlp.layers.pointwise import elementwise_vjp
 from fnmlp.layers.rectifiers import relu_vjp
 from fnmlp.losses import Loss
+from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import with_weights
 
@@ -45,6 +46,7 @@ def jvp(
     >>> jvp(linear(1, bias=False), params, np.array([[2.0]]), dparams)
     (array([[6.]]), array([[2.]]))
     """
+    of_kind("jvp(model)", model, Layer, "linear(10)")
     z_params = _moving_tree("jvp(dparams)", params, dparams)
     z_x = still(x) if dx is None else _moving("jvp(dx)", x, dx)
     y, _ = model.vjp(params, x, key)
@@ -73,6 +75,8 @@ def hessian_vector_product(
     >>> hessian_vector_product(linear(1, bias=False), mse, params, batch, direction).weight
     array([[8.]])
     """
+    of_kind("hessian_vector_product(model)", model, Layer, "linear(10)")
+    function_of("hessian_vector_product(loss)", loss, 2, "mse")
     z_params = _moving_tree("hessian_vector_product(direction)", params, direction)
     batch = as_batch("hessian_vector_product", batch, params)
     with nothing_lost():

@@ -6,6 +6,7 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.errors import ShapeError
 from fnmlp.layer import Layer, P
 from fnmlp.losses.shared import hot_rows
+from fnmlp.options import of_kind
 
 
 def saliency(model: Layer[P], params: P, x: Array, *, of: Array | None = None) -> Array:
@@ -27,6 +28,7 @@ def saliency(model: Layer[P], params: P, x: Array, *, of: Array | None = None) -
     array([[5., 0.],
            [1., 2.]])
     """
+    of_kind("saliency(model)", model, Layer, "linear(10)")
     y, pullback = model.vjp(params, x, None)
     if y.ndim != 2 or not y.shape[1]:
         remedy = "end the model with linear(classes)"

@@ -20,6 +20,7 @@ from fnmlp.layers.affine import Linear, linear_pull, maxout_pull, maxout_shares
 from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm_pull, rms_norm_pull
 from fnmlp.layers.rectifiers import Prelu, prelu_pull, prelu_rows
 from fnmlp.losses import Loss
+from fnmlp.options import function_of, of_kind
 from fnmlp.special import widen
 from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
 from fnmlp.weights import Weights, row_weights
@@ -48,6 +49,8 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
     >>> per_example_gradients(linear(1), mse, params, batch).weight.tolist()
     [[[0.0], [0.0]], [[-6.0], [-8.0]]]
     """
+    of_kind("per_example_gradients(model)", model, Layer, "linear(10)")
+    function_of("per_example_gradients(loss)", loss, 2, "mse")
     _, rows = _rows(model, loss, params, batch, key)
     gradients: P = tree_map(Rows.multiplied, rows)
     return gradients
@@ -72,6 +75,8 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     >>> per_example_norms(linear(1, bias=False), mse, params, batch)
     array([ 0., 10.])
     """
+    of_kind("per_example_norms(model)", model, Layer, "linear(10)")
+    function_of("per_example_norms(loss)", loss, 2, "mse")
     y, rows = _rows(model, loss, params, batch, key)
     xp = namespace(y)
     nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)

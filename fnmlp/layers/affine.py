@@ -12,7 +12,7 @@ from fnmlp.initializers import Initializer, kaiming_uniform
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
-from fnmlp.options import count, switch
+from fnmlp.options import count, function_of, switch
 from fnmlp.rules import on_numbers
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
@@ -62,6 +62,7 @@ def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) 
     for name, value in options.items():
         if not callable(value):
             raise OptionError(f"{where}({name})", "an initializer", repr(value), "use for instance glorot_normal()")
+        function_of(f"{where}({name})", value, 3, "glorot_normal()")
     return {name: value for name, value in options.items() if value is not TORCH_UNIFORM}
 
 

@@ -8,7 +8,7 @@ from fnmlp.arrays import Array, Shape, namespace, read_only, to_dtype, unshared
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
-from fnmlp.options import integer
+from fnmlp.options import example_shape, integer
 from fnmlp.rules import on_numbers
 from fnmlp.special import narrow, widen
 
@@ -135,6 +135,7 @@ def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
 
 
 def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+    shape = example_shape(constructor, shape)
     axes = len(shape) + 1
     if not -axes <= axis < axes:
         where = f"{constructor}(axis={axis})"

@@ -1,6 +1,8 @@
 """What layers with parameters say when parameters or inputs do not fit."""
 
-from fnmlp.arrays import Array, Shape, same_dtype
+import numpy as np
+
+from fnmlp.arrays import Array, Shape, namespace, same_dtype
 from fnmlp.errors import DtypeError, ShapeError, StructureError
 from fnmlp.options import example_shape
 
@@ -32,10 +34,11 @@ def check_example(where: str, shape: Shape) -> None:
 def fits(x: Array, parameter: Array) -> bool:
     """Tell whether inputs are rows of as many numbers as the parameter has along its first axis, and of its dtype.
 
-    >>> import numpy as np
     >>> fits(np.zeros((5, 2)), np.zeros((2, 3))), fits(np.zeros((5, 3)), np.zeros((2, 3)))
     (True, False)
     """
+    if type(x) is not np.ndarray:
+        namespace(x)  # which refuses masked arrays and matrices
     return x.ndim == 2 and x.shape[1] == parameter.shape[0] and same_dtype(x, parameter)
 
 

@@ -12,6 +12,7 @@ from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
 from fnmlp.layers.gates import wide_silu, wide_silu_with_slope
+from fnmlp.options import example_shape
 from fnmlp.rules import on_numbers
 
 
@@ -84,6 +85,7 @@ def _swiglu_pull(opening: Array, slope: Array, passing: Array, dy: Array) -> Arr
 
 
 def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+    shape = example_shape(where, shape)
     if not shape or shape[-1] < 2 or shape[-1] % 2:
         remedy = "put linear(2 * n) before it, for n features"
         raise ShapeError(where, "examples whose last axis is even", shape, remedy)
@@ -91,6 +93,7 @@ def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
 
 
 def _halves(where: str, x: Array) -> tuple[Array, Array]:
+    namespace(x)  # which refuses what computes by rules of its own
     if x.shape[-1] % 2:
         remedy = "give the model the examples that it was initialized for"
         raise ShapeError(where, "inputs whose last axis is even", tuple(x.shape), remedy)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from fnmlp.arrays import Array
+from fnmlp.arrays import Array, namespace
 from fnmlp.errors import OptionError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
+from fnmlp.options import function_of
 from fnmlp.rules import on_numbers
 
 Function: TypeAlias = Callable[[Array], Array]
@@ -31,12 +32,14 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
     for option, value in (("f", f), ("df", df)):
         if not callable(value) or isinstance(value, Layer):
             raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
+        function_of(f"elementwise({option})", value, 1, "np.sin")
     text = expression("elementwise", (f, df)) if name is None else name
     return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(elementwise_vjp, f, df))
 
 
 @on_numbers
 def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+    namespace(x)  # which refuses what computes by rules of its own
     return f(x)
 
 
@@ -49,6 +52,7 @@ def elementwise_vjp(
     key: Key | None,  # noqa: ARG001 (no noise)
 ) -> tuple[Array, Pullback[tuple[()]]]:
     """Be the `vjp` of `elementwise`."""
+    namespace(x)
     return f(x), input_pullback(partial(_elementwise_pull, df, x))
 
 

@@ -14,6 +14,7 @@ from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_record
 from fnmlp.options import count as at_least_1
+from fnmlp.options import example_shape, function_of
 from fnmlp.rules import on_numbers
 
 STANDARD_NORMAL = normal(1.0)
@@ -47,12 +48,14 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
     if not callable(table_init):
         remedy = "use for instance normal(0.1)"
         raise OptionError("embedding(table_init)", "an initializer", repr(table_init), remedy)
+    function_of("embedding(table_init)", table_init, 3, "normal(0.1)")
     options = {} if table_init is STANDARD_NORMAL else {"table_init": table_init}
     name = expression("embedding", size, options)
     return Layer(name, partial(_embedding_init, name, size, table_init), _embedding_apply, _embedding_vjp)
 
 
 def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, shape: Shape) -> tuple[Embedding, Shape]:
+    shape = example_shape(where, shape)
     if len(shape) > 1:
         raise ShapeError(where, "examples of shape () or (n,)", shape, "put flatten() before it")
     return Embedding(table_init(fold_in(key, 0), size, size)), (*shape, size[1])

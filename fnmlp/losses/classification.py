@@ -23,7 +23,7 @@ from fnmlp.losses.shared import (
     shared_out,
     without_ignored,
 )
-from fnmlp.options import finite, fraction
+from fnmlp.options import finite, fraction, function_of
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights, weights_like, with_weights
 
@@ -259,6 +259,7 @@ def on_labels(loss: Loss) -> Loss:
     >>> float(value), dy
     (0.5, array([[ 0., -1.]]))
     """
+    function_of("on_labels(loss)", loss, 2, "mse")
     return partial(_on_labels, loss)
 
 

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, as_array, namespace
 from fnmlp.errors import DataError
+from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
 
@@ -41,6 +42,7 @@ def fold_metric(metric: Metric, batches: Iterable[tuple[Array, ...]]) -> Any:
     >>> round(fold_metric(mean_absolute_error(), pairs), 4)
     0.3333
     """
+    of_kind("fold_metric(metric)", metric, Metric, "mean_over_rows(accuracy)")
     pairs = iter(batches)
     for first in pairs:
         return metric.result(reduce(partial(_next, metric), pairs, _next(metric, metric.init(), first)))
@@ -89,6 +91,7 @@ def mean_over_rows(metric: Callable[..., float]) -> Metric:
     >>> fold_metric(mean_over_rows(accuracy), [(y[:2], labels[:2]), (y[2:], labels[2:])]) == accuracy(y, labels)
     True
     """
+    function_of("mean_over_rows(metric)", metric, 2, "accuracy")
     return summed(partial(_rows_and_sum, metric), ratio, sums=2)
 
 

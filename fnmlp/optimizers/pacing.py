@@ -6,7 +6,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.optimizers.core import Optimizer, check_gradient, kept_leaf, spending, step_of, zeros_leaf
-from fnmlp.options import count
+from fnmlp.options import count, of_kind
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
@@ -37,6 +37,7 @@ def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
     >>> params, optimizer.update(params, (np.array([2.0]),), state)[0]
     ((array([4.]),), (array([2.5]),))
     """
+    of_kind("accumulated(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     steps = count("accumulated(steps)", steps)
     return Optimizer(
         partial(_accumulated_init, optimizer),
@@ -104,6 +105,7 @@ def apply_if_finite(optimizer: Optimizer, *, max_consecutive_errors: int) -> Opt
     >>> params, state
     ((array([4.]),), FiniteState(skipped=1, in_a_row=1, inner=()))
     """
+    of_kind("apply_if_finite(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     most = count("apply_if_finite(max_consecutive_errors)", max_consecutive_errors)
     return spending(partial(_finite_init, optimizer), _finite_update, optimizer, most)
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from fnmlp.optimizers.core import Optimizer, are_distinct, spending, step_of
+from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
 PathFilter: TypeAlias = Callable[[str], bool]
@@ -65,6 +66,9 @@ def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter)
     >>> optimizer.update(params, grads, optimizer.init(params))[0]
     (array([3.]), array([3.5]))
     """
+    of_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    of_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
+    function_of("partitioned(only)", only, 1, "is_weight")
     return spending(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
 
 

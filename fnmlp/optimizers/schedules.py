@@ -9,7 +9,7 @@ from math import cos, pi
 from typing import TypeAlias
 
 from fnmlp.errors import OptionError
-from fnmlp.options import at_least_0, count, fraction, positive
+from fnmlp.options import at_least_0, count, fraction, function_of, positive
 
 Schedule: TypeAlias = Callable[[int], float]
 """The number of steps that were taken -> the rate of the next."""
@@ -157,6 +157,7 @@ def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
     >>> [warm_up(step_decay(0.5, every=1), steps=4)(step) for step in range(6)]
     [0.1, 0.2, 0.3, 0.4, 0.5, 0.05]
     """
+    function_of("warm_up(schedule)", schedule, 1, "constant_rate(0.1)")
     return partial(_warm_up, schedule, count("warm_up(steps)", steps))
 
 

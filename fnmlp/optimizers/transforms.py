@@ -10,7 +10,7 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import Optimizer, Update, check_gradient, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
-from fnmlp.options import at_least_0, positive
+from fnmlp.options import at_least_0, function_of, of_kind, positive
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
@@ -45,6 +45,8 @@ def compose(*stages: Transform | Optimizer) -> Optimizer:
     if kinds != [False] * (len(stages) - 1) + [True]:
         got = f"({', '.join(type(stage).__name__ for stage in stages)})"
         raise OptionError("compose", "transforms and then one optimiser", got, "end it for instance with sgd(0.1)")
+    for place, stage in enumerate(stages[:-1]):
+        of_kind(f"compose: argument {place}", stage, Transform, "clip_by_value(1.0)")
     return spending(partial(_compose_init, stages), _compose_update, stages[:-1], stages[-1])
 
 
@@ -151,6 +153,7 @@ def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     >>> decay.update(params, (np.array([1.0]),), decay.init(params))[0]
     (array([2.]),)
     """
+    function_of("weight_decay(only)", only, 1, "is_weight")
     return Transform(partial(flags, only), partial(_weight_decay, at_least_0("weight_decay(amount)", amount)))
 
 

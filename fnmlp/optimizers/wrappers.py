@@ -10,7 +10,7 @@ from fnmlp.errors import StructureError
 from fnmlp.optimizers.core import Optimizer, kept_leaf, spending, step_of
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
-from fnmlp.options import fraction, positive
+from fnmlp.options import fraction, function_of, of_kind, positive
 from fnmlp.tree import Tree, tree_map
 
 STANDSTILL = 1e-300
@@ -42,6 +42,8 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     >>> params, optimizer.update(params, (np.array([1.0]),), state)[0]
     ((array([3.]),), (array([2.25]),))
     """
+    function_of("scheduled(make)", make, 1, "sgd")
+    function_of("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
     first = make(schedule(0) or STANDSTILL)
     return spending(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
@@ -87,6 +89,7 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
     >>> params, averaged_params(state)
     ((array([0.]),), (array([3.]),))
     """
+    of_kind("averaged(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     bound = optimizer, 1 - fraction("averaged(decay)", decay)
     return spending(partial(_averaged_init, optimizer), _averaged_update, *bound)
 
@@ -146,6 +149,8 @@ def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight
     (array([[3., 0.],
            [4., 1.]]),)
     """
+    of_kind("max_norm(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    function_of("max_norm(only)", only, 1, "is_weight")
     bound = optimizer, positive("max_norm(limit)", limit)
     return spending(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
 
@@ -185,6 +190,8 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     >>> optimizer.update(params, (np.array([1.0]),), optimizer.init(params))[0]
     (array([2.]),)
     """
+    of_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    function_of("decoupled_decay(only)", only, 1, "is_weight")
     bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
     return spending(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
