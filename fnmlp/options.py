@@ -5,7 +5,7 @@ file can hold, and a Python float never promotes float32.
 """
 
 from collections.abc import Callable, Iterable
-from inspect import signature
+from inspect import isfunction, signature
 from math import isfinite, nan
 from numbers import Complex, Real
 from operator import index
@@ -199,12 +199,10 @@ def function_of(where: str, value: Any, arguments: int, example: str) -> None:
 
 
 def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    """Tell whether a function takes so many arguments; of other callables Python may not know it."""
     try:
-        described = signature(function)
-    except (TypeError, ValueError):  # some of C's functions describe no arguments
-        return True
-    try:
-        described.bind(*range(arguments))
+        if isfunction(function):
+            signature(function).bind(*range(arguments))
     except TypeError:
         return False
     return True
@@ -212,7 +210,7 @@ def _takes(function: Callable[..., Any], arguments: int) -> bool:
 
 def _way(value: Any, remedy: str) -> str:
     name = getattr(value, "__name__", None)
-    return f"call it, as in {name}(…)" if callable(value) and name else remedy
+    return f"call it, as in {name}(…)" if callable(value) and name not in (None, "<lambda>") else remedy
 
 
 def _said(value: Any) -> str:

@@ -14,7 +14,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.options import count, function_of, of_kind
+from fnmlp.options import function_of, integer, of_kind
 from fnmlp.saving import first_not_finite
 from fnmlp.training import TrainState, train_step
 from fnmlp.tree import Tree
@@ -191,7 +191,7 @@ def replay(
     """
     function_of("replay(step)", step, 2, "partial(train_step, model, loss, optimizer)")
     of_kind("replay(state)", state, TrainState, "train_state(…)")
-    number = count("replay(number)", number)
+    number = integer("replay(number)", number)
     if number <= state.step:
         remedy = "give an earlier state, such as that before the first step"
         raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)

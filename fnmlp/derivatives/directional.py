@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.arrays import Array, to_dtype
+from fnmlp.arrays import Array, as_array, to_dtype
 from fnmlp.batches import Batch, Pair, as_batch
 from fnmlp.combinators.parts import check_same_form
 from fnmlp.derivatives.analytic import Analytic, kept, moving, nothing_lost, rate_of, still, value_of
@@ -95,6 +95,7 @@ def _moving(where: str, x: Array, rate: Array) -> Array:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise DtypeError(where, "NumPy arrays of floats to move", got, "convert with numpy.asarray(x, dtype='float32')")
+    rate = as_array(where, rate, x)
     if x.shape != rate.shape:
         raise ShapeError(where, f"shape {x.shape}", tuple(rate.shape), "give each number its rate of change")
     return moving(x, rate)

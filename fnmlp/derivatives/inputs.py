@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fnmlp.arrays import Array, namespace
+from fnmlp.arrays import Array, as_array, namespace
 from fnmlp.errors import ShapeError
 from fnmlp.layer import Layer, P
 from fnmlp.losses.shared import hot_rows
@@ -33,5 +33,5 @@ def saliency(model: Layer[P], params: P, x: Array, *, of: Array | None = None) -
     if y.ndim != 2 or not y.shape[1]:
         remedy = "end the model with linear(classes)"
         raise ShapeError("saliency", "outputs of shape (n, classes)", tuple(y.shape), remedy)
-    classes: Any = namespace(y).argmax(y, axis=1) if of is None else of
+    classes: Any = namespace(y).argmax(y, axis=1) if of is None else as_array("saliency(of)", of)
     return pullback(hot_rows("saliency", y, classes))[1]()

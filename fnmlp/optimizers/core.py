@@ -10,6 +10,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
 from fnmlp.errors import DtypeError, ShapeError
+from fnmlp.options import of_kind
 from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
 
@@ -102,6 +103,8 @@ def kept_leaf(param: Array) -> Array:
 
 def sums_update(rule: Rule, spend: bool, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
     """Take the step of a rule for single arrays, and count it."""
+    if type(state) is not Sums:
+        of_kind("optimizer state", state, Sums, "what optimizer.init(params) returns")
     moved, trees = sweep(partial(rule, state.step), spend, params, grads, state.trees)
     return moved, Sums(state.step + 1, trees)
 
