@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.options import not_negative
 
@@ -20,6 +20,7 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     """
     if type(classes) is not int:
         classes = not_negative("one_hot(classes)", classes)
+    labels = as_array("one_hot(labels)", labels)
     check_labels(labels, classes)
     xp = namespace(labels)
     return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)
