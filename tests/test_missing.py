@@ -20,7 +20,7 @@ CALLS = pytest.mark.parametrize(
         ("sklearn.datasets", data.digits),
         ("PIL", lambda: data.read_image("a.png", (8, 8))),
         ("matplotlib.figure", lambda: plots.curves([{"epoch": 1, "train_loss": 0.5}])),
-        ("array_api_compat", lambda: arrays.namespace(array_api_strict.zeros(1))),
+        ("array_api_compat", lambda: arrays.namespace(array_api_strict.zeros(1))),  # type: ignore[arg-type]
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
 )

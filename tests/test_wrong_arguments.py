@@ -19,6 +19,7 @@ LABELS = np.array([0, 1, 2, 0])
 TARGETS = np.ones((4, 3), np.float32)
 DATA = fn.Batch(X, LABELS)
 STATE = fn.train_state(MODEL, fn.sgd(0.1), key=KEY, example=(2,))
+STEP: Any = partial(fn.train_step, MODEL, fn.cross_entropy, fn.sgd(0.1))
 
 MISTAKES: tuple[Callable[[], Any], ...] = (
     lambda: fn.train_step(MODEL, fn.cross_entropy, fn.adam(0.1), STATE, DATA),
@@ -471,9 +472,6 @@ def same(left: Any, right: Any) -> bool:
 )
 def test_a_pair_with_labels_in_a_list_is_a_batch_everywhere(taken: Callable[[Any], Any]) -> None:
     assert same(taken(PAIR), taken(DATA))
-
-
-STEP = partial(fn.train_step, MODEL, fn.cross_entropy, fn.sgd(0.1))
 
 
 def test_lists_are_taken_where_numpy_would_take_them() -> None:
