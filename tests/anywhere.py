@@ -103,13 +103,13 @@ def environment(folder: Path, python: str, requirements: list[str]) -> tuple[Pat
     """Make a virtual environment, without torch where it has no build; return its Python and what it lacks."""
     made = folder / "bin" / "python"
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-    install = [made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [str(made), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     lacks = ""
     if subprocess.run([*install, *requirements], check=False).returncode:
         without = [requirement for requirement in requirements if not requirement.startswith("torch")]
         subprocess.run([*install, *without], check=True)
         lacks = ", without torch"
-    subprocess.run([*install, "--no-deps", "--editable", ROOT], check=True)
+    subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True)
     return made, lacks
 
 
@@ -130,7 +130,7 @@ def _runs(python: str) -> bool:
 
 def run_suite(run: Run, arguments: list[str]) -> tuple[Mapping[str, int], float, str]:
     """Run the tests, and return how many passed, failed and were skipped, the seconds, and what was printed."""
-    command = [run.python, "-m", "pytest", "-q", "--tb=short", f"--hypothesis-seed={run.seed}", *arguments]
+    command = [str(run.python), "-m", "pytest", "-q", "--tb=short", f"--hypothesis-seed={run.seed}", *arguments]
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **run.settings}
     settings.pop("HYPOTHESIS_PROFILE", None)  # which would draw the same examples at each run
     began = monotonic()

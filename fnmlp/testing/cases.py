@@ -66,6 +66,7 @@ class LayerCase:
         params = tree_map(lambda p, noise: p + noise / 8, drawn, random_like(drawn, fold_in(self.key, 1)))
         x = self.inputs(fold_in(self.key, 2))
         wide = self.draw is normal and "inputs" in self.spread
+        tried = params
         for shrunk in range(SHRINKINGS):
             tried = self._spread_out(params, 0.25**shrunk) if "params" in self.spread else params
             y = self.layer.apply(tried, x)

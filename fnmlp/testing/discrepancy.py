@@ -1,6 +1,7 @@
 """Hold a gradient by hand against derivatives by numbers, element by element."""
 
 from collections.abc import Callable
+from math import inf, isnan
 from typing import Any
 
 from attrs import evolve, frozen
@@ -87,7 +88,7 @@ def find_discrepancy(claim: Claim, key: Key, *, bound: float = 50 * EPSILON) -> 
         return None
     limits = claim.limits(bound)
     suspects = sorted(
-        (-_badness(error[tuple(index)]), place, tuple(map(int, index)))
+        (-_badness(float(error[tuple(index)])), place, tuple(map(int, index)))
         for place, (error, limit) in enumerate(zip(errors, limits, strict=True))
         for index in np.argwhere(~(error <= limit))
     )
@@ -102,7 +103,7 @@ def find_discrepancy(claim: Claim, key: Key, *, bound: float = 50 * EPSILON) -> 
 
 
 def _badness(error: float) -> float:
-    return float("inf") if np.isnan(error) else float(error)
+    return inf if isnan(error) else error
 
 
 def _numeric_gradient(claim: Claim, key: Key) -> tuple[list[Array], list[Array]]:
