@@ -337,7 +337,7 @@ def test_a_truncated_gzip_is_refused_at_its_end() -> None:
         (bytes(512), "junk (00 00 00 00)"),
         (b"\x1f", "junk (1f)"),
         (SMALL_GZIP, "a second gzip member"),
-        (gzip.compress(b""), "a second gzip member"),
+        (gzip.compress(b"", mtime=0), "a second gzip member"),
     ],
 )
 def test_anything_after_the_first_gzip_member_is_refused(data: bytes, junk: bytes, words: str) -> None:
