@@ -88,7 +88,7 @@ def read_field(name: str, text: str, *, separator: str = ",") -> Any:
         parts = ()
     if not parts or (Ellipsis not in kinds and len(parts) != len(kinds)):
         raise ValueError(f"expected {_expected(name, separator)}, got {text!r}")
-    value = parts if is_tuple(name) else parts[0]
+    value: Any = parts if is_tuple(name) else parts[0]
     try:
         evolve(Recipe(), **{name: value})
     except OptionError as error:
@@ -102,7 +102,7 @@ def _expected(name: str, separator: str) -> str:
     return f"integers such as 64{separator}32" if is_tuple(name) else WORDS[KINDS[name]]
 
 
-class FieldType(click.ParamType):
+class FieldType(click.ParamType):  # type: ignore[type-arg] # generic in newer clicks alone
     """The type of an option that gives the value of a field."""
 
     def __init__(self, field: str) -> None:
@@ -155,7 +155,7 @@ def field_option(name: str) -> Callable[[Any], Any]:
         return click.option(flag(name), is_flag=True, help=text)
     lab, digits = (spelled(RECIPES[recipe], name) for recipe in ("lab", "digits"))
     shown = lab if lab == digits else f"{lab}; of digits {digits}"
-    several = {"multiple": True, "callback": _flat} if name == "hidden" else {}
+    several: dict[str, Any] = {"multiple": True, "callback": _flat} if name == "hidden" else {}
     kind = FieldType(name)
     return click.option(flag(name), type=kind, metavar=metavar, default=None, show_default=shown, help=text, **several)
 
@@ -172,9 +172,10 @@ def recipe_option(text: str) -> Callable[[Any], Any]:
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option of a recipe, and those of all its fields."""
-    for name in reversed(HELP):
+    for name in reversed([*HELP]):
         command = field_option(name)(command)
-    return recipe_option("A set of choices for the options down to --dtype.")(command)
+    named: Callable[..., Any] = recipe_option("A set of choices for the options down to --dtype.")(command)
+    return named
 
 
 def recipe_for(data: str, asked: str | None) -> str:

@@ -186,7 +186,8 @@ def test_every_field_changes_what_is_learned_or_is_refused(optimizer: str, loss:
     base = Recipe(hidden=(4,), epochs=2, batch_size=4, rate=0.1, **fixed, **momentum)  # type: ignore[arg-type]
     before = trained(base)
     for name, value in CHANGED.items():
-        for other in [value] if value is not None else [text for text in choices[name] if text != fixed[name]]:
+        others: list[Any] = [value] if value is not None else [text for text in choices[name] if text != fixed[name]]
+        for other in others:
             if name in unused(base):
                 assert trained(evolve(base, **{name: other})) == before
                 with pytest.raises(UsageError, match=f"{flag(name)} does nothing with --"):

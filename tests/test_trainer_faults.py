@@ -144,11 +144,16 @@ def test_a_bad_command_line_is_refused_with_status_2(arguments: tuple[str, ...],
     assert len(text) < 250
 
 
-SAME = {
+def hard_links(path: str, other: str) -> None:
+    Path(path).write_text("something")
+    Path(other).hardlink_to(path)
+
+
+SAME: dict[str, Callable[[], None]] = {
     "plainly": lambda: None,
     "by a symbolic link": lambda: Path("b").symlink_to("a"),
     "by a link that leads nowhere yet": lambda: Path("b").symlink_to(Path("folder", "..", "a")),
-    "by a hard link": lambda: (Path("a").write_text("something"), Path("b").hardlink_to("a")),
+    "by a hard link": lambda: hard_links("a", "b"),
     "by a folder's link": lambda: Path("there").symlink_to("."),
 }
 OTHERS = ("./a", "b", "b", "b", "there/a")
