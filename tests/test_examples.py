@@ -228,7 +228,7 @@ def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
             "does nothing with --vary optimizer=adamw",
         ),
         (sweep.sweep, "--recipe lab --vary label_smoothing=0.1", "it needs --vary loss=cross-entropy"),
-        (sweep.sweep, "--data-dir .", "--data-dir does nothing for the digits"),
+        (sweep.sweep, "--data-dir .", "digits: expected no folder: they come with scikit-learn"),
         (sweep.sweep, "--validation 1", "split_data(share)"),
         (sweep.sweep, "--jobs 0", "--jobs"),
     ],
