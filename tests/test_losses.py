@@ -12,6 +12,7 @@ import pytest
 from fnmlp import losses
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.key import Key
+from fnmlp.layer import spell
 from fnmlp.losses import (
     Loss,
     binary_cross_entropy,
@@ -163,7 +164,7 @@ def test_each_loss_is_its_formula_in_plain_floats(specimen: LossSpecimen, seed: 
     np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, nll, focal, partial(cross_entropy, label_smoothing=0.2)], ids=repr)
+@pytest.mark.parametrize("loss", [cross_entropy, nll, focal, partial(cross_entropy, label_smoothing=0.2)], ids=spell)
 @pytest.mark.parametrize("ignored", [-100, 2, 255])
 @pytest.mark.parametrize("kind", ["int64", "uint8", "int8"])
 @given(seed=seeds)
@@ -200,7 +201,7 @@ def test_labels_that_are_not_ignored_must_still_fit() -> None:
 # Targets that have a domain.
 
 
-@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_focal], ids=repr)
+@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_focal], ids=spell)
 @pytest.mark.parametrize("target", [2.0, 255.0, -0.5, 1.01, np.nan, np.inf])
 def test_targets_that_are_no_probabilities_are_refused_and_not_a_negative_loss(loss: Loss, target: float) -> None:
     with pytest.raises(DataError, match=r"expected targets in \[0, 1\], got numbers outside it or NaN; scale them"):
@@ -208,7 +209,7 @@ def test_targets_that_are_no_probabilities_are_refused_and_not_a_negative_loss(l
     assert loss(np.full((1, 2), 3.0), np.array([[0.0, 1 + 1e-7]]))[0] >= 0
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=repr)
+@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=spell)
 @pytest.mark.parametrize("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.4, 0.0], [255.0, 0.0, 0.0]])
 def test_rows_that_are_no_distributions_are_refused_by_row(loss: Loss, row: list[float]) -> None:
     targets = np.array([[0.2, 0.3, 0.5], row])
@@ -216,7 +217,7 @@ def test_rows_that_are_no_distributions_are_refused_by_row(loss: Loss, row: list
         loss(np.zeros((2, 3)), targets)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=repr)
+@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=spell)
 @pytest.mark.parametrize("share", [-0.5, np.nan])
 def test_shares_below_0_and_nan_are_refused(loss: Loss, share: float) -> None:
     with pytest.raises(DataError, match="targets of at least 0"):
@@ -229,7 +230,7 @@ def test_distributions_may_be_rounded(dtype: Any) -> None:
     assert cross_entropy(np.zeros((4, 1000), dtype), shares)[0] > 6
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, nll, hinge, focal, on_labels(mse)], ids=repr)
+@pytest.mark.parametrize("loss", [cross_entropy, nll, hinge, focal, on_labels(mse)], ids=spell)
 def test_one_column_is_refused_and_not_a_loss_of_0(loss: Loss) -> None:
     with pytest.raises(
         ShapeError, match=r"at least 2 classes, got \(3, 1\); for one output a row use binary_cross_entropy"

@@ -90,10 +90,10 @@ def test_a_row_with_one_nan_is_wrong_and_spoils_no_other(seed: int, column: int)
     )
 
 
-@pytest.mark.parametrize("metric", [one.metric for one in METRICS if one.draw is labels_like], ids=repr)
-def test_outputs_of_one_column_are_refused_and_not_all_of_class_0(metric: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("specimen", [one for one in METRICS if one.draw is labels_like], ids=repr)
+def test_outputs_of_one_column_are_refused_and_not_all_of_class_0(specimen: MetricSpecimen) -> None:
     with pytest.raises(ShapeError, match=r"at least 2 classes, got \(3, 1\); give each class a column"):
-        metric(np.ones((3, 1)), np.zeros(3, int))
+        specimen.metric(np.ones((3, 1)), np.zeros(3, int))
 
 
 @pytest.mark.parametrize("specimen", METRICS, ids=repr)

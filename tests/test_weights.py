@@ -12,6 +12,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
+from fnmlp.layer import spell
 from fnmlp.weights import with_weights
 from tests.catalogue import LOSSES, METRICS
 from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
@@ -113,7 +114,7 @@ def test_a_sum_is_trained_on_the_same_whichever_way_rows_with_weights_are_cut() 
     close(reduce(partial(fn.tree_map, np.add), grads), fn.value_and_grad(MODEL, loss, PARAMS, REPEATED)[1])
 
 
-@pytest.mark.parametrize("loss", [fn.cross_entropy, partial(fn.cross_entropy, reduction="none")], ids=repr)
+@pytest.mark.parametrize("loss", [fn.cross_entropy, partial(fn.cross_entropy, reduction="none")], ids=spell)
 def test_the_gradient_of_one_example_is_multiplied_by_its_weight(loss: fn.Loss) -> None:
     plain = fn.per_example_gradients(MODEL, loss, PARAMS, fn.Batch(WEIGHED.inputs, WEIGHED.targets))
     found = fn.per_example_gradients(MODEL, loss, PARAMS, WEIGHED)
