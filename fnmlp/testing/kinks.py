@@ -7,8 +7,10 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.key import fold_in, generator
 from fnmlp.testing.cases import LayerCase
+from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.numeric import EPSILON, STEP, normal
 from fnmlp.testing.report import DifferenceFound, law
+from fnmlp.testing.rounding import largest, smallest
 
 CLOSE = 1e-12
 """How far from a kink, as a share of it, its neighbours are that no subtraction rounds to it."""
@@ -71,6 +73,33 @@ def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
 
     dx = case.run(case.params, filled(at), dy)[2].reshape(len(at), -1)[np.arange(len(at)), columns]
     expect_sides("dx", at, kinks, dx, value)
+
+
+@law("layer")
+def equal_numbers_share_their_gradient(case: LayerCase) -> None:
+    """Where the numbers of a row are all the same, their gradients add up to the slope of moving them together."""
+    if case.draw is not normal or not case.rowwise or not case.differentiable or case.elementwise:
+        return
+    spots = normal(fold_in(case.key, 17), (case.rows, *(1 for _ in case.example)))
+    x = np.broadcast_to(spots, case.x.shape).copy()
+    axes = tuple(range(1, x.ndim))
+
+    def together(leaf: Array) -> Array:
+        return leaf.sum(axis=axes, keepdims=True)
+
+    claim = Claim(
+        lambda point: case.layer.apply(case.params, point[0] + np.zeros(case.example)),
+        (spots,),
+        case.dy,
+        (together(case.run(case.params, x, case.dy)[2]),),
+        "dx, added up where all numbers of a row are equal",
+        by_row=True,
+        allowance=lambda: (together(case.rounding(case.params, x, case.dy)[2]),),
+        floor=x[0].size * smallest(np.float64, largest(case.dy)),
+    )
+    found = find_discrepancy(claim, fold_in(case.key, 18))
+    if found is not None:
+        raise DifferenceFound(found.where, f"{found.numeric!r} (numeric)", f"{found.analytic!r} (analytic)")
 
 
 def expect_sides(

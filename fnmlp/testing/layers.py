@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, fold_in
 from fnmlp.testing.cases import LAYOUTS, LayerCase, expect_same_tree, expect_within_rounding
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
-from fnmlp.testing.kinks import a_kink_has_the_slope_of_a_side
+from fnmlp.testing.kinks import a_kink_has_the_slope_of_a_side, equal_numbers_share_their_gradient
 from fnmlp.testing.numeric import EPSILON, cast, normal
 from fnmlp.testing.report import (
     DifferenceFound,
@@ -88,8 +88,8 @@ def vjp_equals_the_derivative_of_apply(case: LayerCase) -> None:
 def vjp_equals_the_derivative_of_its_own_output(case: LayerCase) -> None:
     """With a key too, the pullback is the derivative of the output that `vjp` returned: the same noise in both."""
     key = fold_in(case.key, 4)
-    plain, keyed = (case.gradients(case.params, case.x, case.dy, given) for given in (None, key))
-    if not tree_equal(plain, keyed):  # what has the bits of the gradients without a key was judged with them
+    plain, keyed = (case.run(case.params, case.x, case.dy, given) for given in (None, key))
+    if not tree_equal(plain, keyed):  # what has the bits of output and gradients without a key was judged with them
         _expect_derivative(case, key)
 
 
@@ -122,25 +122,33 @@ def _expect_derivative(case: LayerCase, key: Key | None) -> None:
 
 @law("layer")
 def float32_stays_float32_and_close(case: LayerCase) -> None:
-    """float32 in, float32 out; each gradient is within 32 times what rounding to float32 moves of the float64 one."""
+    """float32 in, float32 out, with a key too; all is within 32 times what rounding to float32 moves of float64's."""
     params, x, dy = case.as_float32()
-    y = case.layer.apply(params, x)
-    if y.dtype != np.float32 and (case.differentiable or tree_leaves(params)):
-        raise DifferenceFound("y", "dtype float32", f"dtype {y.dtype}")
-    gradients = case.gradients(params, x, dy)
-    for path, gradient in tree_paths(gradients, "(params, dx)"):
-        if gradient.dtype != np.float32:
-            raise DifferenceFound(path, "dtype float32", f"dtype {gradient.dtype}")
+    if case.differentiable or tree_leaves(params):
+        drawn, _ = case.layer.init(fold_in(case.key, 0), case.example)
+        _expect_float32("y of the parameters that init draws", case.layer.apply(drawn, x))
+        for key in (None, fold_in(case.key, 4)):
+            y, pullback = case.layer.vjp(params, x, key)
+            _expect_float32("y", y)
+            dparams, delayed_dx = pullback(dy)
+            _expect_float32("(params, dx)", (dparams, delayed_dx()) if case.differentiable else (dparams,))
     wide = x.astype(np.float64) if case.differentiable else x
     given = cast(params, np.float64), wide, dy.astype(np.float64)
+    kept = 3 if case.differentiable else 2
     expect_within_rounding(
-        "(params, dx) in float32",
-        case.gradients(*given),
-        gradients,
+        "(y, params, dx) in float32",
+        case.run(*given)[:kept],
+        case.run(params, x, dy)[:kept],
         32 * EPSILON32,
-        lambda: case.rounding(*given)[1 : len(gradients) + 1],
+        lambda: case.rounding(*given)[:kept],
         smallest(np.float32, largest(dy)),
     )
+
+
+def _expect_float32(where: str, results: Tree) -> None:
+    for path, result in tree_paths(results, where):
+        if result.dtype != np.float32:
+            raise DifferenceFound(path, "dtype float32", f"dtype {result.dtype}")
 
 
 @law("layer")
@@ -323,15 +331,16 @@ LAYER_LAWS: tuple[Law[LayerCase], ...] = (
     training_without_a_key_is_inference,
     gradients_have_the_form_of_what_they_belong_to,
     nothing_given_is_changed_or_shared,
+    rows_do_not_mix,
     vjp_equals_the_derivative_of_apply,
     vjp_equals_the_derivative_of_its_own_output,
     a_kink_has_the_slope_of_a_side,
+    equal_numbers_share_their_gradient,
     the_pullback_is_linear,
     a_pulled_gradient_stays_as_it_was,
     float32_stays_float32_and_close,
     the_same_input_gives_the_same_bits,
     only_a_layer_with_noise_minds_its_key,
-    rows_do_not_mix,
     gradients_add_over_a_split_of_the_batch,
     the_layout_of_memory_does_not_matter,
     a_pickled_layer_behaves_the_same,

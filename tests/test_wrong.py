@@ -1,0 +1,38 @@
+"""The kit refuses layers and optimisers that somebody wrote with a slip, and takes the same code without it."""
+
+import pytest
+
+from fnmlp.testing import LawBrokenError, check_layer, check_optimizer
+from tests.wrong.matrices import MATRICES
+from tests.wrong.noise import NOISE
+from tests.wrong.optimizers import OPTIMIZERS, WrongStep
+from tests.wrong.pieces import Slip
+from tests.wrong.pointwise import POINTWISE
+
+LAYERS = [*POINTWISE, *MATRICES, *NOISE]
+
+SEEDS = (0, 1000, 2000)
+
+
+@pytest.mark.parametrize("slip", LAYERS, ids=lambda slip: slip.says)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_wrong_layer_is_refused(slip: Slip, seed: int) -> None:
+    with pytest.raises(LawBrokenError):
+        check_layer(slip.wrong, slip.example, seed=seed, **slip.options)
+
+
+@pytest.mark.parametrize("slip", LAYERS, ids=lambda slip: slip.says)
+def test_the_same_layer_without_the_slip_is_taken(slip: Slip) -> None:
+    check_layer(slip.right, slip.example, **slip.options)
+
+
+@pytest.mark.parametrize("slip", OPTIMIZERS, ids=lambda slip: slip.says)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_wrong_optimizer_is_refused(slip: WrongStep, seed: int) -> None:
+    with pytest.raises(LawBrokenError):
+        check_optimizer(slip.wrong, seed=seed, reference=slip.rule)
+
+
+@pytest.mark.parametrize("slip", OPTIMIZERS, ids=lambda slip: slip.says)
+def test_the_same_optimizer_without_the_slip_is_taken(slip: WrongStep) -> None:
+    check_optimizer(slip.right, reference=slip.rule)
