@@ -85,7 +85,8 @@ def equal_numbers_share_their_gradient(case: LayerCase) -> None:
     axes = tuple(range(1, x.ndim))
 
     def together(leaf: Array) -> Array:
-        return leaf.sum(axis=axes, keepdims=True)
+        total: Array = leaf.sum(axis=axes, keepdims=True)
+        return total
 
     claim = Claim(
         lambda point: case.layer.apply(case.params, point[0] + np.zeros(case.example)),

@@ -111,20 +111,17 @@ def mish(slip: str) -> fn.Layer[Any]:
 
 
 def _mish(slip: str, x: Array) -> Array:
-    e = np.exp(np.where(x.real > 20, 0 * x + 20, x))
-    y: Array = x * (e * (e + 2) / (e * (e + 2) + 2))
+    y: Array = x * np.tanh(_softplus("", x))
     return y.astype(np.float64) if "float64" in slip and y.dtype == np.float32 else y
 
 
 def _mish_slope(slip: str, x: Array) -> Array:
-    e = np.exp(np.minimum(x, 20))
-    below = e * (e + 2) + 2
-    rise = 4 * e * (e + 1) / below**2
+    inner = _softplus("", x)
+    bell = 1 / np.cosh(np.minimum(inner, 50)) ** 2
     if "scalar" in slip:
-        rise = rise * np.float64(1.0)
-    if "chain" in slip:
-        rise = 4 * (e + 1) / below**2
-    return e * (e + 2) / below + x * np.where(x > 20, 0 * x, rise)
+        bell = bell * np.float64(1.0)
+    rest = x * bell if "chain" in slip else x * bell * sigmoid_of(x)
+    return np.tanh(inner) + np.where(x > 20, 0 * x, rest)
 
 
 POINTWISE: list[Slip] = [
