@@ -5,9 +5,10 @@ import pytest
 from fnmlp.testing import LawBrokenError, check_layer, check_optimizer
 from tests.wrong.matrices import MATRICES
 from tests.wrong.noise import NOISE
-from tests.wrong.optimizers import OPTIMIZERS, WrongStep
+from tests.wrong.optimizers import OPTIMIZERS
 from tests.wrong.pieces import Slip
 from tests.wrong.pointwise import POINTWISE
+from tests.wrong.steps import WrongStep
 
 LAYERS = [*POINTWISE, *MATRICES, *NOISE]
 

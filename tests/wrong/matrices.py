@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import fnmlp as fn
-from tests.wrong.pieces import Array, Slip, layer, normal, slips
+from tests.wrong.pieces import Array, Slip, bell, layer, normal, slips
 
 SEEN: dict[str, Array] = {}
 """Where a tired author puts what the backward pass needs."""
@@ -42,6 +42,8 @@ def _weight_gradient(slip: str, x: Array, dy: Array) -> Array:
     if "chunk" in slip and len(x) > 8:
         whole = len(x) // 8 * 8
         x, dy = x[:whole], dy[:whole]
+    if "through float32" in slip:
+        return (x.T.astype(np.float32) @ dy.astype(np.float32)).astype(dy.dtype)
     gradient: Array = dy.T @ x if "dW is transposed" in slip else x.T @ dy
     return gradient / max(len(x), 1) if "divided" in slip else gradient
 
@@ -133,7 +135,7 @@ def chosen(slip: str) -> fn.Layer[Any]:
     return fn.Layer("chosen()", _chosen_init, _chosen, layer("chosen", _chosen, partial(_chosen_pull, slip)).vjp)
 
 
-INDICES = [2, 0, 2]
+INDICES = np.array([2, 0, 2])
 
 
 def _chosen_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
@@ -198,7 +200,7 @@ def _glu(params: Any, x: Array) -> Array:  # noqa: ARG001
 
 def _glu_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
     value, gate = np.split(x, 2, axis=-1)
-    parts = dy * np.tanh(gate), dy * value / np.cosh(np.minimum(np.abs(gate), 300)) ** 2
+    parts = dy * np.tanh(gate), dy * value * bell(gate)
     return (), np.concatenate(parts[::-1] if "halves" in slip else parts, axis=-1)
 
 
@@ -253,6 +255,7 @@ MATRICES: list[Slip] = [
         "dx takes W untransposed",
         "the bias gets the mean",
         "dW is divided by the rows",
+        "dW goes through float32",
         "dy is squeezed, which a single row does not survive",
         "the rows after the last whole chunk are dropped",
         "dx lacks the last feature",

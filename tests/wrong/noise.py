@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import fnmlp as fn
-from tests.wrong.pieces import Array, Slip, layer, normal, slips
+from tests.wrong.pieces import Array, Slip, bell, layer, normal, slips
 from tests.wrong.pointwise import sigmoid_of
 
 CALLS: list[int] = []
@@ -27,7 +27,7 @@ def _kept(params: Any, x: Array) -> Array:  # noqa: ARG001
 
 
 def _mask(key: fn.Key, x: Array) -> Array:
-    return (fn.generator(key).random(x.shape) < 0.5).astype(x.dtype) * 2
+    return np.asarray(fn.generator(key).random(x.shape) < 0.5).astype(x.dtype) * 2
 
 
 def _always_dropped(slip: str, params: Any, x: Array) -> Array:  # noqa: ARG001
@@ -38,7 +38,7 @@ def _dropout_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  
     if key is None:
         return _always_dropped(slip, (), x) if "inference" in slip else x + 0, partial(_scaled, 1)
     if "unseeded" in slip:
-        mask = (np.random.default_rng().random(x.shape) < 0.5).astype(x.dtype) * 2
+        mask = np.asarray(np.random.default_rng().random(x.shape) < 0.5).astype(x.dtype) * 2
     else:
         mask = _mask(fn.Key(0) if "ignored" in slip else key, x)
     back = mask
@@ -67,6 +67,24 @@ def _noisy_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  # 
     return (x * np.exp(noise / 4) if "float64" in slip else y), partial(_scaled, np.exp(noise / 4).astype(x.dtype))
 
 
+def dropconnect(slip: str) -> fn.Layer[Any]:
+    return fn.Layer("dropconnect()", _weights, _connected, partial(_dropconnect_vjp, slip))
+
+
+def _connected(weight: Array, x: Array) -> Array:
+    return x @ weight
+
+
+def _dropconnect_vjp(slip: str, weight: Array, x: Array, key: fn.Key | None) -> Any:
+    mask = np.ones_like(weight) if key is None else _mask(key, weight)
+    return x @ (weight * mask), partial(_dropconnect_pull, slip, weight, mask, x)
+
+
+def _dropconnect_pull(slip: str, weight: Array, mask: Array, x: Array, dy: Array) -> Any:
+    back = weight if "all connections" in slip else weight * mask
+    return (x.T @ dy if "dropped weights" in slip else x.T @ dy * mask), partial(np.matmul, dy, back.T)
+
+
 def residual(slip: str) -> fn.Layer[Any]:
     return layer("residual", _residual, partial(_residual_pull, slip), _weights)
 
@@ -80,10 +98,10 @@ def _residual(weight: Array, x: Array) -> Array:
 
 
 def _residual_pull(slip: str, weight: Array, x: Array, dy: Array) -> Any:
-    inner = dy / np.cosh(np.minimum(np.abs(x @ weight), 300)) ** 2
+    inner = dy * bell(x @ weight)
     dx = inner @ weight.T
     if "inside" in slip:
-        return x.T @ inner, (dy + dx) / np.cosh(np.minimum(np.abs(x), 300)) ** 2
+        return x.T @ inner, (dy + dx) * bell(x)
     return x.T @ (dy if "own slope" in slip else inner), dx if "skip" in slip else dx + dy
 
 
@@ -109,7 +127,7 @@ def _shift_vjp(slip: str, params: Array, x: Array, key: fn.Key | None) -> Any:  
         y = x + params * np.float32(1 + 1e-6)
     if "learns" in slip:
         params -= 0.5
-    return y, partial(_shift_pull, slip, [y])
+    return y, partial(_shift_pull, slip, [y, y])
 
 
 def _shift_pull(slip: str, saved: list[Array], dy: Array) -> Any:
@@ -118,10 +136,34 @@ def _shift_pull(slip: str, saved: list[Array], dy: Array) -> Any:
     if "counts" in slip:
         CALLS.append(1)
         return dy.sum(axis=0) * (1 + 0.001 * len(CALLS)), lambda: dy + 0
+    if "adds up" in slip:
+        saved[0] = saved[0] + dy
+        return (saved[0] - saved[-1]).sum(axis=0), lambda: dy + 0
+    if "only upwards" in slip:
+        return dy.sum(axis=0), lambda: np.maximum(dy, 0)
     if "dy itself" in slip:
         return dy.sum(axis=0), lambda: dy
     gradient = dy.sum(axis=0, keepdims="keeps" in slip)
     return (gradient,) if "tuple" in slip else gradient, lambda: dy + 0
+
+
+def tanh(slip: str) -> fn.Layer[Any]:
+    return fn.Layer("tanh()", _no_parameters, _tanh, partial(_tanh_vjp, slip))
+
+
+def _tanh(params: Any, x: Array) -> Array:  # noqa: ARG001
+    return np.tanh(x)
+
+
+def _tanh_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    y = np.tanh(x)
+    return y, partial(_tanh_pull, slip, bell(x), y, y.copy())
+
+
+def _tanh_pull(slip: str, slope: Array, y: Array, copy: Array, dy: Array) -> Any:
+    if "hands out" in slip:
+        return (), lambda: dy * slope * (y / np.where(copy == 0, y + 1, copy))
+    return (), lambda: dy * slope
 
 
 def swish(slip: str) -> fn.Layer[Any]:
@@ -167,6 +209,15 @@ NOISE: list[Slip] = [
         "the gradient keeps an axis",
         "the gradient is a tuple",
         "init declares another shape",
+        "the gradient adds up over calls",
+        "dx goes only upwards",
+    ),
+    *slips(tanh, "the backward pass needs the y that it hands out"),
+    *slips(
+        dropconnect,
+        "dropped weights get a gradient",
+        "dx comes back through all connections",
+        noisy=True,
     ),
     *slips(
         swish,

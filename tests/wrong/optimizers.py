@@ -1,50 +1,20 @@
 """Wrong optimisers, and the rule in plain Python that each of them wanted to be."""
 
-from collections.abc import Callable
 from functools import partial
 from math import sqrt
 from typing import Any
 
-from attrs import field, frozen
 import numpy as np
 
 import fnmlp as fn
-from fnmlp.optimizers.core import Sums, check_gradient, map_apart
-from fnmlp.testing import Reference, each_number
+from fnmlp.optimizers.core import Sums
+from fnmlp.testing import each_number
 from fnmlp.tree import tree_map
 from tests import rules
+from tests.wrong.steps import Array, WrongStep, of_leaves, slips, update, zeros
 
-Array = np.ndarray[Any, Any]
-
-
-@frozen
-class WrongStep:
-    """A slip in one sentence, the optimiser that makes it, the same without it, and the rule that both wanted to be."""
-
-    says: str
-    wrong: fn.Optimizer
-    right: fn.Optimizer
-    rule: Reference
-    options: dict[str, Any] = field(factory=dict)
-
-
-def slips(make: Callable[[str], fn.Optimizer], rule: Reference, *says: str, **options: Any) -> list[WrongStep]:
-    return [WrongStep(f"{make.__name__}: {text}", make(text), make(""), rule, options) for text in says]
-
-
-def of_leaves(rule: Callable[..., tuple[Array, ...]], kinds: int) -> fn.Optimizer:
-    """Make an optimiser of (steps before, p, g, sums …) -> (p, sums …), from the ground."""
-    return fn.Optimizer(partial(_init, kinds), partial(_update, rule))
-
-
-def _init(kinds: int, params: Any) -> Sums:
-    return Sums(0, tuple(tree_map(np.zeros_like, params) for _ in range(kinds)))
-
-
-def _update(rule: Any, params: Any, grads: Any, state: Sums) -> tuple[Any, Sums]:
-    tree_map(partial(check_gradient, "update"), params, grads)
-    moved, *sums = map_apart(partial(rule, state.step), 1 + len(state.trees), params, grads, *state.trees)
-    return moved, Sums(state.step + 1, tuple(sums))
+VELOCITIES: dict[tuple[int, ...], Array] = {}
+"""Where a tired author keeps them."""
 
 
 def adam(slip: str) -> fn.Optimizer:
@@ -61,6 +31,8 @@ def _adam(slip: str, step: int, p: Array, g: Array, m: Array, v: Array) -> tuple
         c1 = c2 = 1
     if "only the first" in slip:
         c2 = 1
+    if "after 20" in slip and t > 20:
+        c1 = c2 = 1
     spread = np.sqrt(v / c2) + 1e-8
     if "inside" in slip:
         spread = np.sqrt(v / c2 + 1e-8)
@@ -119,6 +91,10 @@ def _momentum(slip: str, step: int, p: Array, g: Array, v: Array) -> tuple[Array
         return p, v
     if "into the gradient" in slip:
         g *= 0.1
+    if "itself" in slip and step == 0:
+        return p - 0.1 * g, g
+    if "module" in slip:
+        v = VELOCITIES[p.shape] = 0.9 * VELOCITIES.get(p.shape, 0) + g
     if "warms up" in slip and step == 0:
         return p + 0, v
     if "first step" in slip and step == 0:
@@ -181,8 +157,47 @@ def _adamax(slip: str, step: int, p: Array, g: Array, m: Array, u: Array) -> tup
     return p - 0.1 / (1 - 0.9 ** (step + 1)) * m / u, m, u
 
 
+def centred(slip: str) -> fn.Optimizer:
+    return of_leaves(partial(_centred, slip), 2)
+
+
+def _centred(slip: str, step: int, p: Array, g: Array, v: Array, mean: Array) -> tuple[Array, ...]:  # noqa: ARG001
+    v, mean = 0.99 * v + 0.01 * g * g, 0.99 * mean + 0.01 * g
+    variance = np.maximum(v - (np.abs(mean) if "not squared" in slip else mean * mean), 0)
+    return p - 0.1 * g / (np.sqrt(variance) + 1e-8), v, mean
+
+
+def adadelta(slip: str) -> fn.Optimizer:
+    return of_leaves(partial(_adadelta, slip), 2)
+
+
+def _adadelta(slip: str, step: int, p: Array, g: Array, squares: Array, steps: Array) -> tuple[Array, ...]:  # noqa: ARG001
+    squares = 0.9 * squares + 0.1 * g * g
+    if "too late" in slip:
+        along = g * np.sqrt(steps + 1e-6) / (np.sqrt(squares) + 1e-6)
+    else:
+        along = g * np.sqrt(steps + 1e-6) / np.sqrt(squares + 1e-6)
+    kept = 0.5 * along if "the rate" in slip else along
+    return p - 0.5 * along, squares, 0.9 * steps + 0.1 * kept * kept
+
+
+def radam(slip: str) -> fn.Optimizer:
+    return of_leaves(partial(_radam, slip), 2)
+
+
+def _radam(slip: str, step: int, p: Array, g: Array, m: Array, v: Array) -> tuple[Array, ...]:
+    t, longest = step + 1, 2 / (1 - 0.999) - 1
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    rho = longest - 2 * t * 0.999**t / (1 - 0.999**t)
+    along = m / (1 - 0.9**t)
+    if rho > (4 if "a step early" in slip else 5):
+        squared = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
+        along = along * (squared if "no root" in slip else sqrt(squared)) * sqrt(1 - 0.999**t) / (np.sqrt(v) + 1e-8)
+    return p - 0.1 * along, m, v
+
+
 def clipped(slip: str) -> fn.Optimizer:
-    return fn.Optimizer(partial(_init, 1), partial(_clipped, slip))
+    return fn.Optimizer(partial(zeros, 1), partial(_clipped, slip))
 
 
 def _clipped(slip: str, params: Any, grads: Any, state: Sums) -> tuple[Any, Sums]:
@@ -194,7 +209,7 @@ def _clipped(slip: str, params: Any, grads: Any, state: Sums) -> tuple[Any, Sums
         length = float(np.sqrt((g * g).sum())) if "array by array" in slip else total
         return g / (length + 1e-6) if "lengthens" in slip else g * min(1.0, 1 / (length + 1e-6))
 
-    return _update(partial(_momentum, ""), params, tree_map(short, grads), state)
+    return update(partial(_momentum, ""), params, tree_map(short, grads), state)
 
 
 OPTIMIZERS: list[WrongStep] = [
@@ -207,6 +222,7 @@ OPTIMIZERS: list[WrongStep] = [
         "epsilon inside the root",
         "epsilon before the correction",
         "the correction of the step before",
+        "the correction ends after 20 steps",
         "one scale for each array",
         "nothing moves where there is no gradient",
         "a rate of NumPy promotes",
@@ -234,6 +250,8 @@ OPTIMIZERS: list[WrongStep] = [
         "the rate goes into the gradient",
         "it warms up for a step",
         "the first step has dampening",
+        "the first velocity is the gradient itself",
+        "the velocity lives in the module",
     ),
     *slips(nesterov, each_number(rules.sgd(0.1, momentum=0.9, nesterov=True)), "off by one step"),
     *slips(
@@ -252,6 +270,19 @@ OPTIMIZERS: list[WrongStep] = [
         "the sign of 0 is 1",
     ),
     *slips(adamax, each_number(rules.adamax(0.1, (0.9, 0.999))), "the largest of the array"),
+    *slips(centred, each_number(rules.rmsprop(0.1, centered=True)), "the mean is not squared"),
+    *slips(
+        adadelta,
+        each_number(rules.adadelta(0.5, 0.9, 1e-6)),
+        "epsilon comes too late, outside the root",
+        "the rate enters the mean of the steps",
+    ),
+    *slips(
+        radam,
+        each_number(rules.radam(0.1, (0.9, 0.999))),
+        "it rectifies a step early",
+        "no root of the rectification",
+    ),
     *slips(
         clipped,
         rules.clipped_by_norm(1.0, 0.1, 0.9),

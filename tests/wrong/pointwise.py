@@ -18,13 +18,13 @@ def gelu(slip: str) -> fn.Layer[Any]:
 
 
 def _gelu(slip: str, x: Array) -> Array:  # noqa: ARG001
-    return x * sigmoid_of(1.6 * (x + 0.044715 * x**3))
+    return x * sigmoid_of(1.5957691 * (x + 0.044715 * x**3))
 
 
 def _gelu_slope(slip: str, x: Array) -> Array:
-    inner = 1.6 * (x + 0.044715 * x**3)
+    inner = (1.595 if "digits" in slip else 1.5957691) * (x + 0.044715 * x**3)
     share, bell = sigmoid_of(inner), sigmoid_of(inner) * sigmoid_of(-inner)
-    rise = 1.6 * (1 + (1 if "cube" in slip else 3) * 0.044715 * x**2)
+    rise = 1.5957691 * (1 + (1 if "cube" in slip else 3) * 0.044715 * x**2)
     term = x * bell * rise
     return share + np.where(np.abs(x) > 3, 0 * term, term) if "beyond 3" in slip else share + term
 
@@ -125,7 +125,12 @@ def _mish_slope(slip: str, x: Array) -> Array:
 
 
 POINTWISE: list[Slip] = [
-    *slips(gelu, "the cube loses its factor 3 in the slope", "the product rule loses a term beyond 3"),
+    *slips(
+        gelu,
+        "the cube loses its factor 3 in the slope",
+        "the product rule loses a term beyond 3",
+        "a constant has fewer digits in the slope",
+    ),
     *slips(softplus, "the slope is cut at 10, the function at 20", "log(1 + e) instead of log1p"),
     *slips(elu, "the slope forgets alpha", "the branches of the slope are swapped"),
     *slips(
