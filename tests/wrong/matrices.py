@@ -151,7 +151,7 @@ def _chosen_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: A
     if "twice" in slip:
         dx[:, INDICES] += dy
     else:
-        np.add.at(dx, (slice(None), INDICES), dy)
+        np.add.at(dx.T, INDICES, dy.T)
     return (), dx
 
 
