@@ -15,20 +15,24 @@ Array: TypeAlias = Any
 
 @frozen
 class Slip:
-    """A slip in one sentence, the layer that makes it, and the same code without it."""
+    """What was made, a slip in one sentence, the layer that makes it, and the same code without it."""
 
+    made: str
     says: str
     wrong: fn.Layer[Any]
     right: fn.Layer[Any]
     example: tuple[int, ...] = (3,)
     options: dict[str, Any] = field(factory=dict)
 
+    def __str__(self) -> str:
+        return f"{self.made}: {self.says}"
+
 
 def slips(
     make: Callable[[str], fn.Layer[Any]], *says: str, example: tuple[int, ...] = (3,), **options: Any
 ) -> list[Slip]:
     """List the slips of one layer, which it makes when it is told their sentence, and none if told nothing."""
-    return [Slip(f"{make.__name__}: {text}", make(text), make(""), example, options) for text in says]
+    return [Slip(make.__name__, text, make(text), make(""), example, options) for text in says]
 
 
 def layer(

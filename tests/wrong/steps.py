@@ -17,16 +17,20 @@ Array: TypeAlias = Any
 
 @frozen
 class WrongStep:
-    """A slip in one sentence, the optimiser that makes it, the same without it, and the rule that both wanted to be."""
+    """What was made, a slip in one sentence, the optimiser that makes it, that without it, and the rule for both."""
 
+    made: str
     says: str
     wrong: fn.Optimizer
     right: fn.Optimizer
     rule: Reference
 
+    def __str__(self) -> str:
+        return f"{self.made}: {self.says}"
+
 
 def slips(make: Callable[[str], fn.Optimizer], rule: Reference, *says: str) -> list[WrongStep]:
-    return [WrongStep(f"{make.__name__}: {text}", make(text), make(""), rule) for text in says]
+    return [WrongStep(make.__name__, text, make(text), make(""), rule) for text in says]
 
 
 def of_leaves(rule: Callable[..., tuple[Array, ...]], kinds: int) -> fn.Optimizer:
