@@ -22,7 +22,7 @@ settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
-BATCHES = 100
+BATCHES = 50
 ROWS = 64
 FOLDER = Path(os.environ.get("FNMLP_DATA_DIR", "data"), "mnist")
 
@@ -52,7 +52,7 @@ def torch_in_float64() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def mnist_batches() -> tuple[Batch, ...]:
-    """Return 100 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
+    """Return 50 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
     there = (FOLDER / "train-images-idx3-ubyte.gz").is_file()
     images, labels = _mnist(FOLDER, BATCHES * ROWS) if there else _stand_in(BATCHES * ROWS)
     return tuple(Batch(images[row : row + ROWS], labels[row : row + ROWS]) for row in range(0, len(labels), ROWS))

@@ -1,6 +1,6 @@
 """A short run of the fault laboratory's `strict`; `python -m tests.faults strict` is the long one."""
 
-from itertools import cycle
+from itertools import product
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.test_exact import KERNELS
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return compare(zip(KERNELS, cycle((1, 2)), strict=False), rows=24, permutations=3)
+    return compare(product(KERNELS, (1, 2)), rows=24, permutations=2)
 
 
 def test_no_row_under_strict_depends_on_the_batch_on_threads_or_on_the_kernel(report: Report) -> None:
@@ -20,5 +20,7 @@ def test_no_row_under_strict_depends_on_the_batch_on_threads_or_on_the_kernel(re
 
 
 def test_without_strict_rows_do_depend_on_them_so_that_the_comparison_can_see_it(report: Report) -> None:
+    if len(KERNELS) == 1:
+        pytest.skip("NumPy's BLAS here has one kernel")
+    assert {kernel for kernel, _ in report.settings} == set(KERNELS)
     assert min(rows.plain for rows in (report.sizes, report.processes, report.trained)) > 0
-    assert len({kernel for kernel, _ in report.settings}) >= 4

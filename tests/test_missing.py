@@ -4,6 +4,7 @@ from collections.abc import Callable
 import importlib
 import importlib.abc
 import sys
+from typing import Any
 
 import array_api_strict
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from fnmlp import arrays, data, plots
 from fnmlp.data.cache import cache_folder
-from fnmlp.errors import DataNotFoundError, MissingDependencyError
+from fnmlp.errors import DataNotFoundError, DtypeError, MissingDependencyError
 import fnmlp.testing.strategies
 
 CALLS = pytest.mark.parametrize(
@@ -62,6 +63,15 @@ def test_a_broken_package_is_not_called_missing(package: str, call: Callable[[],
     with pytest.raises(MissingDependencyError, match="got ImportError: libgomp") as caught:
         call()
     assert "no module" not in str(caught.value), package
+
+
+@pytest.mark.parametrize("value", [[1.0], 1.0, "text"])
+def test_what_is_no_array_is_refused_as_such_without_array_api_compat(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "array_api_compat", None)
+    with pytest.raises(DtypeError, match="namespace"):
+        arrays.namespace(value)
 
 
 @pytest.mark.parametrize("package", ["pooch"])

@@ -4,12 +4,13 @@ import pytest
 
 from tests.mutants.hunt import Verdict, hunt, table
 
-PARTS = 6
+SHARE = 10
+"""One specimen of so many is hunted here; `python -m tests.mutants` hunts all."""
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_every_mutant_is_caught_within_the_default_number_of_trials(part: int) -> None:
-    verdicts = list(hunt(part, PARTS))
+@pytest.mark.parametrize("first", [0, 5])
+def test_mutants_are_caught_within_the_default_number_of_trials(first: int) -> None:
+    verdicts = list(hunt(first, SHARE * 2))
     kinds = {verdict.change.partition(":")[0] for verdict in verdicts}
     assert {"dx", "dy"} <= kinds
     assert [verdict for verdict in verdicts if verdict.law is None] == []

@@ -220,8 +220,16 @@ def test_an_empty_batch_that_gets_a_row_is_found() -> None:
     def filled(x: fn.Array) -> fn.Array:
         return x * 1 if len(x) else np.zeros((1, *x.shape[1:]))
 
-    with pytest.raises(LawBrokenError, match="gradients add over a split of the batch"):
+    with pytest.raises(LawBrokenError, match="gradients add over a split of the batch") as found:
         check_layer(layer(filled, np.ones_like), (3,))
+    assert (found.value.where, found.value.expected, found.value.got) == ("y", "0 rows", 1)
+
+
+def test_a_loss_with_a_draw_of_its_own_has_the_kinks_that_are_named_alone() -> None:
+    def above(key: fn.Key, shape: fn.Shape) -> fn.Array:
+        return 1 + np.abs(normal(key, shape))
+
+    check_loss(fn.l1, (3,), draw=above, draw_target=lambda key, shape: -above(key, shape), trials=2)
 
 
 def test_a_loss_whose_gradient_is_a_view_of_its_outputs_is_found() -> None:

@@ -169,6 +169,14 @@ def test_a_batch_that_does_not_fit_is_refused_by_the_step(inputs: Any, targets: 
         STEP(start(), (inputs, targets))
 
 
+def test_an_error_of_a_loss_of_the_users_own_is_not_taken_for_a_wrong_argument() -> None:
+    def broken(y: fn.Array, target: fn.Array) -> Any:
+        return y.no_such_thing(target)  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        fn.train_step(MODEL, broken, fn.sgd(0.5), start(), DATA)
+
+
 @pytest.mark.parametrize("params", [(), ((), ()), ((), (), (), ()), "leaf"], ids=repr)
 def test_parameters_of_another_structure_are_refused(params: Any) -> None:
     with pytest.raises(StructureError):

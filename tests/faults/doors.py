@@ -20,7 +20,7 @@ from fnmlp.key import Key, generator
 from fnmlp.models import constructors
 from fnmlp.tree import Tree, tree_paths
 from tests.catalogue import INITIALIZERS, LAYERS
-from tests.faults.grammar import RELU, description, expression
+from tests.faults.grammar import chosen, description, expression
 from tests.faults.sound import TYPES, bits, decoded, model_and_state, put, small_files, written
 
 DTYPES = {"F32": "<f4", "F64": "<f8"}
@@ -91,9 +91,11 @@ def _of_models() -> dict[str, Door]:
     drawn = [generator(Key(number)).bytes(40) for number in range(100)]
     return {
         "build": of_text(seeds=_encoded(names), words=words, made=bytes),
-        "build-grammar": of_text(seeds=(RELU, *drawn), words=(), made=_text_of_choices),
+        "build-grammar": of_text(seeds=(chosen("relu"), *drawn), words=(), made=_text_of_choices),
         "model": of_file(seeds=_encoded(described), words=words, made=in_file),
-        "model-grammar": of_file(seeds=(b"\0" + RELU, *drawn), words=(), made=partial(_file_of_choices, of_relu)),
+        "model-grammar": of_file(
+            seeds=(b"\0" + chosen("relu"), *drawn), words=(), made=partial(_file_of_choices, of_relu)
+        ),
     }
 
 

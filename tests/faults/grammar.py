@@ -34,17 +34,19 @@ SHAPES = ("(3,)", "(1,)", "()", "(0,)", "(2, 3)", "(2, 2, 2)", "(16777216,)", "(
 
 KNOWN = [(name, [*signature(made).parameters.values()]) for name, made in sorted(constructors().items())]
 
-RELU = bytes([1, [name for name, _ in KNOWN].index("relu")])
-"""The bytes that choose `relu()`."""
-
 DEEPEST = 6
 """Calls inside one another."""
+
+
+def chosen(name: str) -> bytes:
+    """Return the bytes that choose a constructor."""
+    return bytes([1, [known for known, _ in KNOWN].index(name)])
 
 
 def expression(content: bytes) -> str:
     """Make an expression of bytes; where they end, zeros go on.
 
-    >>> expression(b"\\0\\3"), expression(b"\\1\\1\\2"), expression(RELU)
+    >>> expression(b"\\0\\3"), expression(chosen("chain") + b"\\2"), expression(chosen("relu"))
     ('3', 'chain(0, 0)', 'relu()')
     """
     return _expression(iter(content), DEEPEST)

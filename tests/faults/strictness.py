@@ -84,7 +84,8 @@ def compare(settings: Iterable[tuple[str, int]], rows: int, permutations: int) -
 
 def _process(folder: Path, kernel: str, threads: int, rows: int, permutations: int) -> tuple[Any, dict[str, Pair]]:
     """Run this program; return what it printed and what it saved."""
-    environment = {**os.environ, "OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": str(threads)}
+    asked = {"OPENBLAS_CORETYPE": kernel} if kernel else {}
+    environment = {**os.environ, **asked, "OPENBLAS_NUM_THREADS": str(threads)}
     results = folder / f"{kernel}{threads}.npz"
     command = [sys.executable, "-m", __name__, str(results), str(rows), str(permutations)]
     ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
@@ -152,10 +153,10 @@ def count(results: Path, rows: int, permutations: int) -> dict[str, Any]:
         saved[f"outputs {place}"] = outputs
         saved |= {f"trained {place} {leaf}": pair for leaf, pair in enumerate(trial.trained(np.cos(outputs[1])))}
     np.savez(results, **saved)  # type: ignore[arg-type]
-    blas = next(pool for pool in threadpool_info() if pool["internal_api"] == "openblas")
+    blas = next(iter(threadpool_info()), {})
     return {
-        "kernel": blas["architecture"],
-        "threads": blas["num_threads"],
+        "kernel": blas.get("architecture", "?"),
+        "threads": blas.get("num_threads", 1),
         "sizes": astuple(sizes),
         "orders": astuple(orders),
     }
