@@ -1,6 +1,7 @@
 """What all tests share: Hypothesis profiles, one thread of torch, and batches of MNIST."""
 
 from collections.abc import Iterator
+import gc
 import gzip
 import os
 from pathlib import Path
@@ -48,6 +49,11 @@ def torch_in_float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests that stay until the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

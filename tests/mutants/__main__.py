@@ -1,8 +1,13 @@
-"""`python -m tests.mutants` prints how many wrong layers, losses and optimisers the kit catches, and by which law."""
+"""`python -m tests.mutants` prints how many wrong layers, losses and optimisers the kit catches, and by which law.
+
+The exit status is 1 where one is missed.
+"""
 
 import sys
 
 from tests.mutants.hunt import hunt, table
 
 if __name__ == "__main__":
-    sys.stdout.write(table(hunt()) + "\n")
+    verdicts = list(hunt())
+    sys.stdout.write(table(verdicts) + "\n")
+    sys.exit(any(verdict.law is None for verdict in verdicts))
