@@ -153,7 +153,7 @@ def count(results: Path, rows: int, permutations: int) -> dict[str, Any]:
         saved[f"outputs {place}"] = outputs
         saved |= {f"trained {place} {leaf}": pair for leaf, pair in enumerate(trial.trained(np.cos(outputs[1])))}
     np.savez(results, **saved)  # type: ignore[arg-type]
-    blas = next(iter(threadpool_info()), {})
+    blas: dict[str, Any] = next(iter(threadpool_info()), {})
     return {
         "kernel": blas.get("architecture", "?"),
         "threads": blas.get("num_threads", 1),
