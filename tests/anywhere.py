@@ -132,7 +132,8 @@ def run_suite(run: Run, arguments: list[str]) -> tuple[Mapping[str, int], float,
     """Run the tests, and return how many passed, failed and were skipped, the seconds, and what was printed."""
     command = [str(run.python), "-m", "pytest", "-q", "--tb=short", f"--hypothesis-seed={run.seed}", *arguments]
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **run.settings}
-    settings.pop("HYPOTHESIS_PROFILE", None)  # which would draw the same examples at each run
+    for name in ("HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS"):  # a run is as a stranger has it, with a seed of its own
+        settings.pop(name, None)
     began = monotonic()
     ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
     printed = ended.stdout + ended.stderr
