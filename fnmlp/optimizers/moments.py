@@ -74,11 +74,7 @@ def adam_direction(
     largest v so far.
     """
     first, second = betas
-    share = sqrt(1 - second)
-    grad *= share
-    total = fade(total, first, grad, step, beside=epsilon * share)
-    grad *= grad
-    squares = fade(squares, second, grad, step, beside=epsilon * share, degree=2)
+    share, total, squares = _faded(betas, epsilon, step, grad, total, squares)
     xp = namespace(grad)
     kept = total, squares, *(xp.maximum(most, squares) for most in largest)
     root = sqrt(1 - second ** (step + 1))
@@ -87,6 +83,18 @@ def adam_direction(
     direction = overwrite(spread, xp.divide, total, spread)
     mean = (1 - first) / (1 - first ** (step + 1)) / share
     return direction, mean * root, *map(read_only, kept)
+
+
+def _faded(
+    betas: tuple[float, float], epsilon: float, step: int, grad: Array, total: Array, squares: Array
+) -> tuple[float, Array, Array]:
+    """Return the factor of h = √(1 - β₂) g, and both sums with h and h² in them; the memory of g is free then."""
+    first, second = betas
+    share = sqrt(1 - second)
+    grad *= share
+    total = fade(total, first, grad, step, beside=epsilon * share)
+    grad *= grad
+    return share, total, fade(squares, second, grad, step, beside=epsilon * share, degree=2)
 
 
 def adamw(
@@ -232,11 +240,7 @@ def _radam_leaf(
 ) -> tuple[Array, Array, Array]:
     check_gradient("radam", param, grad)
     first, second = betas
-    share = sqrt(1 - second)
-    grad *= share
-    total = fade(total, first, grad, step, beside=epsilon * share)
-    grad *= grad
-    squares = fade(squares, second, grad, step, beside=epsilon * share, degree=2)
+    share, total, squares = _faded(betas, epsilon, step, grad, total, squares)
     xp = namespace(param)
     slope, offset = _rectified(second, step + 1)
     spread = overwrite(grad, xp.sqrt, squares)
