@@ -5,6 +5,7 @@ import gc
 import gzip
 import os
 from pathlib import Path
+import sys
 
 from hypothesis import settings
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 import pytest
 
 from fnmlp.batches import Batch
+from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
 torch = optional("torch")
@@ -54,6 +56,12 @@ def torch_in_float64() -> Iterator[None]:
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests that stay until the end."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def kernels() -> tuple[str, ...]:
+    """Return the kernels of BLAS that this processor can run; one without a name where NumPy's BLAS has only one."""
+    return offered_kernels(Path(sys.executable))
 
 
 @pytest.fixture(scope="session")

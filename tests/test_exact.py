@@ -1,24 +1,18 @@
 """On numbers that no rounding touches, threads and BLAS kernels make no difference: one hash over all of them."""
 
 import os
-from pathlib import Path
 import subprocess
 import sys
 
 import pytest
 
-from tests.anywhere import offered_kernels
-
-HERE = Path(sys.executable)
-KERNELS = offered_kernels(HERE)
-
 
 @pytest.fixture(scope="module")
-def runs() -> list[tuple[str, str]]:
+def runs(kernels: tuple[str, ...]) -> list[tuple[str, str]]:
     """Run the program in fresh processes, and return what kernel each had and what hash it printed."""
     outcomes = []
     for threads in ("1", "2"):
-        for kernel in KERNELS:
+        for kernel in kernels:
             asked = {"OPENBLAS_CORETYPE": kernel} if kernel else {}
             environment = {**os.environ, **asked, "OPENBLAS_NUM_THREADS": threads}
             command = [sys.executable, "-m", "tests.exact"]
@@ -32,7 +26,9 @@ def test_exact_inputs_give_one_hash_over_kernels_and_threads(runs: list[tuple[st
     assert len({digest for _, digest in runs}) == 1
 
 
-def test_every_kernel_that_the_processor_offers_was_really_used(runs: list[tuple[str, str]]) -> None:
-    if KERNELS == ("",):
+def test_every_kernel_that_the_processor_offers_was_really_used(
+    runs: list[tuple[str, str]], kernels: tuple[str, ...]
+) -> None:
+    if kernels == ("",):
         pytest.skip("NumPy's BLAS here has one kernel")
-    assert {used for used, _ in runs} == {f"{kernel} {threads}" for kernel in KERNELS for threads in (1, 2)}
+    assert {used for used, _ in runs} == {f"{kernel} {threads}" for kernel in kernels for threads in (1, 2)}

@@ -1,16 +1,13 @@
 """The kit has teeth: every wrong layer, loss and optimiser that can be made systematically is caught."""
 
-import pytest
-
 from tests.mutants.hunt import Verdict, hunt, table
 
-SHARE = 10
+SHARE = 20
 """One specimen of so many is hunted here; `python -m tests.mutants` hunts all."""
 
 
-@pytest.mark.parametrize("first", [0, 5])
-def test_mutants_are_caught_within_the_default_number_of_trials(first: int) -> None:
-    verdicts = list(hunt(first, SHARE * 2))
+def test_mutants_are_caught_within_the_default_number_of_trials() -> None:
+    verdicts = list(hunt(0, SHARE))
     kinds = {verdict.change.partition(":")[0] for verdict in verdicts}
     assert {"dx", "dy"} <= kinds
     assert [verdict for verdict in verdicts if verdict.law is None] == []

@@ -6,6 +6,7 @@ Each command is one experiment, and runs at its full length unless it is told ot
 from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 import signal
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from attrs import asdict
 import click
 
+from tests.anywhere import offered_kernels
 from tests.faults.damage import BROKEN, harm_file
 from tests.faults.processes import load_program
 from tests.faults.races import race_downloads, race_saves
@@ -20,7 +22,6 @@ from tests.faults.sharing import share_model, train_afresh
 from tests.faults.sound import large_files, small_files
 from tests.faults.stops import stop_often
 from tests.faults.strictness import compare
-from tests.test_exact import KERNELS
 
 
 @click.group()
@@ -73,7 +74,7 @@ def _broken(title: str, report: Any) -> bool:
 @click.option("--rows", type=click.IntRange(2), default=512, show_default=True, help="Whose number sizes go up to.")
 def strict(rows: int, permutations: int) -> None:
     """Count the rows that batches, their order, threads and kernels change, without `strict` and with it."""
-    report = compare(product(KERNELS, (1, 2)), rows, permutations)
+    report = compare(product(offered_kernels(Path(sys.executable)), (1, 2)), rows, permutations)
     used = (f"{kernel} {threads}" for kernel, threads in sorted(report.settings))
     click.echo(f"kernels and threads: {', '.join(used)}")
     counts = {name: count for name, count in asdict(report, recurse=False).items() if name != "settings"}
