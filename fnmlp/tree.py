@@ -173,11 +173,11 @@ def _unzip(tree: Tree, rows: Iterator[Sequence[Any]], results: int) -> Sequence[
 
 
 def _collect(tree: Tree, leaves: list[Any]) -> None:
-    children = _children(tree)
-    if children is None:
+    children_of = _children_of(type(tree))
+    if children_of is None:
         leaves.append(tree)
         return
-    for child in children:
+    for child in children_of(tree):
         _collect(child, leaves)
 
 
