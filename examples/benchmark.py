@@ -45,7 +45,7 @@ SECTIONS: Mapping[str, Callable[[Plan], Iterator[Measured]]] = {
 }
 
 
-def installed(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+def installed(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
     """Take the libraries that are named, and fnmlp; or all that are installed."""
     for name in names:
         if not version(LIBRARIES[name].package):

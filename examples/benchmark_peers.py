@@ -117,7 +117,7 @@ def products_peer(work: Work, data: Dataset) -> Peer:
         np.matmul(y, w2.T, out=h)
         np.matmul(x.T, h, out=dw1)
 
-    def epoch(weights: Weights, number: int, batches: int | None) -> Weights:  # noqa: ARG001 (any epoch is as good)
+    def epoch(weights: Weights, number: int, batches: int | None) -> Weights:
         rows = every if batches is None else min(batches * size, every)
         for done in range(0, rows, size):
             step(min(size, rows - done))
@@ -259,7 +259,7 @@ def sklearn_peer(work: Work, data: Dataset) -> Peer:
     for array, value in zip(weights(None), start_weights(work, data), strict=True):
         array[...] = value
 
-    def epoch(_: None, number: int, batches: int | None) -> None:  # noqa: ARG001 (its own order)
+    def epoch(_: None, number: int, batches: int | None) -> None:
         rows = slice(None if batches is None else batches * work.batch_size)
         model.partial_fit(images[rows], labels[rows])
 

@@ -30,7 +30,7 @@ def is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
-def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:  # noqa: ARG001
+def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a file that can't be written before the time is spent on what should go into it."""
     if path is None:
         return None

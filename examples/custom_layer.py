@@ -14,7 +14,7 @@ def power() -> fn.Layer[Powers]:
     return fn.Layer("power()", _power_init, _power_apply, _power_vjp)
 
 
-def _power_init(key: fn.Key, shape: fn.Shape) -> tuple[Powers, fn.Shape]:  # noqa: ARG001 (nothing is drawn)
+def _power_init(key: fn.Key, shape: fn.Shape) -> tuple[Powers, fn.Shape]:
     return np.ones(shape, np.float32), shape
 
 
@@ -23,7 +23,7 @@ def _power_apply(exponents: Powers, x: fn.Array) -> fn.Array:
     return y
 
 
-def _power_vjp(exponents: Powers, x: fn.Array, key: fn.Key | None) -> tuple[fn.Array, fn.Pullback[Powers]]:  # noqa: ARG001
+def _power_vjp(exponents: Powers, x: fn.Array, key: fn.Key | None) -> tuple[fn.Array, fn.Pullback[Powers]]:
     def pullback(dy: fn.Array) -> tuple[Powers, partial[fn.Array]]:
         exponents_gradient = (dy * x**exponents * np.log(x)).sum(axis=0)
         return exponents_gradient, partial(_power_dx, exponents, x, dy)

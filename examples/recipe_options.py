@@ -160,7 +160,7 @@ def field_option(name: str) -> Callable[[Any], Any]:
     return click.option(flag(name), type=kind, metavar=metavar, default=None, show_default=shown, help=text, **several)
 
 
-def _flat(context: click.Context, option: click.Parameter, parts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:  # noqa: ARG001
+def _flat(context: click.Context, option: click.Parameter, parts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(chain.from_iterable(parts))
 
 

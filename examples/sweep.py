@@ -36,7 +36,7 @@ QUIETLY = Settings("", 0, "", None, validation=0.0, no_eval=False, quiet=True)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, list[Any]]:  # noqa: ARG001
+def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, list[Any]]:
     """Read what is varied, such as `rate=0.5,1.0`; the parts of a tuple are joined by x, as in `hidden=64x32`."""
     axes: dict[str, list[Any]] = {}
     for text in texts:

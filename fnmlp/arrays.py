@@ -110,7 +110,7 @@ def to_dtype(x: Array, dtype: object) -> Array:
     """
     try:
         if isinstance(x, np.ndarray):
-            return x.astype(dtype, copy=False)  # type: ignore[call-overload, no-any-return]
+            return x.astype(dtype, copy=False)  # type: ignore[call-overload]
         xp = namespace(x)
         wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
         result: Array = xp.astype(x, wanted, copy=False)
@@ -144,8 +144,7 @@ def bring(x: Any, like: Array) -> Array:
         return x
     if isinstance(x, np.ndarray) and not x.flags.writeable:
         x = x.copy()  # torch warns of memory that it must not write to
-    result: Array = namespace(like).asarray(x, device=like.device)
-    return result
+    return namespace(like).asarray(x, device=like.device)
 
 
 def sum_rows(x: Array) -> Array:
@@ -156,8 +155,7 @@ def sum_rows(x: Array) -> Array:
     """
     rows = x.shape[0]
     if rows <= 128:
-        total: Array = namespace(x).sum(x, axis=0)
-        return total
+        return namespace(x).sum(x, axis=0)
     return sum_rows(x[: rows // 2, ...]) + sum_rows(x[rows // 2 :, ...])
 
 

@@ -112,8 +112,7 @@ PARTS = ("inputs", "targets", "weights")
 
 def _own(x: Array, row: int) -> Array:
     """Copy one row; what NumPy gives for a row of one number is a scalar, which collates as such."""
-    example: Array = x[row].copy() if isinstance(x, np.ndarray) else namespace(x).asarray(x[row, ...], copy=True)
-    return example
+    return x[row].copy() if isinstance(x, np.ndarray) else namespace(x).asarray(x[row, ...], copy=True)
 
 
 def _take(x: Array, rows: Array) -> Array:

@@ -92,7 +92,7 @@ def uniform(bound: float) -> Initializer:
     return partial(_uniform, bound=positive("uniform(bound)", bound))
 
 
-def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
+def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:
     return _made(key, shape, lambda: generator(key).uniform(-bound, bound, shape))
 
 
@@ -107,7 +107,7 @@ def normal(deviation: float) -> Initializer:
     return partial(_normal, deviation=positive("normal(deviation)", deviation))
 
 
-def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
+def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:
     return _made(key, shape, lambda: generator(key).normal(0.0, deviation, shape))
 
 
@@ -131,7 +131,7 @@ def constant(value: float) -> Initializer:
     return partial(_constant, value=finite("constant(value)", value))
 
 
-def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:  # noqa: ARG001 (an initializer takes fans)
+def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:
     return _made(key, shape, lambda: np.full(shape, value, np.float32))
 
 

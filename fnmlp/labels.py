@@ -37,8 +37,7 @@ def at_labels(x: Array, labels: Array) -> Array:
     """
     xp = namespace(x)
     # torch takes labels of type uint8 for a mask.
-    chosen: Array = x[xp.arange(x.shape[0], device=x.device), to_dtype(labels, "int64")]
-    return chosen
+    return x[xp.arange(x.shape[0], device=x.device), to_dtype(labels, "int64")]
 
 
 def largest(y: Array) -> Array:
@@ -52,8 +51,7 @@ def largest(y: Array) -> Array:
     """
     xp = namespace(y)
     places = xp.argmax(y, axis=1)
-    found: Array = xp.where(xp.any(xp.isnan(y), axis=1), 0 * places - 1, places)
-    return found
+    return xp.where(xp.any(xp.isnan(y), axis=1), 0 * places - 1, places)
 
 
 def check_labels(labels: Array, classes: int) -> None:

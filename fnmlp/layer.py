@@ -1,10 +1,10 @@
 """The type of a layer: three pure functions over a parameter tree, and a name."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key
@@ -35,6 +35,13 @@ class Layer(Generic[P]):
     `apply`   (parameters, x) -> y: inference.
     `vjp`     (parameters, x, key) -> (y, pullback): training. Noise exists only where a key is given.
 
+    A layer can say more of itself, for those who walk through a model:
+    `parts`      the layers that it is made of; a combinator only joins, passes on and adds up what they give.
+    `deal`       parameters -> those of each part; every layer with parts has one, and `remake`.
+    `remake`     as many layers as there are parts -> the same combinator of these.
+    `rows`       (parameters, x, dy) -> the gradient of the parameters that each row gives, as `Rows` in their places.
+    `pointwise`  whether it maps each number by itself, without parameters.
+
     >>> from fnmlp.layers import relu
     >>> relu()
     relu()
@@ -44,9 +51,110 @@ class Layer(Generic[P]):
     init: Callable[[Key, Shape], tuple[P, Shape]]
     apply: Callable[[P, Array], Array]
     vjp: Callable[[P, Array, Key | None], tuple[Array, Pullback[P]]]
+    parts: "tuple[Layer[Any], ...]" = field(default=(), kw_only=True)
+    deal: Callable[[P], tuple[Any, ...]] | None = field(default=None, kw_only=True)
+    remake: "Callable[[tuple[Layer[Any], ...]], Layer[P]] | None" = field(default=None, kw_only=True)
+    rows: Callable[[P, Array, Array], P] | None = field(default=None, kw_only=True)
+    pointwise: bool = field(default=False, kw_only=True)
 
     def __repr__(self) -> str:
         return self.name
+
+
+def combinator(
+    name: str,
+    parts: "tuple[Layer[Any], ...]",
+    init: Callable[..., tuple[P, Shape]],
+    apply: Callable[..., Array],
+    vjp: Callable[..., tuple[Array, Pullback[P]]],
+    *options: object,
+    deal: Callable[[P], tuple[Any, ...]],
+) -> Layer[P]:
+    """Make a layer of layers: its functions take the name, the parts and the options before what a layer's take.
+
+    `deal` gives each part its parameters; `own_params` does where they are a tuple of the parts' own.
+
+    >>> from fnmlp.layers import relu
+    >>> def apply(name, parts, params, x):
+    ...     return parts[0].apply(params, parts[0].apply(params, x))
+    >>> combinator("twice(relu())", (relu(),), print, apply, print, deal=alone).parts
+    (relu(),)
+    """
+    bound = name, parts, *options
+    return Layer(
+        name,
+        partial(init, *bound),
+        partial(apply, *bound),
+        partial(vjp, *bound),
+        parts=parts,
+        deal=deal,
+        remake=partial(_remade, name, (init, apply, vjp), options, deal),
+    )
+
+
+def _remade(
+    name: str,
+    rules: tuple[Callable[..., Any], ...],
+    options: tuple[object, ...],
+    deal: Callable[[Any], tuple[Any, ...]],
+    parts: tuple[Layer[Any], ...],
+) -> Layer[Any]:
+    init, apply, vjp = rules
+    return combinator(name, parts, init, apply, vjp, *options, deal=deal)
+
+
+def own_params(params: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Be the `deal` of a combinator whose parameters are a tuple of its parts' own."""
+    return params
+
+
+def alone(params: Any) -> tuple[Any, ...]:
+    """Be the `deal` of a combinator whose parameters are those of its only part.
+
+    >>> alone((1, 2))
+    ((1, 2),)
+    """
+    return (params,)
+
+
+def with_parts(layer: Layer[P], parts: Iterable[Layer[Any]]) -> Layer[P]:
+    """Make a combinator again of other parts, under its name; a layer that has no parts is itself.
+
+    >>> from fnmlp.combinators import residual
+    >>> from fnmlp.layers import linear, relu
+    >>> with_parts(residual(linear(2)), [relu()]).parts
+    (relu(),)
+    """
+    return layer if layer.remake is None else layer.remake(tuple(parts))
+
+
+def walk(layer: Layer[P], params: P, path: str = "") -> "Iterator[tuple[str, Layer[Any], Any]]":
+    """Yield (path, layer, parameters) of a layer and of all that it is made of, the outer ones first.
+
+    >>> from fnmlp.combinators import chain
+    >>> from fnmlp.layers import relu
+    >>> [*walk(chain(relu()), ((),))]
+    [('', chain(relu()), ((),)), ('[0]', relu(), ())]
+    """
+    yield path, layer, params
+    for place in parts_of(layer, params, path):
+        yield from walk(*place)
+
+
+def parts_of(layer: Layer[P], params: P, path: str = "") -> "list[tuple[Layer[Any], Any, str]]":
+    """Return each part of a layer with its parameters and the path to them; the path of an only part is the layer's.
+
+    >>> from fnmlp.combinators import residual
+    >>> from fnmlp.layers import relu
+    >>> parts_of(residual(relu()), (), "[3]")
+    [(relu(), (), '[3]')]
+    """
+    if layer.deal is None:
+        return []
+    dealt = layer.deal(params)
+    if len(dealt) == 1 and not (isinstance(params, tuple) and params and params[0] is dealt[0]):
+        return [(layer.parts[0], dealt[0], path)]
+    return [(part, own, f"{path}[{place}]") for place, (part, own) in enumerate(zip(layer.parts, dealt, strict=True))]
 
 
 def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None = None) -> tuple[P, Array]:
@@ -97,11 +205,10 @@ def spell(value: Any) -> str:
 
 
 def _name_of(value: object) -> str:
-    name: str = getattr(value, "__name__", repr(value))
-    return name
+    return getattr(value, "__name__", repr(value))
 
 
-def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (an init takes a key)
+def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     """Be the `init` of a layer without parameters that keeps the shape.
 
     >>> no_parameters(Key(0), (3,))

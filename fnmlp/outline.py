@@ -6,11 +6,11 @@ from itertools import groupby
 from math import prod
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fnmlp.arrays import Shape
 from fnmlp.key import Key, OutlineKey
-from fnmlp.layer import Layer
+from fnmlp.layer import Layer, with_parts
 from fnmlp.options import example_shape, of_kind
 from fnmlp.tree import Tree, tree_leaves
 
@@ -75,23 +75,16 @@ class _Outline:
 
 
 def _outlined(layer: Layer[Any], key: Key, shape: Shape) -> tuple[_Outline, Tree]:
-    """Initialize a layer with an eye on the layers that its `init` is bound to."""
+    """Initialize a layer with an eye on its parts."""
     parts: list[_Outline] = []
-    init = layer.init
-    if isinstance(init, partial):
-        init = partial(init.func, *(_watched(argument, parts) for argument in init.args), **init.keywords)
-    params, out = init(key, shape)
+    params, out = with_parts(layer, map(partial(_watched, parts), layer.parts)).init(key, shape)
     size = sum(prod(leaf.shape) for leaf in tree_leaves(params))
     return _Outline(layer.name, size, out, tuple(parts)), params
 
 
-def _watched(argument: Any, parts: list[_Outline]) -> Any:
-    """Return a layer, or each in a tuple, that does the same and leaves its outline; anything else as it is."""
-    if isinstance(argument, Layer):
-        return Layer(argument.name, partial(_watched_init, argument, parts), argument.apply, argument.vjp)
-    if type(argument) is tuple:
-        return tuple(_watched(part, parts) for part in argument)
-    return argument
+def _watched(parts: list[_Outline], part: Layer[Any]) -> Layer[Any]:
+    """Return a layer that does the same and leaves its outline."""
+    return evolve(part, init=partial(_watched_init, part, parts))
 
 
 def _watched_init(layer: Layer[Any], parts: list[_Outline], key: Key, shape: Shape) -> tuple[Tree, Shape]:

@@ -105,8 +105,7 @@ def sigmoid(x: Array) -> Array:
     """
     xp = namespace(x)
     tail = xp.exp(xp.minimum(x, -x))
-    y: Array = xp.maximum(tail, to_dtype(x >= 0, x.dtype)) / (1 + tail)
-    return y
+    return xp.maximum(tail, to_dtype(x >= 0, x.dtype)) / (1 + tail)
 
 
 def sigmoid_slope(x: Array) -> Array:
@@ -117,8 +116,7 @@ def sigmoid_slope(x: Array) -> Array:
     """
     xp = namespace(x)
     tail = xp.exp(xp.minimum(x, -x))
-    slope: Array = tail / ((1 + tail) * (1 + tail))
-    return slope
+    return tail / ((1 + tail) * (1 + tail))
 
 
 def softplus(x: Array) -> Array:
@@ -128,8 +126,7 @@ def softplus(x: Array) -> Array:
     array([3.72007598e-44, 6.93147181e-01, 1.00000000e+03])
     """
     xp = namespace(x)
-    y: Array = xp.maximum(x, 0) + xp.log1p(xp.exp(xp.minimum(x, -x)))
-    return y
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(xp.minimum(x, -x)))
 
 
 def erfc(x: Array) -> Array:
@@ -147,8 +144,7 @@ def _erfc(x: Array) -> Array:
     xp = namespace(x)
     size = xp.minimum(xp.maximum(x, -x), 30.0)  # where erfc has long been 0, and no square overflows
     tail = _scaled_erfc(size) * _gaussian(size, 1.0)
-    y: Array = tail + to_dtype(x < 0, x.dtype) * (2 - 2 * tail)
-    return y
+    return tail + to_dtype(x < 0, x.dtype) * (2 - 2 * tail)
 
 
 def normal_tail(x: Array) -> Array:
@@ -157,8 +153,7 @@ def normal_tail(x: Array) -> Array:
     >>> normal_tail(np.array([0.0, 1.0, 37.0]))
     array([5.00000000e-001, 1.58655254e-001, 5.72557122e-300])
     """
-    y: Array = _scaled_erfc(x * sqrt(0.5)) * (0.5 * _gaussian(x, 0.5))
-    return y
+    return _scaled_erfc(x * sqrt(0.5)) * (0.5 * _gaussian(x, 0.5))
 
 
 def normal_density(x: Array) -> Array:
@@ -187,5 +182,4 @@ def _gaussian(x: Array, factor: float) -> Array:
     xp = namespace(x)
     upper = x * SPLITTER
     upper = upper - (upper - x)
-    y: Array = xp.exp(upper * upper * -factor) * xp.exp((upper - x) * (upper + x) * factor)
-    return y
+    return xp.exp(upper * upper * -factor) * xp.exp((upper - x) * (upper + x) * factor)

@@ -1,17 +1,18 @@
 """Single steps, looked at closely: taken with an eye on every number, or taken once more out of a run."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import starmap
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fnmlp.arrays import Array
 from fnmlp.batches import Batch
 from fnmlp.combinators.parts import shown
 from fnmlp.errors import DataError, DivergenceError, OptionError
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback
+from fnmlp.layer import Layer, Pullback, parts_of, walk, with_parts
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.options import function_of, integer, of_kind
@@ -30,8 +31,8 @@ def checked_step(
     on the same state and batch. It names the first that is not finite in the order of computation: forwards the
     outputs of each layer, the loss, backwards the gradients, and at last the parameters and what the optimiser
     remembers. Where the parameters are not finite at the outset, that was done by the step before, which is named. A
-    layer is named by its place and by the call that constructs it; one that is made of other layers, by the innermost
-    that can be seen, which are those that `functools.partial` binds to a function.
+    layer is named by its place and by the call that constructs it. Of a combinator the part is named; one of your own
+    shows its parts if it has `parts` and `remake`.
     Raises:   DivergenceError, naming the step and the layer; what `train_step` raises.
 
     >>> import numpy as np
@@ -51,7 +52,7 @@ def checked_step(
     of_kind("checked_step(state)", state, TrainState, "train_state(…)")
     check_state(model, state)
     try:
-        after = train_step(_watched(model, ""), partial(_watched_loss, loss), optimizer, state, batch)
+        after = train_step(_watched(model, state.params, ""), partial(_watched_loss, loss), optimizer, state, batch)
     except _NotFiniteError as found:
         raise _diverged(state.step + 1, *found.args) from None
     check_state(model, after)
@@ -75,50 +76,26 @@ def check_state(model: Layer[Any], state: TrainState) -> None:
     """
     path = first_not_finite(state.params)
     if path is not None:
-        raise _diverged(state.step, _owner(model, path), "finite parameters")
+        raise _diverged(state.step, _owner(model, state.params, path), "finite parameters")
     path = first_not_finite(state.optimizer_state)
     if path is not None:
         raise _diverged(state.step, f"optimizer_state{path}", "finite numbers")
 
 
-def _owner(model: Layer[Any], path: str) -> str:
+def _owner(model: Layer[Any], params: Tree, path: str) -> str:
     """Name the innermost layer that a parameter belongs to."""
-    owners = (place for place in _places(model, "") if path.startswith(place[0]))
-    return _named(*max(reversed([*owners]), key=lambda place: len(place[0])))
-
-
-def _places(layer: Layer[Any], path: str) -> Iterator[tuple[str, Layer[Any]]]:
-    """Yield a layer and all that it is made of, the outer ones first, with the paths of their parameters."""
-    yield path, layer
-    for argument in getattr(layer.vjp, "args", ()):
-        if isinstance(argument, Layer):
-            yield from _places(argument, path)
-        elif isinstance(argument, tuple):
-            for place, part in enumerate(argument):
-                if isinstance(part, Layer):
-                    yield from _places(part, f"{path}[{place}]")
+    owners = [(place, layer) for place, layer, _ in walk(model, params) if path.startswith(place)]
+    return _named(*max(reversed(owners), key=lambda owner: len(owner[0])))
 
 
 def _named(path: str, layer: Layer[Any]) -> str:
     return f"{path} {shown(layer.name)}".lstrip()
 
 
-def _watched(layer: Layer[Any], path: str) -> Layer[Any]:
+def _watched(layer: Layer[Any], params: Tree, path: str) -> Layer[Any]:
     """Return a layer that does the same, and raises where it or a part of it makes what is not finite."""
-    vjp = layer.vjp
-    if isinstance(vjp, partial):
-        vjp = partial(vjp.func, *(_watched_inside(argument, path) for argument in vjp.args), **vjp.keywords)
-    return Layer(layer.name, layer.init, layer.apply, partial(_watched_vjp, vjp, path, _named(path, layer)))
-
-
-def _watched_inside(argument: Any, path: str) -> Any:
-    """Watch the layers that a combinator is bound to: one that shares its path, or several that stand in a tuple."""
-    if isinstance(argument, tuple):
-        return tuple(
-            _watched(part, f"{path}[{place}]") if isinstance(part, Layer) else part
-            for place, part in enumerate(argument)
-        )
-    return _watched(argument, path) if isinstance(argument, Layer) else argument
+    within = with_parts(layer, starmap(_watched, parts_of(layer, params, path)))
+    return evolve(within, vjp=partial(_watched_vjp, within.vjp, path, _named(path, layer)))
 
 
 def _watched_vjp(

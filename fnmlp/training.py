@@ -228,8 +228,7 @@ def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> A
     outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
     if len(outputs) == 1:
         return outputs[0]
-    joined: Array = namespace(outputs[0]).concat(outputs)
-    return joined
+    return namespace(outputs[0]).concat(outputs)
 
 
 def evaluate(

@@ -149,14 +149,12 @@ def ids(key: Key, shape: Shape) -> Array:
 
 def sine(x: Array) -> Array:
     """Be a function that a user brings along."""
-    y: Array = namespace(x).sin(x)
-    return y
+    return namespace(x).sin(x)
 
 
 def cosine(x: Array) -> Array:
     """Be its derivative."""
-    y: Array = namespace(x).cos(x)
-    return y
+    return namespace(x).cos(x)
 
 
 @record(repr=False)

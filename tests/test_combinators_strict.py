@@ -166,7 +166,7 @@ def function_of(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return lambda params, x: function(x, params)
 
 
-def no_vjp(params: Tree, x: NDArray[Any], key: fn.Key | None) -> Any:  # noqa: ARG001 (it is not called)
+def no_vjp(params: Tree, x: NDArray[Any], key: fn.Key | None) -> Any:
     raise AssertionError
 
 

@@ -9,8 +9,7 @@ from fnmlp.testing.numeric import normal
 
 def positive(key: Key, shape: Shape) -> Array:
     """Draw numbers around 1 that have a logarithm."""
-    drawn: Array = 0.5 + abs(normal(key, shape))
-    return drawn
+    return 0.5 + abs(normal(key, shape))
 
 
 test_power = layer_test(power(), example=(3,), draw=positive, rowwise=True)

@@ -23,6 +23,7 @@ FLOORS = {
     "environment": 0.2,
     "options": 0.2,
     "rules": 0.2,
+    "rows": 1.1,
     "tree": 1.0,
     "key": 1.0,
     "labels": 1.0,

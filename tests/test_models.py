@@ -195,7 +195,7 @@ def test_a_file_whose_description_does_not_fit_is_refused(description: dict[str,
 # What is saved can be loaded: all else is refused when saving.
 
 
-def halves(key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:  # noqa: ARG001 (be an initializer)
+def halves(key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:
     return np.full(shape, 0.5, np.float32)
 
 
@@ -209,7 +209,7 @@ def filled(value: float) -> fn.initializers.Initializer:
     return partial(_filled, value)
 
 
-def _filled(value: float, key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:  # noqa: ARG001
+def _filled(value: float, key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:
     return np.full(shape, value, np.float32)
 
 

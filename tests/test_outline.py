@@ -9,6 +9,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.arrays import Shape
+from fnmlp.layer import combinator
 from fnmlp.tree import Tree
 from tests.catalogue import LAYERS, Specimen
 
@@ -89,15 +90,15 @@ def test_frozen_parameters_are_marked_and_totalled_apart() -> None:
     ]
 
 
-def _gained_init(layer: fn.Layer[Any], key: fn.Key, shape: Shape) -> tuple[Tree, Shape]:
-    params, out = layer.init(key, shape)
+def _gained_init(name: str, layers: tuple[fn.Layer[Any], ...], key: fn.Key, shape: Shape) -> tuple[Tree, Shape]:
+    params, out = layers[0].init(key, shape)
     return (np.ones(1, np.float32), params), out
 
 
 def test_a_combinator_of_ones_own_shows_the_layers_and_the_parameters_that_it_adds() -> None:
-    mine = fn.Layer("gained(linear(3))", partial(_gained_init, LINEAR), LINEAR.apply, LINEAR.vjp)
+    mine: Any = combinator("gained(linear(3))", (LINEAR,), _gained_init, print, print, deal=lambda params: params[1:])
     assert lines(mine, (3,))[1:] == ["gained (3,) 1", "linear(3) (3,) 12", "Total 13 52 bytes"]
-    closed = fn.Layer("closed()", lambda key, shape: _gained_init(LINEAR, key, shape), LINEAR.apply, LINEAR.vjp)
+    closed = fn.Layer("closed()", partial(_gained_init, "closed()", (LINEAR,)), LINEAR.apply, LINEAR.vjp)
     assert lines(closed, (3,))[1:] == ["closed() (3,) 13", "Total 13 52 bytes"]
 
 

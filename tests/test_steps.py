@@ -62,7 +62,7 @@ def spoiled(at: str) -> fn.Layer[tuple[()]]:
     def spoil(place: str, x: Any) -> Any:
         return x * np.float32("nan") if place == at else x
 
-    def vjp(_: Tree, x: Any, key: fn.Key | None) -> tuple[Any, Any]:  # noqa: ARG001
+    def vjp(_: Tree, x: Any, key: fn.Key | None) -> tuple[Any, Any]:
         return spoil("outputs", x), lambda dy: ((), lambda: spoil("inputs", dy))
 
     return fn.Layer(f"spoiled({at!r})", fn.identity().init, lambda _, x: x, vjp)

@@ -37,10 +37,10 @@ from tests.test_custom_layer import positive
 def layer(apply: Any, slope: Any, *, name: str = "mine()") -> fn.Layer[tuple[()]]:
     """Make an elementwise layer of a function and of what claims to be its derivative."""
 
-    def init(key: fn.Key, shape: fn.Shape) -> tuple[tuple[()], fn.Shape]:  # noqa: ARG001
+    def init(key: fn.Key, shape: fn.Shape) -> tuple[tuple[()], fn.Shape]:
         return (), shape
 
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
         return apply(x), lambda dy: ((), lambda: dy * slope(x))
 
     return fn.Layer(name, init, lambda params, x: apply(x), vjp)  # noqa: ARG005
@@ -105,7 +105,7 @@ def test_a_layer_that_promises_noise_must_make_some() -> None:
 
 
 def test_a_layer_that_keeps_its_promise_of_noise_passes() -> None:
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
         return x + (0 if key is None else normal(key, x.shape).astype(x.real.dtype)), lambda dy: ((), lambda: dy * 1)
 
     noise = fn.Layer("noise()", fn.identity().init, lambda params, x: x + 0, vjp)  # noqa: ARG005

@@ -56,7 +56,7 @@ WRONG_DX: dict[str, Any] = {
 
 @pytest.mark.parametrize("where", WRONG_DX)
 def test_a_gradient_that_is_wrong_in_one_case_is_found(where: str) -> None:
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
         return x * x + 1, lambda dy: ((), lambda: WRONG_DX[where](x, dy).astype(x.dtype))
 
     right = SQUARE(lambda x: 2 * x)
@@ -65,7 +65,7 @@ def test_a_gradient_that_is_wrong_in_one_case_is_found(where: str) -> None:
 
 
 def test_a_delayed_gradient_that_follows_the_last_dy_is_found() -> None:
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
         last: list[fn.Array] = []
 
         def pullback(dy: fn.Array) -> Any:
@@ -80,7 +80,7 @@ def test_a_delayed_gradient_that_follows_the_last_dy_is_found() -> None:
 
 
 def test_a_gradient_that_is_wrong_with_a_key_alone_is_found() -> None:
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
         return x * x + 1, lambda dy: ((), lambda: dy * x * (2 if key is None else 2.002))
 
     right = SQUARE(lambda x: 2 * x)

@@ -32,5 +32,4 @@ def cutout(key: Key, images: Array, *, size: int) -> Array:
 def _covered(starts: Array, side: int, length: int) -> Array:
     """Tell for each start which of the places 0 … length - 1 lie among the `side` places from there on."""
     distances = np.arange(length) - starts[:, None]
-    covered: Array = (distances >= 0) & (distances < side)
-    return covered
+    return (distances >= 0) & (distances < side)

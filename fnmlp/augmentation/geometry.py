@@ -209,8 +209,7 @@ def smooth_noise(key: Key, number: int, shape: Shape, sigma: float) -> Array:
     Shapes:   float32 (n, 2, height, width).
     """
     down, across = (_smoothing(length, sigma) for length in shape)
-    smooth: Array = down @ generator(key).standard_normal((number, 2, *shape), np.float32) @ across.T
-    return smooth
+    return down @ generator(key).standard_normal((number, 2, *shape), np.float32) @ across.T
 
 
 def _smoothing(length: int, sigma: float) -> Array:
@@ -220,5 +219,4 @@ def _smoothing(length: int, sigma: float) -> Array:
     """
     distances = np.subtract.outer(np.arange(length), np.arange(length))
     kernel = np.exp(-((distances / sigma) ** 2) / 2)
-    matrix: Array = (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)
-    return matrix
+    return (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)

@@ -90,8 +90,7 @@ def resample(images: Array, warps: Warps) -> Array:
 
 def _between(start: Array, end: Array, fraction: Array) -> Array:
     """Interpolate: grey levels of 8 bits with two fractions of 8 bits are exact in float32."""
-    between: Array = start + (end - start) * fraction
-    return between
+    return start + (end - start) * fraction
 
 
 def apply_warps(warps: Warps, key: Key, images: Array) -> Array:

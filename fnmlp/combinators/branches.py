@@ -18,7 +18,7 @@ from fnmlp.arrays import Array, Shape, namespace
 from fnmlp.combinators.parts import Layers, check_layers, check_params, place_noted
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, expression
+from fnmlp.layer import Layer, Pullback, alone, combinator, expression, own_params
 from fnmlp.options import count
 
 Delayed: TypeAlias = Callable[[], Array]
@@ -40,30 +40,27 @@ end it with linear(128)
     """
     check_layers("residual", (layer,))
     name = expression("residual", [layer])
-    bound = name, layer
-    return Layer(
-        name, partial(_residual_init, *bound), partial(_residual_apply, *bound), partial(_residual_vjp, *bound)
-    )
+    return combinator(name, (layer,), _residual_init, _residual_apply, _residual_vjp, deal=alone)
 
 
-def _residual_init(name: str, layer: Layer[Any], key: Key, shape: Shape) -> tuple[Any, Shape]:
+def _residual_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[Any, Shape]:
     with place_noted("the layer", name):
-        params, out = layer.init(key, shape)
+        params, out = layers[0].init(key, shape)
     if out != shape:
         remedy = f"end it with linear({shape[0]})" if len(shape) == 1 else "choose one that does"
         raise ShapeError(name, "an inner layer that keeps the shape", f"{shape} -> {out}", remedy)
     return params, shape
 
 
-def _residual_apply(name: str, layer: Layer[Any], params: Any, x: Array) -> Array:
+def _residual_apply(name: str, layers: Layers, params: Any, x: Array) -> Array:
     with place_noted("the layer", name):
-        y = layer.apply(params, x)
+        y = layers[0].apply(params, x)
     return x + y
 
 
-def _residual_vjp(name: str, layer: Layer[Any], params: Any, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
+def _residual_vjp(name: str, layers: Layers, params: Any, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
     with place_noted("the layer", name):
-        y, pullback = layer.vjp(params, x, key)
+        y, pullback = layers[0].vjp(params, x, key)
     return x + y, partial(_residual_pull, pullback)
 
 
@@ -90,8 +87,7 @@ def concat(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
     """
     check_layers("concat", layers, least=1)
     name = expression("concat", layers)
-    bound = name, layers
-    return Layer(name, partial(_concat_init, *bound), partial(_concat_apply, *bound), partial(_concat_vjp, *bound))
+    return combinator(name, layers, _concat_init, _concat_apply, _concat_vjp, deal=own_params)
 
 
 def _concat_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:
@@ -123,8 +119,7 @@ def add(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
     """
     check_layers("add", layers, least=1)
     name = expression("add", layers)
-    bound = name, layers
-    return Layer(name, partial(_add_init, *bound), partial(_add_apply, *bound), partial(_add_vjp, *bound))
+    return combinator(name, layers, _add_init, _add_apply, _add_vjp, deal=own_params)
 
 
 def _add_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:
@@ -165,10 +160,7 @@ def parallel(*layers: Layer[Any], widths: Sequence[int]) -> Layer[tuple[Any, ...
         raise OptionError("parallel(widths)", f"a tuple of {len(layers)} integers", repr(widths), remedy)
     parts = tuple(count("parallel(widths)", width) for width in widths)
     name = expression("parallel", layers, {"widths": parts})
-    bound = name, layers, parts
-    return Layer(
-        name, partial(_parallel_init, *bound), partial(_parallel_apply, *bound), partial(_parallel_vjp, *bound)
-    )
+    return combinator(name, layers, _parallel_init, _parallel_apply, _parallel_vjp, parts, deal=own_params)
 
 
 def _parallel_init(
@@ -253,8 +245,7 @@ def _gather_delayed(gather: Callable[[Sequence[Array]], Array], delayed: list[De
 
 
 def _join(parts: Sequence[Array]) -> Array:
-    joined: Array = namespace(parts[0]).concat(parts, axis=-1)
-    return joined
+    return namespace(parts[0]).concat(parts, axis=-1)
 
 
 def _split(widths: Sequence[int], x: Array) -> list[Array]:

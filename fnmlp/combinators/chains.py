@@ -8,7 +8,7 @@ from fnmlp.arrays import Array, Shape, namespace, unshared
 from fnmlp.combinators.parts import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, expression
+from fnmlp.layer import Layer, Pullback, combinator, expression, own_params
 from fnmlp.options import count
 from fnmlp.tree import has_leaves
 
@@ -30,9 +30,7 @@ def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
 
 def in_sequence(name: str, layers: Layers) -> Layer[tuple[Any, ...]]:
     """Make a chain that says another name where an error comes from."""
-    return Layer(
-        name, partial(_chain_init, name, layers), partial(chain_apply, name, layers), partial(chain_vjp, name, layers)
-    )
+    return combinator(name, layers, _chain_init, chain_apply, chain_vjp, deal=own_params)
 
 
 def _chain_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:

@@ -103,8 +103,7 @@ def _product(left: Array, right: Array) -> Array:
         return _product(left, np.repeat(right, 2, axis=-1))[..., :1]
     dtype = np.matmul(left[..., :0, :], right[..., :0]).dtype  # or matmul's own error
     factors = (factor.astype(dtype, copy=False) for factor in (left, right))
-    y: Array = np.einsum("...ij,...jk->...ik", *factors, optimize=False)  # optimized, it would call BLAS
-    return y
+    return np.einsum("...ij,...jk->...ik", *factors, optimize=False)  # optimized, it would call BLAS
 
 
 def _reduced(ufunc: Any, x: Array, axis: Any = 0, keepdims: bool = False, **options: Any) -> Array:

@@ -10,7 +10,7 @@ from fnmlp.combinators.chains import chain_apply, chain_vjp
 from fnmlp.combinators.ordered import ordered_like
 from fnmlp.combinators.parts import Layers, check_layers, check_same_form, place_noted
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression
+from fnmlp.layer import Layer, Pullback, combinator, expression
 from fnmlp.tree import Tree, tree_map
 
 
@@ -33,8 +33,11 @@ def tied(*layers: Layer[Any]) -> Layer[Any]:
     """
     check_layers("tied", layers, least=1)
     name = expression("tied", layers)
-    bound = name, layers
-    return Layer(name, partial(_tied_init, *bound), partial(_tied_apply, *bound), partial(_tied_vjp, *bound))
+    return combinator(name, layers, _tied_init, _tied_apply, _tied_vjp, deal=partial(_shared, len(layers)))
+
+
+def _shared(count: int, params: Any) -> tuple[Any, ...]:
+    return (params,) * count
 
 
 def _tied_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[Any, Shape]:
@@ -48,11 +51,11 @@ def _tied_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[Any, 
 
 
 def _tied_apply(name: str, layers: Layers, params: Any, x: Array) -> Array:
-    return chain_apply(name, layers, (params,) * len(layers), x)
+    return chain_apply(name, layers, _shared(len(layers), params), x)
 
 
 def _tied_vjp(name: str, layers: Layers, params: Any, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
-    y, pullback = chain_vjp(name, layers, (params,) * len(layers), x, key)
+    y, pullback = chain_vjp(name, layers, _shared(len(layers), params), x, key)
     return y, partial(_tied_pull, pullback)
 
 
@@ -81,32 +84,36 @@ def frozen(layer: Layer[Any], params: Tree) -> Layer[tuple[()]]:
     """
     check_layers("frozen", (layer,))
     name = f"frozen({layer}, params)"
-    bound = name, layer, tree_map(_own_copy, params)
-    return Layer(name, partial(_frozen_init, *bound), partial(_frozen_apply, *bound), partial(_frozen_vjp, *bound))
+    held = tree_map(_own_copy, params)
+    return combinator(name, (layer,), _frozen_init, _frozen_apply, _frozen_vjp, held, deal=partial(_held, held))
 
 
-def _frozen_init(name: str, layer: Layer[Any], held: Tree, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
+def _held(held: Tree, params: tuple[()]) -> tuple[Any, ...]:
+    return (held,)
+
+
+def _frozen_init(name: str, layers: Layers, held: Tree, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     with place_noted("the layer", name):
-        like, out = layer.init(key, shape)
+        like, out = layers[0].init(key, shape)
         check_same_form("frozen", like, held, "freeze what init of this layer returned, or training made of it")
     return (), out
 
 
-def _frozen_apply(name: str, layer: Layer[Any], held: Tree, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
+def _frozen_apply(name: str, layers: Layers, held: Tree, params: tuple[()], x: Array) -> Array:
     with place_noted("the layer", name):
-        return layer.apply(_as_suits(held, x), x)
+        return layers[0].apply(_as_suits(held, x), x)
 
 
 def _frozen_vjp(
     name: str,
-    layer: Layer[Any],
+    layers: Layers,
     held: Tree,
-    params: tuple[()],  # noqa: ARG001 (it has none)
+    params: tuple[()],
     x: Array,
     key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     with place_noted("the layer", name):
-        y, pullback = layer.vjp(_as_suits(held, x), x, key)
+        y, pullback = layers[0].vjp(_as_suits(held, x), x, key)
     return y, partial(_frozen_pull, pullback)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace
 from fnmlp.combinators.ordered import Ordered, ordered, unordered
-from fnmlp.combinators.parts import check_layers, place_noted, shown
+from fnmlp.combinators.parts import Layers, check_layers, place_noted, shown
 from fnmlp.errors import DtypeError
 from fnmlp.key import Key
-from fnmlp.layer import Layer, P, Pullback, expression
+from fnmlp.layer import Layer, P, Pullback, alone, combinator, expression
 from fnmlp.tree import tree_leaves, tree_map
 
 
@@ -39,26 +39,25 @@ def strict(layer: Layer[P]) -> Layer[P]:
     """
     check_layers("strict", (layer,))
     name = expression("strict", [layer])
-    bound = name, layer
-    return Layer(name, partial(_strict_init, *bound), partial(_strict_apply, *bound), partial(_strict_vjp, *bound))
+    return combinator(name, (layer,), _strict_init, _strict_apply, _strict_vjp, deal=alone)
 
 
-def _strict_init(name: str, layer: Layer[P], key: Key, shape: Shape) -> tuple[P, Shape]:
+def _strict_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[P, Shape]:
     with place_noted("the layer", name):
-        return layer.init(key, shape)
+        return layers[0].init(key, shape)
 
 
-def _strict_apply(name: str, layer: Layer[P], params: P, x: Array) -> Array:
+def _strict_apply(name: str, layers: Layers, params: P, x: Array) -> Array:
     own, inputs = _guarded(name, params, x)
     with place_noted("the layer", name):
-        y = layer.apply(own, inputs)
+        y = layers[0].apply(own, inputs)
     return _handed_out(name, x, y)
 
 
-def _strict_vjp(name: str, layer: Layer[P], params: P, x: Array, key: Key | None) -> tuple[Array, Pullback[P]]:
+def _strict_vjp(name: str, layers: Layers, params: P, x: Array, key: Key | None) -> tuple[Array, Pullback[P]]:
     own, inputs = _guarded(name, params, x)
     with place_noted("the layer", name):
-        y, pullback = layer.vjp(own, inputs, key)
+        y, pullback = layers[0].vjp(own, inputs, key)
     return _handed_out(name, x, y), partial(_strict_pull, pullback)
 
 
@@ -68,8 +67,7 @@ def _strict_pull(pullback: Pullback[P], dy: Array) -> tuple[P, Callable[[], Arra
 
 
 def _pull_input(delayed_dx: Callable[[], Array], dy: Array) -> Array:
-    dx: Array = _as_given(dy, delayed_dx())
-    return dx
+    return _as_given(dy, delayed_dx())
 
 
 def _guarded(name: str, params: P, x: Array) -> tuple[P, Array]:
@@ -87,8 +85,7 @@ def _handed_out(name: str, x: Array, y: Array) -> Array:
     if type(y) is np.ndarray:
         remedy = "write the layer in operators and functions such as exp, without asarray"
         raise DtypeError(shown(name), "an output made of x by NumPy's own functions", "a plain array", remedy)
-    given: Array = _as_given(x, y)
-    return given
+    return _as_given(x, y)
 
 
 def _as_given(given: Array, result: Any) -> Any:

@@ -75,8 +75,7 @@ def _averages(old: int, new: int) -> Array:
     starts, ends = edges[:-1, None], edges[1:, None]
     pixels = np.arange(old)
     covered: Array = np.minimum(pixels + 1, ends) - np.maximum(pixels, starts)
-    shares: Array = np.maximum(covered, 0) / (ends - starts)
-    return shares
+    return np.maximum(covered, 0) / (ends - starts)
 
 
 def _first(masses: Array, size: int, beyond: float) -> int:

@@ -92,13 +92,11 @@ def kept(z: Array, where: str) -> Array:
 
 
 def _sign(z: Array) -> Array:
-    y: Array = np.sign(np.real(z)) + 0j
-    return y
+    return np.sign(np.real(z)) + 0j
 
 
 def _absolute(z: Array) -> Array:
-    y: Array = z * np.sign(np.real(z))
-    return y
+    return z * np.sign(np.real(z))
 
 
 CONTINUED: dict[Any, Any] = {np.sign: _sign, np.absolute: _absolute}

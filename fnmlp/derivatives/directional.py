@@ -15,15 +15,10 @@ from fnmlp.derivatives.leaves import vjp_by_leaf
 from fnmlp.errors import DtypeError, ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
-from fnmlp.layers.pointwise import elementwise_vjp
-from fnmlp.layers.rectifiers import relu_vjp
 from fnmlp.losses import Loss
 from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import with_weights
-
-POINTWISE = (elementwise_vjp, relu_vjp)
-"""The `vjp` of layers that map each number by itself, so that their Jacobian is its own transpose."""
 
 
 def jvp(
@@ -82,8 +77,7 @@ def hessian_vector_product(
     with nothing_lost():
         y, pullback = vjp_by_leaf(_leaf_vjp, model, z_params, still(batch.inputs), key)
         grads, _ = pullback(_moving_dy(loss, y, batch))
-    product: P = tree_map(_rate_like, params, grads)
-    return product
+    return tree_map(_rate_like, params, grads)
 
 
 def _moving_tree(where: str, params: Tree, rates: Tree) -> Tree:
@@ -116,7 +110,7 @@ def _moving_dy(loss: Loss, y: Array, batch: Batch) -> Array:
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
     """Be the `vjp` of a layer on numbers that move."""
-    if isinstance(x, Analytic) and getattr(layer.vjp, "func", layer.vjp) in POINTWISE:
+    if isinstance(x, Analytic) and layer.pointwise:
         return _pointwise_vjp(layer, x)
     y, pullback = layer.vjp(tree_map(still, params), x, key)
     return kept(y, layer.name) if isinstance(x, Analytic) else still(y), partial(_pull, layer, pullback)

@@ -1,27 +1,22 @@
 """The gradient of each example by itself, and how long it is.
 
-The gradient of a linear layer's weight is a sum over the batch of outer products, xᵀ dy of each row; that of any
-parameter is a sum over the rows of something. `Rows` holds what is summed, example by example and in factors.
+The gradient of a batch is a sum over its rows. A layer that gives `rows` tells what is summed; through any other, each
+row is pulled back by itself.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial, reduce
-from math import prod
+from functools import partial
 from operator import add
 from typing import Any
 
-from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.batches import Batch, Pair, as_batch
 from fnmlp.derivatives.leaves import vjp_by_leaf
 from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
-from fnmlp.layers.affine import Linear, linear_pull, maxout_pull, maxout_shares
-from fnmlp.layers.normalization import LayerNorm, RmsNorm, layer_norm_pull, rms_norm_pull
-from fnmlp.layers.rectifiers import Prelu, prelu_pull, prelu_rows
 from fnmlp.losses import Loss
 from fnmlp.options import function_of, of_kind
-from fnmlp.special import widen
+from fnmlp.rows import Rows, stacked
 from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
 from fnmlp.weights import Weights, row_weights
 
@@ -31,9 +26,9 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
 
     All examples go through the model together, and share the noise of the key as the rows of a batch do. A loss that
     gives a number for each row (`reduction="none"`) is asked once, any other once for each row.
-    An embedding, and a layer of your own with parameters, pulls back each row by itself; with a key, which may mean
-    noise that rows share, it does so through the whole batch, in a time that grows with n². A combinator of your own is
-    such a layer, with all that it holds.
+    An embedding, and a layer of your own with parameters and without `rows`, pulls back each row by itself; with a key,
+    which may mean noise that rows share, it does so through the whole batch, in a time that grows with n². A combinator
+    of your own without `parts` is such a layer, with all that it holds.
     With weights, each example's gradient is multiplied by its own.
     The model must treat each row by itself: where rows mix, as in `softmax(axis=0)`, no gradient is one example's own.
     Shapes:   the parameters' structure, with an axis of n examples in front of the shape of each.
@@ -42,7 +37,7 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
     Source:   Goodfellow 2015, "Efficient per-example gradient computations", arXiv:1510.01799.
 
     >>> import numpy as np
-    >>> from fnmlp.layers import linear
+    >>> from fnmlp.layers import Linear, linear
     >>> from fnmlp.losses import mse
     >>> batch = Batch(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0], [1.0]]))
     >>> params = Linear(np.zeros((2, 1)), np.zeros(1))
@@ -52,8 +47,7 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
     of_kind("per_example_gradients(model)", model, Layer, "linear(10)")
     function_of("per_example_gradients(loss)", loss, 2, "mse")
     _, rows = _rows(model, loss, params, batch, key)
-    gradients: P = tree_map(Rows.multiplied, rows)
-    return gradients
+    return tree_map(Rows.multiplied, rows)
 
 
 def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> Array:
@@ -68,7 +62,7 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     Source:   Goodfellow 2015, arXiv:1510.01799.
 
     >>> import numpy as np
-    >>> from fnmlp.layers import linear
+    >>> from fnmlp.layers import Linear, linear
     >>> from fnmlp.losses import mse
     >>> batch = Batch(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0], [1.0]]))
     >>> params = Linear(np.zeros((2, 1)), ())
@@ -82,51 +76,6 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)
     squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
     return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)  # what cancels may leave less than 0
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The gradients of one parameter, example by example: each a sum of outer products, laid out in `shape`.
-
-    `left` is (n, terms, p) and `right` (n, terms, q), where p · q numbers make up the shape. Where layers share a
-    parameter their terms stand side by side. It is a dataclass, because a tree takes it for a leaf; a record of attrs
-    would be a node.
-    """
-
-    left: Array
-    right: Array
-    shape: Shape
-
-    def __add__(self, other: "Rows") -> "Rows":
-        """Put the terms of two uses of a parameter side by side; those of other factors are multiplied first."""
-        if self.left.shape[2] != other.left.shape[2]:
-            return _stacked(self.multiplied() + other.multiplied(), self.shape)
-        xp = namespace(self.left)
-        left, right = (xp.concat(pair, axis=1) for pair in ((self.left, other.left), (self.right, other.right)))
-        return Rows(left, right, self.shape)
-
-    def multiplied(self) -> Array:
-        """Return the gradients: (n, …)."""
-        left, right = self.left[:, :, :, None], self.right[:, :, None, :]
-        total = reduce(add, (left[:, term, ...] * right[:, term, ...] for term in range(left.shape[1])))
-        xp = namespace(total)
-        gradients: Array = xp.reshape(xp.asarray(total), (total.shape[0], *self.shape))  # without the guard of `strict`
-        return gradients
-
-    def squares(self) -> Array:
-        """Return the squared norms of the gradients, (n,), in float64: ⟨Σ lᵀr, Σ lᵀr⟩ = Σⱼₖ (lⱼ·lₖ)(rⱼ·rₖ)."""
-        left, right = widen(self.left), widen(self.right)
-        products = (left @ left.mT) * (right @ right.mT)
-        xp = namespace(products)
-        squares: Array = xp.sum(xp.asarray(products), axis=(1, 2))
-        return squares
-
-
-def _stacked(gradients: Array, shape: Shape) -> Rows:
-    """Hold gradients, (n, …), as products with 1."""
-    xp, rows = namespace(gradients), gradients.shape[0]
-    ones = xp.ones((rows, 1, 1), dtype=gradients.dtype, device=gradients.device)
-    return Rows(ones, xp.reshape(gradients, (rows, 1, prod(shape))), shape)
 
 
 def _rows(model: Layer[P], loss: Loss, params: P, batch: Any, key: Key | None) -> tuple[Array, Any]:
@@ -146,8 +95,7 @@ def _own_dy(loss: Loss, y: Array, targets: Array, weights: Weights) -> Array:
     counts = row_weights("batch", weights, y)
     if counts is None:
         return dy
-    own: Array = dy * namespace(dy).reshape(counts, (-1, *(1,) * (dy.ndim - 1)))
-    return own
+    return dy * namespace(dy).reshape(counts, (-1, *(1,) * (dy.ndim - 1)))
 
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
@@ -155,10 +103,9 @@ def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tup
     y, pullback = layer.vjp(params, x, key)
     if not has_leaves(params):
         return y, pullback
-    rows = partial(_one_by_one, layer, params, x, key, pullback)
-    if isinstance(pullback, partial) and pullback.func in RULES:
-        rows = partial(RULES[pullback.func], *pullback.args)
-    return y, partial(_pull, rows, pullback)
+    if layer.rows is None:
+        return y, partial(_pull, partial(_one_by_one, layer, params, x, key, pullback), pullback)
+    return y, partial(_pull, partial(layer.rows, params, x), pullback)
 
 
 def _pull(rows: Callable[[Array], Tree], pullback: Pullback[Any], dy: Array) -> tuple[Tree, Callable[[], Array]]:
@@ -167,42 +114,6 @@ def _pull(rows: Callable[[Array], Tree], pullback: Pullback[Any], dy: Array) -> 
 
 def _input_gradient(pullback: Pullback[Any], dy: Array) -> Array:
     return pullback(dy)[1]()
-
-
-def _linear_rows(params: Linear, x: Array, dy: Array) -> Linear:
-    weight: Any = Rows(x[:, None, :], dy[:, None, :], params.weight.shape)
-    bias: Any = () if isinstance(params.bias, tuple) else _stacked(dy, params.bias.shape)
-    return Linear(weight, bias)
-
-
-def _maxout_rows(params: Linear, x: Array, largest: Array, dy: Array) -> Linear:
-    return _linear_rows(params, x, maxout_shares(largest, dy))
-
-
-def _layer_norm_rows(params: LayerNorm, normal: Array, deviation: Array, dy: Array) -> LayerNorm:  # noqa: ARG001
-    gain: Any = _stacked(dy * normal, params.gain.shape)
-    offset: Any = _stacked(dy, params.offset.shape)
-    return LayerNorm(gain, offset)
-
-
-def _rms_norm_rows(params: RmsNorm, normal: Array, size: Array, dy: Array) -> RmsNorm:  # noqa: ARG001
-    gain: Any = _stacked(dy * normal, params.gain.shape)
-    return RmsNorm(gain)
-
-
-def _prelu_rows(params: Prelu, x: Array, dy: Array) -> Prelu:
-    slope: Any = _stacked(prelu_rows(params, x, dy), params.slope.shape)
-    return Prelu(slope)
-
-
-RULES: dict[Any, Callable[..., Tree]] = {
-    linear_pull: _linear_rows,
-    maxout_pull: _maxout_rows,
-    layer_norm_pull: _layer_norm_rows,
-    rms_norm_pull: _rms_norm_rows,
-    prelu_pull: _prelu_rows,
-}
-"""What a pullback sums over the rows, from the same arguments; through any other they are pulled back one by one."""
 
 
 def _one_by_one(layer: Layer[Any], params: Tree, x: Array, key: Key | None, pullback: Pullback[Any], dy: Array) -> Tree:
@@ -219,11 +130,10 @@ def _only(row: int, dy: Array) -> Array:
     """Return dy with 0 in all other rows."""
     xp = namespace(dy)
     rows = xp.reshape(xp.arange(dy.shape[0], device=dy.device), (-1, *(1,) * (dy.ndim - 1)))
-    alone: Array = xp.where(rows == row, dy, xp.zeros_like(dy))
-    return alone
+    return xp.where(rows == row, dy, xp.zeros_like(dy))
 
 
 def _joined(param: Array, *gradients: Array) -> Rows:
     xp, shape = namespace(param), tuple(param.shape)
     none = xp.zeros((0, *shape), dtype=param.dtype, device=param.device)
-    return _stacked(xp.concat([none, *(gradient[None, ...] for gradient in gradients)]), shape)
+    return stacked(xp.concat([none, *(gradient[None, ...] for gradient in gradients)]), shape)

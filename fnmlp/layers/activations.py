@@ -47,8 +47,7 @@ def tanh() -> Layer[tuple[()]]:
 
 
 def _tanh(x: Array) -> Array:
-    y: Array = namespace(x).tanh(x)
-    return y
+    return namespace(x).tanh(x)
 
 
 def _tanh_slope(x: Array) -> Array:
@@ -104,15 +103,13 @@ def _elu_slope(alpha: float, scale: float, x: Array) -> Array:
 
 def _wide_elu(alpha: float, scale: float, x: Array) -> Array:
     xp = namespace(x)
-    y: Array = xp.maximum(x, 0) * scale + xp.expm1(xp.minimum(x, 0)) * (alpha * scale)
-    return y
+    return xp.maximum(x, 0) * scale + xp.expm1(xp.minimum(x, 0)) * (alpha * scale)
 
 
 def _wide_elu_slope(alpha: float, scale: float, x: Array) -> Array:
     xp = namespace(x)
     above = to_dtype(x > 0, x.dtype)
-    slope: Array = above * scale + (1 - above) * xp.exp(xp.minimum(x, 0)) * (alpha * scale)
-    return slope
+    return above * scale + (1 - above) * xp.exp(xp.minimum(x, 0)) * (alpha * scale)
 
 
 def celu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
@@ -143,20 +140,17 @@ def _celu_slope(alpha: float, x: Array) -> Array:
 
 def _wide_celu(alpha: float, x: Array) -> Array:
     xp = namespace(x)
-    y: Array = xp.maximum(x, 0) + xp.expm1(_in_alphas(alpha, x)) * alpha
-    return y
+    return xp.maximum(x, 0) + xp.expm1(_in_alphas(alpha, x)) * alpha
 
 
 def _wide_celu_slope(alpha: float, x: Array) -> Array:
-    slope: Array = namespace(x).exp(_in_alphas(alpha, x))
-    return slope
+    return namespace(x).exp(_in_alphas(alpha, x))
 
 
 def _in_alphas(alpha: float, x: Array) -> Array:
     """Return min(x, 0) / alpha, cut where its exponential has long been 0, so that a small alpha does not overflow."""
     xp = namespace(x)
-    below: Array = xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
-    return below
+    return xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
 
 
 def selu() -> Layer[tuple[()]]:
@@ -192,11 +186,9 @@ def _softsign(x: Array) -> Array:
     # Equal to x / (1 + |x|), but defined at infinity, and kinder to a complex step far out.
     xp = namespace(x)
     size = xp.maximum(x, -x)
-    y: Array = xp.minimum(xp.maximum(x, -1), 1) * (1 - xp.minimum(size, 1) / (1 + size))
-    return y
+    return xp.minimum(xp.maximum(x, -1), 1) * (1 - xp.minimum(size, 1) / (1 + size))
 
 
 def _softsign_slope(x: Array) -> Array:
     share = 1 / (1 + namespace(x).maximum(x, -x))
-    slope: Array = share * share
-    return slope
+    return share * share

@@ -13,6 +13,7 @@ from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
 from fnmlp.options import count, function_of, switch
+from fnmlp.rows import outer, stacked
 from fnmlp.rules import on_numbers
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
@@ -53,7 +54,7 @@ def linear(
     out = count("linear(out)", out)
     name = expression("linear", [out], options)
     init = partial(_linear_init, out, weight_init, bias_init if bias else None)
-    return Layer(name, init, _linear_apply, _linear_vjp)
+    return Layer(name, init, _linear_apply, _linear_vjp, rows=_linear_rows)
 
 
 def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) -> dict[str, object]:
@@ -88,13 +89,12 @@ def _linear_apply(params: Linear, x: Array) -> Array:
     return y
 
 
-def _linear_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:  # noqa: ARG001 (no noise)
-    return _linear_apply(params, x), partial(linear_pull, params, x)
+def _linear_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:
+    return _linear_apply(params, x), partial(_linear_pull, params, x)
 
 
 @on_numbers
-def linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
-    """Be the pullback of `linear`."""
+def _linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
     bias = () if isinstance(params.bias, tuple) else sum_rows(dy)
     return Linear(x.T @ dy, bias), partial(_times_transposed, dy, params.weight)
 
@@ -102,6 +102,11 @@ def linear_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[
 @on_numbers
 def _times_transposed(dy: Array, weight: Array) -> Array:
     return dy @ weight.T
+
+
+def _linear_rows(params: Linear, x: Array, dy: Array) -> Linear:
+    bias = () if isinstance(params.bias, tuple) else stacked(dy, params.bias.shape)
+    return Linear(outer(x, dy, params.weight.shape), bias)
 
 
 def maxout(
@@ -128,7 +133,8 @@ def maxout(
         raise OptionError("maxout(pieces)", "at least 2 pieces", pieces, "use linear(out) for a single one")
     name = expression("maxout", [out, pieces], _initializers("maxout", weight_init, bias_init))
     init = partial(_maxout_init, out, pieces, weight_init, bias_init)
-    return Layer(name, init, partial(_maxout_apply, pieces), partial(_maxout_vjp, pieces))
+    apply, vjp, rows = partial(_maxout_apply, pieces), partial(_maxout_vjp, pieces), partial(_maxout_rows, pieces)
+    return Layer(name, init, apply, vjp, rows=rows)
 
 
 def _maxout_init(
@@ -142,8 +148,7 @@ def _maxout_init(
 @on_numbers
 def _maxout_apply(pieces: int, params: Linear, x: Array) -> Array:
     candidates = _candidates(pieces, params, x)
-    y: Array = namespace(candidates).max(candidates, axis=1)
-    return y
+    return namespace(candidates).max(candidates, axis=1)
 
 
 @on_numbers
@@ -151,20 +156,25 @@ def _maxout_vjp(
     pieces: int,
     params: Linear,
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[Linear]]:
     candidates = _candidates(pieces, params, x)
     y: Array = namespace(candidates).max(candidates, axis=1)
-    return y, partial(maxout_pull, params, x, candidates == y[:, None, :])
+    return y, partial(_maxout_pull, params, x, candidates == y[:, None, :])
 
 
 @on_numbers
-def maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
-    """Be the pullback of `maxout`: that of its linear map, once dy is shared out."""
-    return linear_pull(params, x, maxout_shares(largest, dy))
+def _maxout_pull(params: Linear, x: Array, largest: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    return _linear_pull(params, x, _shares(largest, dy))
 
 
-def maxout_shares(largest: Array, dy: Array) -> Array:
+def _maxout_rows(pieces: int, params: Linear, x: Array, dy: Array) -> Linear:
+    candidates = _candidates(pieces, params, x)
+    largest = candidates == namespace(candidates).max(candidates, axis=1)[:, None, :]
+    return _linear_rows(params, x, _shares(largest, dy))
+
+
+def _shares(largest: Array, dy: Array) -> Array:
     """Give dy to the pieces that were largest: (batch, pieces, out) and (batch, out) -> (batch, pieces · out)."""
     xp = namespace(dy)
     shares = to_dtype(largest, dy.dtype)
@@ -178,5 +188,4 @@ def maxout_shares(largest: Array, dy: Array) -> Array:
 def _candidates(pieces: int, params: Linear, x: Array) -> Array:
     """Return what the pieces of each unit say: (batch, pieces, out)."""
     every = _linear_apply(params, x)
-    candidates: Array = namespace(every).reshape(every, (every.shape[0], pieces, every.shape[1] // pieces))
-    return candidates
+    return namespace(every).reshape(every, (every.shape[0], pieces, every.shape[1] // pieces))

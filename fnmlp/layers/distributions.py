@@ -37,7 +37,7 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
     if 0 in x.shape:
         return unshared(x)
     if isinstance(x, np.ndarray) and x.ndim == 2 and axis in (-1, 1) and x.shape[0] >= MANY and x.shape[1] <= SHORT:
@@ -57,7 +57,7 @@ def _softmax_vjp(
     axis: int,
     params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     y = read_only(_softmax_apply(axis, params, x))
     return y, input_pullback(partial(_softmax_pull, axis, y))
@@ -93,7 +93,7 @@ def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
     if 0 in x.shape:
         return unshared(x)
     wide = widen(x)
@@ -104,9 +104,9 @@ def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:  # noqa
 @on_numbers
 def _log_softmax_vjp(
     axis: int,
-    params: tuple[()],  # noqa: ARG001 (no parameters)
+    params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     if 0 in x.shape:
         return unshared(x), input_pullback(unshared)
@@ -119,8 +119,7 @@ def _log_softmax_vjp(
 
 @on_numbers
 def _log_softmax_pull(axis: int, probabilities: Array, dy: Array) -> Array:
-    dx: Array = dy - probabilities * namespace(dy).sum(dy, axis=axis, keepdims=True)
-    return dx
+    return dy - probabilities * namespace(dy).sum(dy, axis=axis, keepdims=True)
 
 
 def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
@@ -134,7 +133,7 @@ def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
     return shifted, exponentials, others
 
 
-def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     shape = example_shape(constructor, shape)
     axes = len(shape) + 1
     if not -axes <= axis < axes:

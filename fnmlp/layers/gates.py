@@ -83,7 +83,7 @@ def mish() -> Layer[tuple[()]]:
     return _layer("mish()", _mish, _mish_with_slope)
 
 
-def _normal_density(size: Array, tail: Array) -> Array:  # noqa: ARG001 (the normal distribution's needs no tail)
+def _normal_density(size: Array, tail: Array) -> Array:
     return special.normal_density(size)
 
 
@@ -92,19 +92,16 @@ def _cubic_tail(size: Array) -> Array:
 
 
 def _cubic_density(size: Array, tail: Array) -> Array:
-    density: Array = tail * (1 - tail) * ((1 + 3 * 0.044715 * (size * size)) * sqrt(8 / pi))
-    return density
+    return tail * (1 - tail) * ((1 + 3 * 0.044715 * (size * size)) * sqrt(8 / pi))
 
 
 def _logistic_tail(size: Array) -> Array:
     exponential = namespace(size).exp(-size)
-    tail: Array = exponential / (1 + exponential)
-    return tail
+    return exponential / (1 + exponential)
 
 
-def _logistic_density(size: Array, tail: Array) -> Array:  # noqa: ARG001 (the tail says it all)
-    density: Array = tail * (1 - tail)
-    return density
+def _logistic_density(size: Array, tail: Array) -> Array:
+    return tail * (1 - tail)
 
 
 def _gate(name: str, tail: Tail, density: Density) -> Layer[tuple[()]]:
@@ -117,16 +114,16 @@ def _layer(name: str, value: Value, both: Both) -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _gate_apply(value: Value, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _gate_apply(value: Value, params: tuple[()], x: Array) -> Array:
     return special.in_float64(value, x)
 
 
 @on_numbers
 def _gate_vjp(
     both: Both,
-    params: tuple[()],  # noqa: ARG001 (no parameters)
+    params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     # Both at once, because the gate is the costly part of both.
     y, slope = special.each_in_float64(both, x)
@@ -140,8 +137,7 @@ def _gate_pull(slope: Array, dy: Array) -> Array:
 
 def _gated(tail: Tail, x: Array) -> Array:
     size = _size(x)
-    y: Array = namespace(x).maximum(x, 0) - size * tail(size)
-    return y
+    return namespace(x).maximum(x, 0) - size * tail(size)
 
 
 def _gated_with_slope(tail: Tail, density: Density, x: Array) -> tuple[Array, Array]:
@@ -154,8 +150,7 @@ def _gated_with_slope(tail: Tail, density: Density, x: Array) -> tuple[Array, Ar
 
 def _size(x: Array) -> Array:
     xp = namespace(x)
-    size: Array = xp.minimum(xp.maximum(x, -x), FARTHEST)
-    return size
+    return xp.minimum(xp.maximum(x, -x), FARTHEST)
 
 
 def wide_silu(x: Array) -> Array:

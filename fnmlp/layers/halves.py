@@ -32,13 +32,13 @@ def glu() -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _glu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _glu_apply(params: tuple[()], x: Array) -> Array:
     passing, gate = _halves("glu()", x)
     return passing * special.sigmoid(gate)
 
 
 @on_numbers
-def _glu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+def _glu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     passing, gate = _halves("glu()", x)
     opening = special.sigmoid(gate)
     return passing * opening, input_pullback(partial(_glu_pull, passing, gate, opening))
@@ -67,13 +67,13 @@ def swiglu() -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _swiglu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _swiglu_apply(params: tuple[()], x: Array) -> Array:
     gate, passing = _halves("swiglu()", x)
     return special.in_float64(wide_silu, gate) * passing
 
 
 @on_numbers
-def _swiglu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+def _swiglu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     gate, passing = _halves("swiglu()", x)
     opening, slope = special.each_in_float64(wide_silu_with_slope, gate)
     return opening * passing, input_pullback(partial(_swiglu_pull, opening, slope, passing))
@@ -84,7 +84,7 @@ def _swiglu_pull(opening: Array, slope: Array, passing: Array, dy: Array) -> Arr
     return _joined(dy * (passing * slope), dy * opening)
 
 
-def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     shape = example_shape(where, shape)
     if not shape or shape[-1] < 2 or shape[-1] % 2:
         remedy = "put linear(2 * n) before it, for n features"
@@ -102,5 +102,4 @@ def _halves(where: str, x: Array) -> tuple[Array, Array]:
 
 
 def _joined(first: Array, second: Array) -> Array:
-    dx: Array = namespace(first).concat([first, second], axis=-1)
-    return dx
+    return namespace(first).concat([first, second], axis=-1)

@@ -33,7 +33,7 @@ def dropout(rate: float) -> Layer[tuple[()]]:
 
 
 @on_numbers
-def _noiseless(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _noiseless(params: tuple[()], x: Array) -> Array:
     namespace(x)  # which refuses what computes by rules of its own
     return unshared(x)
 

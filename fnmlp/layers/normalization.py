@@ -11,6 +11,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression
 from fnmlp.layers.fit import check_example, check_record, fits, misfit
 from fnmlp.options import positive
+from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
 
 EPSILON = 1e-5
@@ -47,7 +48,8 @@ def layer_norm(*, epsilon: float = EPSILON) -> Layer[LayerNorm]:
     epsilon = positive("layer_norm(epsilon)", epsilon)
     name = expression("layer_norm", (), {} if epsilon == EPSILON else {"epsilon": epsilon})
     init = partial(_layer_norm_init, name)
-    return Layer(name, init, partial(_layer_norm_apply, epsilon), partial(_layer_norm_vjp, epsilon))
+    apply, vjp = partial(_layer_norm_apply, epsilon), partial(_layer_norm_vjp, epsilon)
+    return Layer(name, init, apply, vjp, rows=partial(_layer_norm_rows, epsilon))
 
 
 def _layer_norm_init(where: str, key: Key, shape: Shape) -> tuple[LayerNorm, Shape]:
@@ -67,17 +69,16 @@ def _layer_norm_vjp(
     epsilon: float,
     params: LayerNorm,
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[LayerNorm]]:
     normal, deviation = _centred_and_scaled(epsilon, params, x)
-    return normal * params.gain + params.offset, partial(layer_norm_pull, params, normal, deviation)
+    return normal * params.gain + params.offset, partial(_layer_norm_pull, params, normal, deviation)
 
 
 @on_numbers
-def layer_norm_pull(
+def _layer_norm_pull(
     params: LayerNorm, normal: Array, deviation: Array, dy: Array
 ) -> tuple[LayerNorm, Callable[[], Array]]:
-    """Be the pullback of `layer_norm`."""
     gradient = LayerNorm(sum_rows(dy * normal), sum_rows(dy))
     return gradient, partial(_layer_norm_dx, params, normal, deviation, dy)
 
@@ -87,6 +88,11 @@ def _layer_norm_dx(params: LayerNorm, normal: Array, deviation: Array, dy: Array
     dx = dy * params.gain
     dx -= namespace(dy).mean(dx, axis=-1, keepdims=True)
     return _without_normal(dx, normal, deviation)
+
+
+def _layer_norm_rows(epsilon: float, params: LayerNorm, x: Array, dy: Array) -> LayerNorm:
+    normal, _ = _centred_and_scaled(epsilon, params, x)
+    return LayerNorm(stacked(dy * normal, params.gain.shape), stacked(dy, params.offset.shape))
 
 
 def _centred_and_scaled(epsilon: float, params: LayerNorm, x: Array) -> tuple[Array, Array]:
@@ -111,7 +117,8 @@ def rms_norm(*, epsilon: float = EPSILON) -> Layer[RmsNorm]:
     epsilon = positive("rms_norm(epsilon)", epsilon)
     name = expression("rms_norm", (), {} if epsilon == EPSILON else {"epsilon": epsilon})
     init = partial(_rms_norm_init, name)
-    return Layer(name, init, partial(_rms_norm_apply, epsilon), partial(_rms_norm_vjp, epsilon))
+    apply, vjp = partial(_rms_norm_apply, epsilon), partial(_rms_norm_vjp, epsilon)
+    return Layer(name, init, apply, vjp, rows=partial(_rms_norm_rows, epsilon))
 
 
 def _rms_norm_init(where: str, key: Key, shape: Shape) -> tuple[RmsNorm, Shape]:
@@ -129,21 +136,25 @@ def _rms_norm_vjp(
     epsilon: float,
     params: RmsNorm,
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[RmsNorm]]:
     normal, size = _checked_and_scaled(epsilon, params, x)
-    return normal * params.gain, partial(rms_norm_pull, params, normal, size)
+    return normal * params.gain, partial(_rms_norm_pull, params, normal, size)
 
 
 @on_numbers
-def rms_norm_pull(params: RmsNorm, normal: Array, size: Array, dy: Array) -> tuple[RmsNorm, Callable[[], Array]]:
-    """Be the pullback of `rms_norm`."""
+def _rms_norm_pull(params: RmsNorm, normal: Array, size: Array, dy: Array) -> tuple[RmsNorm, Callable[[], Array]]:
     return RmsNorm(sum_rows(dy * normal)), partial(_rms_norm_dx, params, normal, size, dy)
 
 
 @on_numbers
 def _rms_norm_dx(params: RmsNorm, normal: Array, size: Array, dy: Array) -> Array:
     return _without_normal(dy * params.gain, normal, size)
+
+
+def _rms_norm_rows(epsilon: float, params: RmsNorm, x: Array, dy: Array) -> RmsNorm:
+    normal, _ = _checked_and_scaled(epsilon, params, x)
+    return RmsNorm(stacked(dy * normal, params.gain.shape))
 
 
 def _checked_and_scaled(epsilon: float, params: RmsNorm, x: Array) -> tuple[Array, Array]:

@@ -34,24 +34,23 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
             raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
         function_of(f"elementwise({option})", value, 1, "np.sin")
     text = expression("elementwise", (f, df)) if name is None else name
-    return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(elementwise_vjp, f, df))
+    return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(_elementwise_vjp, f, df), pointwise=True)
 
 
 @on_numbers
-def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:
     namespace(x)  # which refuses what computes by rules of its own
     return f(x)
 
 
 @on_numbers
-def elementwise_vjp(
+def _elementwise_vjp(
     f: Function,
     df: Function,
-    params: tuple[()],  # noqa: ARG001 (no parameters)
+    params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
-    """Be the `vjp` of `elementwise`."""
     namespace(x)
     return f(x), input_pullback(partial(_elementwise_pull, df, x))
 

@@ -13,6 +13,7 @@ from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_paramete
 from fnmlp.layers.fit import check_example, check_record, fits, misfit, wrong_dtype
 from fnmlp.layers.pointwise import elementwise
 from fnmlp.options import finite, fraction, switch
+from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
 
 
@@ -28,18 +29,16 @@ def relu() -> Layer[tuple[()]]:
     >>> relu().apply((), np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    return Layer("relu()", no_parameters, _relu_apply, relu_vjp)
+    return Layer("relu()", no_parameters, _relu_apply, _relu_vjp, pointwise=True)
 
 
 @on_numbers
-def _relu_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
-    y: Array = namespace(x).maximum(x, 0)
-    return y
+def _relu_apply(params: tuple[()], x: Array) -> Array:
+    return namespace(x).maximum(x, 0)
 
 
 @on_numbers
-def relu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
-    """Be the `vjp` of `relu`."""
+def _relu_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     y = read_only(_relu_apply(params, x))
     return y, input_pullback(partial(_relu_pull, y))
 
@@ -70,14 +69,12 @@ def leaky_relu(*, slope: float = 0.01) -> Layer[tuple[()]]:
 
 
 def _leaky_relu(slope: float, x: Array) -> Array:
-    y: Array = namespace(x).maximum(x, x * slope)
-    return y
+    return namespace(x).maximum(x, x * slope)
 
 
 def _leaky_relu_slope(slope: float, x: Array) -> Array:
     # 1 or 0 becomes 1 or the slope; where() takes many times as long.
-    result: Array = namespace(x).maximum(to_dtype(x > 0, x.dtype), slope)
-    return result
+    return namespace(x).maximum(to_dtype(x > 0, x.dtype), slope)
 
 
 @frozen(eq=False)
@@ -107,7 +104,7 @@ def prelu(*, per_feature: bool = False, initial: float = 0.25) -> Layer[Prelu]:
     options: dict[str, object] = {"per_feature": True} if per_feature else {}
     initial = finite("prelu(initial)", initial)
     name = expression("prelu", (), options if initial == 0.25 else {**options, "initial": initial})
-    return Layer(name, partial(_prelu_init, name, per_feature, initial), _prelu_apply, _prelu_vjp)
+    return Layer(name, partial(_prelu_init, name, per_feature, initial), _prelu_apply, _prelu_vjp, rows=_prelu_rows)
 
 
 def _prelu_init(where: str, per_feature: bool, initial: float, key: Key, shape: Shape) -> tuple[Prelu, Shape]:
@@ -125,36 +122,36 @@ def _prelu_apply(params: Prelu, x: Array) -> Array:
     if slope.shape != (1,) and not fits(x, slope):
         raise misfit("prelu", x, slope)
     xp = namespace(x)
-    y: Array = xp.maximum(x, 0) + xp.minimum(x, 0) * slope
-    return y
+    return xp.maximum(x, 0) + xp.minimum(x, 0) * slope
 
 
-def _prelu_vjp(params: Prelu, x: Array, key: Key | None) -> tuple[Array, Pullback[Prelu]]:  # noqa: ARG001 (no noise)
-    return _prelu_apply(params, x), partial(prelu_pull, params, x)
+def _prelu_vjp(params: Prelu, x: Array, key: Key | None) -> tuple[Array, Pullback[Prelu]]:
+    return _prelu_apply(params, x), partial(_prelu_pull, params, x)
 
 
 @on_numbers
-def prelu_pull(params: Prelu, x: Array, dy: Array) -> tuple[Prelu, Callable[[], Array]]:
-    """Be the pullback of `prelu`."""
-    return Prelu(sum_rows(prelu_rows(params, x, dy))), partial(_prelu_dx, params, x, dy)
+def _prelu_pull(params: Prelu, x: Array, dy: Array) -> tuple[Prelu, Callable[[], Array]]:
+    return Prelu(sum_rows(_given(params, x, dy))), partial(_prelu_dx, params, x, dy)
 
 
-def prelu_rows(params: Prelu, x: Array, dy: Array) -> Array:
+def _given(params: Prelu, x: Array, dy: Array) -> Array:
     """Return what each row gives to the slope: (batch, 1), or (batch, n) where each feature has its own."""
     xp = namespace(dy)
     given: Array = dy * xp.minimum(x, 0)
     if params.slope.shape != (1,):
         return given
     flat = xp.reshape(given, (x.shape[0], prod(x.shape[1:])))
-    summed: Array = xp.sum(flat, axis=1, keepdims=True)
-    return summed
+    return xp.sum(flat, axis=1, keepdims=True)
+
+
+def _prelu_rows(params: Prelu, x: Array, dy: Array) -> Prelu:
+    return Prelu(stacked(_given(params, x, dy), params.slope.shape))
 
 
 @on_numbers
 def _prelu_dx(params: Prelu, x: Array, dy: Array) -> Array:
     above = to_dtype(x > 0, dy.dtype)
-    dx: Array = dy * (above + (1 - above) * params.slope)
-    return dx
+    return dy * (above + (1 - above) * params.slope)
 
 
 def hardtanh() -> Layer[tuple[()]]:
@@ -187,8 +184,7 @@ def relu6() -> Layer[tuple[()]]:
 
 def _clip(least: int, most: int, x: Array) -> Array:
     xp = namespace(x)
-    y: Array = xp.minimum(xp.maximum(x, least), most)
-    return y
+    return xp.minimum(xp.maximum(x, least), most)
 
 
 def _clip_slope(least: int, most: int, x: Array) -> Array:
@@ -234,12 +230,10 @@ def hardswish() -> Layer[tuple[()]]:
 def _hardswish(x: Array) -> Array:
     xp = namespace(x)
     above = xp.maximum(x, -3)  # of -inf too the gate makes 0
-    y: Array = above * (xp.minimum(above + 3, 6) / 6)
-    return y
+    return above * (xp.minimum(above + 3, 6) / 6)
 
 
 def _hardswish_slope(x: Array) -> Array:
     xp = namespace(x)
     between = to_dtype((x > -3) & (x < 3), x.dtype)
-    slope: Array = between * ((2 * xp.minimum(xp.maximum(x, -3), 3) + 3) / 6) + to_dtype(x >= 3, x.dtype)
-    return slope
+    return between * ((2 * xp.minimum(xp.maximum(x, -3), 3) + 3) / 6) + to_dtype(x >= 3, x.dtype)

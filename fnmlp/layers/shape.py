@@ -23,12 +23,12 @@ def identity() -> Layer[tuple[()]]:
     return Layer("identity()", no_parameters, _identity_apply, _identity_vjp)
 
 
-def _identity_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _identity_apply(params: tuple[()], x: Array) -> Array:
     namespace(x)  # which refuses what computes by rules of its own
     return unshared(x)
 
 
-def _identity_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+def _identity_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     return _identity_apply(params, x), input_pullback(unshared)
 
 
@@ -44,22 +44,21 @@ def flatten() -> Layer[tuple[()]]:
     return Layer("flatten()", _flatten_init, _flatten_apply, _flatten_vjp)
 
 
-def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001 (nothing is drawn)
+def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     return (), (prod(example_shape("flatten()", shape)),)
 
 
 @on_numbers
-def _flatten_apply(params: tuple[()], x: Array) -> Array:  # noqa: ARG001 (no parameters)
+def _flatten_apply(params: tuple[()], x: Array) -> Array:
     return _reshape((x.shape[0], prod(x.shape[1:])), x)
 
 
-def _flatten_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:  # noqa: ARG001
+def _flatten_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pullback[tuple[()]]]:
     return _flatten_apply(params, x), input_pullback(partial(_reshape, x.shape))
 
 
 def _reshape(shape: Shape, x: Array) -> Array:
-    y: Array = namespace(x).reshape(unshared(x), shape)
-    return y
+    return namespace(x).reshape(unshared(x), shape)
 
 
 def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> Layer[tuple[()]]:
@@ -85,7 +84,7 @@ def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> L
 
 
 @on_numbers
-def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
+def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x: Array) -> Array:
     xp = namespace(x)
     if xp.isdtype(x.dtype, ("integral", "bool")):
         y = to_dtype(x, dtype)
@@ -103,7 +102,7 @@ def _scale_vjp(
     dtype: str,
     params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     return _scale_apply(factor, offset, dtype, params, x), input_pullback(partial(_times, factor))
 

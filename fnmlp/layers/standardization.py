@@ -38,7 +38,7 @@ def standardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32")
 
 
 @on_numbers
-def _standardize_apply(mean: Array, deviation: Array, dtype: str, params: tuple[()], x: Array) -> Array:  # noqa: ARG001
+def _standardize_apply(mean: Array, deviation: Array, dtype: str, params: tuple[()], x: Array) -> Array:
     x = _floats("standardize", mean, dtype, x)
     y: Array = x - _beside(x, mean)
     y /= _beside(x, deviation)
@@ -51,15 +51,14 @@ def _standardize_vjp(
     dtype: str,
     params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     return _standardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_over, deviation))
 
 
 @on_numbers
 def _over(deviation: Array, dy: Array) -> Array:
-    dx: Array = dy / _beside(dy, deviation)
-    return dx
+    return dy / _beside(dy, deviation)
 
 
 def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32") -> Layer[tuple[()]]:
@@ -83,7 +82,7 @@ def _unstandardize_apply(
     mean: Array,
     deviation: Array,
     dtype: str,
-    params: tuple[()],  # noqa: ARG001 (no parameters)
+    params: tuple[()],
     x: Array,
 ) -> Array:
     x = _floats("unstandardize", mean, dtype, x)
@@ -98,15 +97,14 @@ def _unstandardize_vjp(
     dtype: str,
     params: tuple[()],
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
     return _unstandardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_times, deviation))
 
 
 @on_numbers
 def _times(deviation: Array, dy: Array) -> Array:
-    dx: Array = dy * _beside(dy, deviation)
-    return dx
+    return dy * _beside(dy, deviation)
 
 
 def _layer(
@@ -132,7 +130,7 @@ def _checked(check: Callable[[str, float], float], where: str, value: Any) -> Nu
     return check(where, value)
 
 
-def _init(where: str, fitted: Shape, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:  # noqa: ARG001
+def _init(where: str, fitted: Shape, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     if fitted and shape != fitted:
         remedy = "put flatten() before it" if len(shape) > 1 else "fit it to examples like these"
         raise ShapeError(where, f"examples of shape {fitted}", shape, remedy)

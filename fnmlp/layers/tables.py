@@ -68,14 +68,13 @@ def _embedding_apply(params: Embedding, x: Array) -> Array:
     xp = namespace(table)
     _check_ids(x, table.shape[0])
     rows = xp.take(table, _flat(x), axis=0)
-    y: Array = xp.reshape(rows, (*x.shape, table.shape[1]))
-    return y
+    return xp.reshape(rows, (*x.shape, table.shape[1]))
 
 
 def _embedding_vjp(
     params: Embedding,
     x: Array,
-    key: Key | None,  # noqa: ARG001 (no noise)
+    key: Key | None,
 ) -> tuple[Array, Pullback[Embedding]]:
     return _embedding_apply(params, x), partial(_embedding_pull, params, x)
 
@@ -96,13 +95,11 @@ def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
         return to_dtype(total.reshape(count, width), rows.dtype)
     xp = namespace(rows)
     chosen = ids[None, :] == xp.arange(count, device=ids.device)[:, None]
-    sums: Array = to_dtype(chosen, rows.dtype) @ rows
-    return sums
+    return to_dtype(chosen, rows.dtype) @ rows
 
 
 def _no_derivative(x: Array, dy: Array) -> Array:
-    dx: Array = namespace(dy).zeros(x.shape, dtype=dy.dtype, device=dy.device)
-    return dx
+    return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=dy.device)
 
 
 def _flat(x: Array) -> Array:

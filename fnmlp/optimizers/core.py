@@ -153,8 +153,7 @@ def is_own(grad: Array) -> bool:
 def _copied(grad: Array) -> Array:
     if isinstance(grad, (int, float)):
         return grad
-    copy: Array = namespace(grad).asarray(grad, copy=True)
-    return copy
+    return namespace(grad).asarray(grad, copy=True)
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
@@ -205,8 +204,7 @@ def fade(total: Array, decay: float, addend: Array, step: int, *, beside: float 
     xp = namespace(total)
     info = xp.finfo(total.dtype)
     least = min(FLUSH_BELOW * float(info.smallest_normal), (beside * float(info.eps) / UNSEEN) ** degree)
-    flushed: Array = xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
-    return flushed
+    return xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
 
 
 def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
@@ -216,8 +214,7 @@ def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
     >>> overwrite(x, np.sqrt, np.array([9.0])) is x, x
     (True, array([3.]))
     """
-    result: Array = function(*arguments, out=x) if isinstance(x, np.ndarray) else function(*arguments)
-    return result
+    return function(*arguments, out=x) if isinstance(x, np.ndarray) else function(*arguments)
 
 
 def step_along(param: Array, direction: Array, rate: float) -> Array:

@@ -82,7 +82,7 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
     return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, nesterov), kinds=1)
 
 
-def _no_state(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
+def _no_state(params: Tree) -> tuple[()]:
     return ()
 
 

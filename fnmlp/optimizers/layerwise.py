@@ -86,8 +86,7 @@ def _lamb_leaf(
 def _norm(x: Array) -> Array:
     xp = namespace(x)
     flat = xp.reshape(x, (-1,))
-    norm: Array = xp.sqrt(xp.vecdot(flat, flat))
-    return norm
+    return xp.sqrt(xp.vecdot(flat, flat))
 
 
 def muon(
@@ -168,5 +167,4 @@ def _orthogonal(velocity: Array, coefficients: tuple[float, float, float], steps
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    direction: Array = x.T if tall else x
-    return direction
+    return x.T if tall else x

@@ -14,7 +14,7 @@ PathFilter: TypeAlias = Callable[[str], bool]
 """Path of a parameter, such as `[2].weight` -> whether it is meant."""
 
 
-def everywhere(path: str) -> bool:  # noqa: ARG001 (be a filter)
+def everywhere(path: str) -> bool:
     """Mean every parameter.
 
     >>> everywhere("[0].bias")

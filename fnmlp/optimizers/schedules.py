@@ -26,7 +26,7 @@ def constant_rate(rate: float) -> Schedule:
     return partial(_constant, positive("constant_rate(rate)", rate))
 
 
-def _constant(rate: float, step: int) -> float:  # noqa: ARG001 (a schedule takes the step)
+def _constant(rate: float, step: int) -> float:
     return rate
 
 

@@ -70,7 +70,7 @@ def _compose_update(
     return moved, (*after, last)
 
 
-def _stateless(params: Tree) -> tuple[()]:  # noqa: ARG001 (an init takes the parameters)
+def _stateless(params: Tree) -> tuple[()]:
     return ()
 
 
@@ -89,13 +89,12 @@ def clip_by_value(limit: float) -> Transform:
 
 
 @on_numbers
-def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:  # noqa: ARG001
+def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
     return tree_map(partial(_clip, limit), grads), state
 
 
 def _clip(limit: float, grad: Array) -> Array:
-    clipped: Array = namespace(grad).clip(grad, -limit, limit)
-    return clipped
+    return namespace(grad).clip(grad, -limit, limit)
 
 
 def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
@@ -119,7 +118,7 @@ def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
 def _clip_by_global_norm(
     limit: float,
     epsilon: float,
-    params: Tree,  # noqa: ARG001 (an update takes the parameters)
+    params: Tree,
     grads: Tree,
     state: Tree,
 ) -> tuple[Tree, Tree]:

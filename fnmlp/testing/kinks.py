@@ -68,8 +68,7 @@ def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
         return changed.reshape(x.shape)
 
     def value(values: Array) -> Array:
-        pulled: Array = (case.layer.apply(case.params, filled(values)) * dy).reshape(len(at), -1).sum(axis=1)
-        return pulled
+        return (case.layer.apply(case.params, filled(values)) * dy).reshape(len(at), -1).sum(axis=1)
 
     dx = case.run(case.params, filled(at), dy)[2].reshape(len(at), -1)[np.arange(len(at)), columns]
     expect_sides("dx", at, kinks, dx, value)
@@ -85,8 +84,7 @@ def equal_numbers_share_their_gradient(case: LayerCase) -> None:
     axes = tuple(range(1, x.ndim))
 
     def together(leaf: Array) -> Array:
-        total: Array = leaf.sum(axis=axes, keepdims=True)
-        return total
+        return leaf.sum(axis=axes, keepdims=True)
 
     claim = Claim(
         lambda point: case.layer.apply(case.params, point[0] + np.zeros(case.example)),
@@ -139,5 +137,4 @@ def _complex_slope(value: Slope, at: Array) -> Array:
 
 
 def _difference_slope(value: Slope, at: Array) -> Array:
-    slope: Array = (value(at + ASIDE / 8) - value(at - ASIDE / 8)) * (4 / ASIDE)
-    return slope
+    return (value(at + ASIDE / 8) - value(at - ASIDE / 8)) * (4 / ASIDE)

@@ -44,8 +44,7 @@ def difference(function: Function, at: Tree, along: Tree, *, step: float = 1e-3)
     def moved(steps: int) -> Array:
         return function(tree_map(lambda p, v: p + steps * step * v, at, along))
 
-    derivative: Array = (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * step)
-    return derivative
+    return (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * step)
 
 
 def random_like(tree: Tree, key: Key) -> Tree:

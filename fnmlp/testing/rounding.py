@@ -47,8 +47,7 @@ def smallest(dtype: Any, scale: float) -> float:
 
 def row_maxima(x: Array) -> Array:
     """Return the largest size in each row, in a shape that broadcasts against the rows."""
-    maxima: Array = np.abs(x).reshape(len(x), -1).max(axis=1, initial=0.0).reshape(-1, *(1,) * (x.ndim - 1))
-    return maxima
+    return np.abs(x).reshape(len(x), -1).max(axis=1, initial=0.0).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def largest(tree: Tree) -> float:

@@ -131,8 +131,7 @@ def _from_clock() -> Callable[[Array, Key | None], Array]:
 
 
 def _changed_apply(apply: Any, change: Any, params: Tree, x: Array) -> Array:
-    changed: Array = change(params, x, apply(params, x))
-    return changed
+    return change(params, x, apply(params, x))
 
 
 def _changed_vjp(vjp: Any, change: Any, params: Tree, x: Array, key: Key | None) -> Any:
@@ -243,7 +242,7 @@ def _refuses_empty_vjp(vjp: Any, params: Tree, x: Array, key: Key | None) -> Any
     return vjp(params, x, key)
 
 
-def _one_key(init: Any, key: Key, shape: Shape) -> Any:  # noqa: ARG001 (that is the bug)
+def _one_key(init: Any, key: Key, shape: Shape) -> Any:
     return init(Key(0), shape)
 
 

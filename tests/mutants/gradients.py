@@ -97,8 +97,7 @@ def _slipped_parameter(slip: Slip, place: int, layer: Layer[Any], params: Tree, 
     y, right = layer.vjp(params, x, key)
 
     def run(params: Tree, x: Array, dy: Array) -> Array:
-        gradient: Array = tree_flatten(_gradients(layer, params, x, dy, key)[0])[0][place]
-        return gradient
+        return tree_flatten(_gradients(layer, params, x, dy, key)[0])[0][place]
 
     def pullback(dy: Array) -> tuple[Tree, Callable[[], Array]]:
         dparams, delayed_dx = right(dy)

@@ -71,8 +71,7 @@ def _parts_of_kink(kink: float) -> dict[str, Region]:
 
 
 def _twice_too_many(g: Array, leak: Array) -> Array:
-    wrong: Array = g + 2 * leak
-    return wrong
+    return g + 2 * leak
 
 
 def _wrong_in(region: Region, slip: Slip, layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> Any:

@@ -71,7 +71,7 @@ def layer_norm(slip: str) -> fn.Layer[Any]:
     return layer("layer_norm", partial(_norm, slip), partial(_norm_pull, slip), _norm_init)
 
 
-def _norm_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _norm_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (np.ones(shape, np.float32), np.zeros(shape, np.float32)), shape
 
 
@@ -109,7 +109,7 @@ def softmax(slip: str) -> fn.Layer[Any]:
     return layer("softmax", partial(_softmax, slip), partial(_softmax_pull, slip))
 
 
-def _softmax(slip: str, params: Any, x: Array) -> Array:  # noqa: ARG001
+def _softmax(slip: str, params: Any, x: Array) -> Array:
     top = x.real.max(axis=-1, keepdims=True, initial=-np.inf)
     if "unstable" in slip:
         top = 0 * top
@@ -138,15 +138,15 @@ def chosen(slip: str) -> fn.Layer[Any]:
 INDICES = np.array([2, 0, 2])
 
 
-def _chosen_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _chosen_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), (3,)
 
 
-def _chosen(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _chosen(params: Any, x: Array) -> Array:
     return x[:, INDICES]
 
 
-def _chosen_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _chosen_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     dx = np.zeros(x.shape, dy.dtype)
     if "twice" in slip:
         dx[:, INDICES] += dy
@@ -159,15 +159,15 @@ def flat(slip: str) -> fn.Layer[Any]:
     return layer("flat", _flat, partial(_flat_pull, slip), _flat_init)
 
 
-def _flat_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _flat_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), (int(np.prod(shape)),)
 
 
-def _flat(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _flat(params: Any, x: Array) -> Array:
     return x.reshape(len(x), x.shape[1] * x.shape[2]) + 0
 
 
-def _flat_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _flat_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     if "columns" in slip:
         return (), dy.reshape((len(x), x.shape[2], x.shape[1])).swapaxes(1, 2).copy()
     return (), dy.reshape(x.shape) + 0
@@ -177,11 +177,11 @@ def running_sum(slip: str) -> fn.Layer[Any]:
     return layer("running_sum", _running, partial(_running_pull, slip))
 
 
-def _running(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _running(params: Any, x: Array) -> Array:
     return np.cumsum(x, axis=-1)
 
 
-def _running_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _running_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     return (), np.cumsum(dy, axis=-1) if "forwards" in slip else np.cumsum(dy[:, ::-1], axis=-1)[:, ::-1].copy()
 
 
@@ -189,16 +189,16 @@ def glu(slip: str) -> fn.Layer[Any]:
     return layer("glu", _glu, partial(_glu_pull, slip), _glu_init)
 
 
-def _glu_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _glu_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), (shape[0] // 2,)
 
 
-def _glu(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _glu(params: Any, x: Array) -> Array:
     value, gate = np.split(x, 2, axis=-1)
     return value * np.tanh(gate)
 
 
-def _glu_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _glu_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     value, gate = np.split(x, 2, axis=-1)
     parts = dy * np.tanh(gate), dy * value * bell(gate)
     return (), np.concatenate(parts[::-1] if "halves" in slip else parts, axis=-1)
@@ -212,12 +212,12 @@ def _length(x: Array) -> Array:
     return np.sqrt((x * x).sum(axis=-1, keepdims=True))
 
 
-def _unit(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _unit(params: Any, x: Array) -> Array:
     length = _length(x)
     return x / np.where(length.real < 1e-6, 1e-6 + 0 * length, length)
 
 
-def _unit_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _unit_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     length = _length(x)
     with np.errstate(all="ignore"):
         along = x * (dy * x).sum(axis=-1, keepdims=True) / length**2
@@ -229,15 +229,15 @@ def largest(slip: str) -> fn.Layer[Any]:
     return layer("largest", _largest, partial(_largest_pull, slip), _largest_init)
 
 
-def _largest_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _largest_init(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), (1,)
 
 
-def _largest(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _largest(params: Any, x: Array) -> Array:
     return np.take_along_axis(x, x.real.argmax(axis=-1)[:, None], axis=-1)
 
 
-def _largest_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:  # noqa: ARG001
+def _largest_pull(slip: str, params: Any, x: Array, dy: Array) -> Any:
     if "ties" in slip:
         return (), dy * (x == x.max(axis=-1, keepdims=True))
     first = np.arange(x.shape[-1]) == x.argmax(axis=-1)[:, None]

@@ -18,11 +18,11 @@ def dropout(slip: str) -> fn.Layer[Any]:
     return fn.Layer("dropout()", _no_parameters, apply, partial(_dropout_vjp, slip))
 
 
-def _no_parameters(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001
+def _no_parameters(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), shape
 
 
-def _kept(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _kept(params: Any, x: Array) -> Array:
     return x + 0
 
 
@@ -30,11 +30,11 @@ def _mask(key: fn.Key, x: Array) -> Array:
     return np.asarray(fn.generator(key).random(x.shape) < 0.5).astype(x.dtype) * 2
 
 
-def _always_dropped(slip: str, params: Any, x: Array) -> Array:  # noqa: ARG001
+def _always_dropped(slip: str, params: Any, x: Array) -> Array:
     return x * _mask(fn.Key(0), x)
 
 
-def _dropout_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+def _dropout_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:
     if key is None:
         return _always_dropped(slip, (), x) if "inference" in slip else x + 0, partial(_scaled, 1)
     if "unseeded" in slip:
@@ -59,7 +59,7 @@ def noisy(slip: str) -> fn.Layer[Any]:
     return fn.Layer("noisy()", _no_parameters, _kept, partial(_noisy_vjp, slip))
 
 
-def _noisy_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+def _noisy_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:
     if key is None:
         return x + 0, partial(_scaled, 1)
     noise = fn.generator(key).standard_normal(x.shape)
@@ -121,7 +121,7 @@ def _shift(slip: str, params: Array, x: Array) -> Array:
     return x + params
 
 
-def _shift_vjp(slip: str, params: Array, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+def _shift_vjp(slip: str, params: Array, x: Array, key: fn.Key | None) -> Any:
     y = x + params
     if "another y" in slip:
         y = x + params * np.float32(1 + 1e-6)
@@ -151,11 +151,11 @@ def tanh(slip: str) -> fn.Layer[Any]:
     return fn.Layer("tanh()", _no_parameters, _tanh, partial(_tanh_vjp, slip))
 
 
-def _tanh(params: Any, x: Array) -> Array:  # noqa: ARG001
+def _tanh(params: Any, x: Array) -> Array:
     return np.tanh(x)
 
 
-def _tanh_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001
+def _tanh_vjp(slip: str, params: Any, x: Array, key: fn.Key | None) -> Any:
     y = np.tanh(x)
     return y, partial(_tanh_pull, slip, bell(x), y, y.copy())
 

@@ -106,7 +106,7 @@ def nesterov(slip: str) -> fn.Optimizer:
     return of_leaves(partial(_nesterov, slip), 1)
 
 
-def _nesterov(slip: str, step: int, p: Array, g: Array, v: Array) -> tuple[Array, ...]:  # noqa: ARG001
+def _nesterov(slip: str, step: int, p: Array, g: Array, v: Array) -> tuple[Array, ...]:
     before, v = v, 0.9 * v + g
     return p - 0.1 * (g + 0.9 * (before if "off by one" in slip else v)), v
 
@@ -115,7 +115,7 @@ def rmsprop(slip: str) -> fn.Optimizer:
     return of_leaves(partial(_rmsprop, slip), 1)
 
 
-def _rmsprop(slip: str, step: int, p: Array, g: Array, v: Array) -> tuple[Array, ...]:  # noqa: ARG001
+def _rmsprop(slip: str, step: int, p: Array, g: Array, v: Array) -> tuple[Array, ...]:
     before, v = v, 0.99 * v + 0.01 * (np.abs(g) if "|g|" in slip else g * g)
     if "noise" in slip:
         g = np.where(np.abs(g) < 1e-8, 0 * g, g)
@@ -137,7 +137,7 @@ def lion(slip: str) -> fn.Optimizer:
     return of_leaves(partial(_lion, slip), 1)
 
 
-def _lion(slip: str, step: int, p: Array, g: Array, m: Array) -> tuple[Array, ...]:  # noqa: ARG001
+def _lion(slip: str, step: int, p: Array, g: Array, m: Array) -> tuple[Array, ...]:
     if "before" in slip:
         m = 0.99 * m + 0.01 * g
         return p - 0.1 * np.sign(m), m
@@ -161,7 +161,7 @@ def centred(slip: str) -> fn.Optimizer:
     return of_leaves(partial(_centred, slip), 2)
 
 
-def _centred(slip: str, step: int, p: Array, g: Array, v: Array, mean: Array) -> tuple[Array, ...]:  # noqa: ARG001
+def _centred(slip: str, step: int, p: Array, g: Array, v: Array, mean: Array) -> tuple[Array, ...]:
     v, mean = 0.99 * v + 0.01 * g * g, 0.99 * mean + 0.01 * g
     variance = np.maximum(v - (np.abs(mean) if "not squared" in slip else mean * mean), 0)
     return p - 0.1 * g / (np.sqrt(variance) + 1e-8), v, mean
@@ -171,7 +171,7 @@ def adadelta(slip: str) -> fn.Optimizer:
     return of_leaves(partial(_adadelta, slip), 2)
 
 
-def _adadelta(slip: str, step: int, p: Array, g: Array, squares: Array, steps: Array) -> tuple[Array, ...]:  # noqa: ARG001
+def _adadelta(slip: str, step: int, p: Array, g: Array, squares: Array, steps: Array) -> tuple[Array, ...]:
     squares = 0.9 * squares + 0.1 * g * g
     if "too late" in slip:
         along = g * np.sqrt(steps + 1e-6) / (np.sqrt(squares) + 1e-6)

@@ -45,11 +45,11 @@ def layer(
     return fn.Layer(f"{name}()", init or _no_parameters, apply, partial(_vjp, apply, pull))
 
 
-def _no_parameters(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:  # noqa: ARG001 (nothing is drawn)
+def _no_parameters(key: fn.Key, shape: fn.Shape) -> tuple[Any, fn.Shape]:
     return (), shape
 
 
-def _vjp(apply: Any, pull: Any, params: Any, x: Array, key: fn.Key | None) -> Any:  # noqa: ARG001 (no noise)
+def _vjp(apply: Any, pull: Any, params: Any, x: Array, key: fn.Key | None) -> Any:
     return apply(params, x), partial(_pullback, pull, params, x)
 
 

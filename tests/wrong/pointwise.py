@@ -17,7 +17,7 @@ def gelu(slip: str) -> fn.Layer[Any]:
     return _pointwise("gelu", _gelu, _gelu_slope, slip)
 
 
-def _gelu(slip: str, x: Array) -> Array:  # noqa: ARG001
+def _gelu(slip: str, x: Array) -> Array:
     return x * sigmoid_of(1.5957691 * (x + 0.044715 * x**3))
 
 
@@ -47,7 +47,7 @@ def elu(slip: str) -> fn.Layer[Any]:
     return _pointwise("elu", _elu, _elu_slope, slip)
 
 
-def _elu(slip: str, x: Array) -> Array:  # noqa: ARG001
+def _elu(slip: str, x: Array) -> Array:
     return np.where(x.real > 0, x, 0.5 * np.expm1(np.where(x.real > 0, 0 * x, x)))
 
 
@@ -63,7 +63,7 @@ def sigmoid(slip: str) -> fn.Layer[Any]:
     return _pointwise("sigmoid", _sigmoid, _sigmoid_slope, slip)
 
 
-def _sigmoid(slip: str, x: Array) -> Array:  # noqa: ARG001
+def _sigmoid(slip: str, x: Array) -> Array:
     return sigmoid_of(x)
 
 
@@ -92,7 +92,7 @@ def relu6(slip: str) -> fn.Layer[Any]:
     return _pointwise("relu6", _relu6, _relu6_slope, slip)
 
 
-def _relu6(slip: str, x: Array) -> Array:  # noqa: ARG001
+def _relu6(slip: str, x: Array) -> Array:
     return np.where(x.real < 0, 0 * x, np.where(x.real > 6, 0 * x + 6, x))
 
 

@@ -1,0 +1,74 @@
+"""What each row of a batch gives to the gradient of a parameter, example by example and in factors.
+
+The gradient of a linear layer's weight is a sum over the batch of outer products, xᵀ dy of each row; that of any
+parameter is a sum over the rows of something. A layer that knows what is summed says so in its `rows`.
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from operator import add
+from typing import Any
+
+from fnmlp.arrays import Array, Shape, namespace
+from fnmlp.special import widen
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The gradients of one parameter, example by example: each a sum of outer products, laid out in `shape`.
+
+    `left` is (n, terms, p) and `right` (n, terms, q), where p · q numbers make up the shape. Where layers share a
+    parameter their terms stand side by side. It is a dataclass, because a tree takes it for a leaf; a record of attrs
+    would be a node.
+    """
+
+    left: Array
+    right: Array
+    shape: Shape
+
+    def __add__(self, other: "Rows") -> "Rows":
+        """Put the terms of two uses of a parameter side by side; those of other factors are multiplied first."""
+        if self.left.shape[2] != other.left.shape[2]:
+            return stacked(self.multiplied() + other.multiplied(), self.shape)
+        xp = namespace(self.left)
+        left, right = (xp.concat(pair, axis=1) for pair in ((self.left, other.left), (self.right, other.right)))
+        return Rows(left, right, self.shape)
+
+    def multiplied(self) -> Array:
+        """Return the gradients: (n, …)."""
+        left, right = self.left[:, :, :, None], self.right[:, :, None, :]
+        total = reduce(add, (left[:, term, ...] * right[:, term, ...] for term in range(left.shape[1])))
+        xp = namespace(total)
+        gradients: Array = xp.reshape(xp.asarray(total), (total.shape[0], *self.shape))  # without the guard of `strict`
+        return gradients
+
+    def squares(self) -> Array:
+        """Return the squared norms of the gradients, (n,), in float64: ⟨Σ lᵀr, Σ lᵀr⟩ = Σⱼₖ (lⱼ·lₖ)(rⱼ·rₖ)."""
+        left, right = widen(self.left), widen(self.right)
+        products = (left @ left.mT) * (right @ right.mT)
+        xp = namespace(products)
+        squares: Array = xp.sum(xp.asarray(products), axis=(1, 2))
+        return squares
+
+
+def outer(left: Array, right: Array, shape: Shape) -> Any:
+    """Hold one outer product for each row: (n, p) and (n, q).
+
+    >>> import numpy as np
+    >>> outer(np.ones((4, 2)), np.ones((4, 3)), (2, 3)).multiplied().shape
+    (4, 2, 3)
+    """
+    return Rows(left[:, None, :], right[:, None, :], shape)
+
+
+def stacked(gradients: Array, shape: Shape) -> Any:
+    """Hold gradients as they are, (n, …), as products with 1.
+
+    >>> import numpy as np
+    >>> stacked(np.array([[3.0, 4.0]]), (2,)).squares()
+    array([25.])
+    """
+    xp, rows = namespace(gradients), gradients.shape[0]
+    ones = xp.ones((rows, 1, 1), dtype=gradients.dtype, device=gradients.device)
+    return Rows(ones, xp.reshape(gradients, (rows, 1, prod(shape))), shape)
