@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from benchmark_work import ORDER_KEY, Work, layers_of, optimizer_of
 import fnmlp as fn
 from fnmlp.data import Dataset
-from fnmlp.optimizers.core import step_of
+from fnmlp.optimizers.core import spending
 
 Timed: TypeAlias = Callable[..., Any]
 """(name of a piece, function, its arguments …) -> what the function returns."""
@@ -59,9 +59,7 @@ def step(
         gradient, delayed_dx = timed(f"backward {layer}", _pull, pullback, delayed_dx)
         grads = (gradient, *grads)
     grads = (*state.params[:first], *grads)
-    params, optimizer_state = timed(
-        "update", step_of(optimizer, spend=True), state.params, grads, state.optimizer_state
-    )
+    params, optimizer_state = timed("update", spending(optimizer), state.params, grads, state.optimizer_state)
     return fn.TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
 

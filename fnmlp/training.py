@@ -17,7 +17,7 @@ from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
-from fnmlp.optimizers.core import step_of
+from fnmlp.optimizers.core import spending
 from fnmlp.options import count, example_shape, float_dtype, function_of, of_kind
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from fnmlp.weights import with_weights
@@ -137,7 +137,7 @@ def train_step(
             batch = as_batch("train_step", batch, state.params)
         value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
         # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
-        params, optimizer_state = step_of(optimizer, spend=True)(state.params, grads, state.optimizer_state)
+        params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
     except FloatingPointError:
         if np.geterr()["under"] == "ignore":
             raise

@@ -96,7 +96,9 @@ def _gained_init(name: str, layers: tuple[fn.Layer[Any], ...], key: fn.Key, shap
 
 
 def test_a_combinator_of_ones_own_shows_the_layers_and_the_parameters_that_it_adds() -> None:
-    mine: Any = combinator("gained(linear(3))", (LINEAR,), _gained_init, no_layer, no_layer, deal=lambda params: params[1:])
+    mine: Any = combinator(
+        "gained(linear(3))", (LINEAR,), _gained_init, no_layer, no_layer, deal=lambda params: params[1:]
+    )
     assert lines(mine, (3,))[1:] == ["gained (3,) 1", "linear(3) (3,) 12", "Total 13 52 bytes"]
     closed = fn.Layer("closed()", partial(_gained_init, "closed()", (LINEAR,)), LINEAR.apply, LINEAR.vjp)
     assert lines(closed, (3,))[1:] == ["closed() (3,) 13", "Total 13 52 bytes"]

@@ -50,19 +50,55 @@ class Optimizer:
     finish: Callable[[Tree, Tree], tuple[Tree, Tree]] | None = None
 
 
-def spending(init: Callable[[Tree], Tree], update: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
-    """Make an optimiser of an update whose first argument after the bound ones says whether gradients are spent."""
+def owning(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
+    """Make an optimiser of a rule, (bound …, params, grads, state) -> both, that may write to the gradients.
+
+    `update` gives it copies, and `spend` the gradients themselves where nobody else holds them.
+
+    >>> def descend(rate, params, grads, state):
+    ...     grads *= -rate
+    ...     return grads + params, state
+    >>> grads = np.array([2.0])
+    >>> owning(tuple, descend, 0.5).update(np.array([4.0]), grads, ()), grads
+    ((array([3.]), ()), array([2.]))
+    """
+    step = partial(rule, *bound)
     # Gradients that are spent are there only once, so that what underflow has stopped can't be tried again here.
-    return Optimizer(init, partial(retried, update, *bound, False), partial(update, *bound, True))
+    return Optimizer(init, partial(retried, _step_on, copied, step), partial(_step_on, owned, step))
 
 
-def step_of(optimizer: Optimizer, *, spend: bool) -> Update:
-    """Return the update to call with gradients that may be spent, or may not.
+def _step_on(held: Callable[[Tree], Tree], step: Update, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return step(params, held(grads), state)
 
-    >>> step_of(Optimizer(min, max), spend=True) is max
+
+def around(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
+    """Make an optimiser of a rule that takes the steps of others: (step of, bound …, params, grads, state) -> both.
+
+    `step of` gives the function of an optimiser to call: its `update`, or its `spend` where gradients may be spent.
+    """
+    return Optimizer(init, partial(retried, rule, updating, *bound), partial(rule, spending, *bound))
+
+
+StepOf: TypeAlias = Callable[[Optimizer], Update]
+"""`updating` or `spending`."""
+
+
+def updating(optimizer: Optimizer) -> Update:
+    """Return the function that leaves gradients as they are.
+
+    >>> updating(Optimizer(min, max)) is max
     True
     """
-    return optimizer.update if optimizer.spend is None or not spend else optimizer.spend
+    return optimizer.update
+
+
+def spending(optimizer: Optimizer) -> Update:
+    """Return the function that may spend gradients.
+
+    >>> spending(Optimizer(min, max)) is max
+    True
+    """
+    return optimizer.update if optimizer.spend is None else optimizer.spend
 
 
 @frozen(eq=False)
@@ -80,7 +116,7 @@ def by_leaf(rule: Rule, kinds: int) -> Optimizer:
     >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
     ((2.0,), Sums(step=2, trees=((3.0,),)))
     """
-    return spending(partial(_sums_init, kinds), sums_update, rule)
+    return owning(partial(_sums_init, kinds), sums_update, rule)
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
@@ -101,38 +137,37 @@ def kept_leaf(param: Array) -> Array:
     return read_only(unshared(param))
 
 
-def sums_update(rule: Rule, spend: bool, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+def sums_update(rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
     """Take the step of a rule for single arrays, and count it."""
     if type(state) is not Sums:
         of_kind("optimizer state", state, Sums, "what optimizer.init(params) returns")
-    moved, trees = sweep(partial(rule, state.step), spend, params, grads, state.trees)
-    return moved, Sums(state.step + 1, trees)
+    moved, *trees = map_apart(partial(rule, state.step), 1 + len(state.trees), params, grads, *state.trees)
+    return moved, Sums(state.step + 1, tuple(trees))
 
 
-def sweep(
-    rule: Callable[..., tuple[Array, ...]], spend: bool, params: Tree, grads: Tree, trees: tuple[Tree, ...]
-) -> tuple[Tree, tuple[Tree, ...]]:
-    """Apply (parameter, gradient, sums …) -> (new parameter, new sums …) to every leaf."""
-    bound = partial(_ruled, rule, spend and are_distinct(grads))
-    moved, *sums = map_apart(bound, 1 + len(trees), params, grads, *trees)
-    return moved, tuple(sums)
+def copied(grads: Tree) -> Tree:
+    """Return gradients in memory of their own.
+
+    >>> grads = (np.zeros(2),)
+    >>> copied(grads)[0] is grads[0]
+    False
+    """
+    return tree_map(_copy, grads)
 
 
-def _ruled(
-    rule: Callable[..., tuple[Array, ...]], spend: bool, param: Array, grad: Array, *sums: Array
-) -> tuple[Array, ...]:
-    return rule(param, grad if spend and is_own(grad) else _copied(grad), *sums)
+def owned(grads: Tree) -> Tree:
+    """Return gradients whose memory may be written to: each itself where nobody else seems to hold it, else a copy.
 
-
-def are_distinct(grads: Tree) -> bool:
-    """Tell whether no two leaves share memory; the gradients of two parameters that are added may be one array.
+    A view is held by another array, and so are two gradients in one: those of parameters that are added may be.
 
     >>> one = np.zeros(2)
-    >>> are_distinct((one, np.zeros(2))), are_distinct((one, one)), are_distinct((one, one[:1]))
+    >>> owned((one,))[0] is one, owned((one[:1],))[0].base is one, owned((one, one))[0] is one
     (True, False, False)
     """
     leaves = tree_leaves(grads)
-    return len(set(map(_owner, leaves))) == len(leaves)
+    if len(set(map(_owner, leaves))) < len(leaves):
+        return copied(grads)
+    return grads if all(map(_is_own, leaves)) else tree_map(_own, grads)
 
 
 def _owner(x: Any) -> int:
@@ -140,20 +175,16 @@ def _owner(x: Any) -> int:
     return id(x if base is None else base)
 
 
-def is_own(grad: Array) -> bool:
-    """Tell whether a gradient has memory of its own that may be written to: NumPy's, neither a view nor read-only.
-
-    >>> grad = np.zeros(2)
-    >>> is_own(grad), is_own(grad[:1]), is_own(read_only(grad))
-    (True, False, False)
-    """
+def _is_own(grad: Array) -> bool:
     return isinstance(grad, np.ndarray) and grad.base is None and grad.flags.writeable
 
 
-def _copied(grad: Array) -> Array:
-    if isinstance(grad, (int, float)):
-        return grad
-    return namespace(grad).asarray(grad, copy=True)
+def _own(grad: Array) -> Array:
+    return grad if _is_own(grad) else _copy(grad)
+
+
+def _copy(grad: Array) -> Array:
+    return grad if isinstance(grad, (int, float)) else namespace(grad).asarray(grad, copy=True)
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:

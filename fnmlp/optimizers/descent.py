@@ -6,13 +6,12 @@ from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import (
     Optimizer,
-    are_distinct,
     by_leaf,
     check_gradient,
+    copied,
     fade,
-    is_own,
     overwrite,
-    spending,
+    owning,
     step_along,
 )
 from fnmlp.optimizers.paths import PathFilter, everywhere
@@ -36,16 +35,12 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
     >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
     (array([0.5, 2.5]),)
     """
-    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate), False), params, grads)
+    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate)), params, copied(grads))
 
 
-def _descend(where: str, rate: float, spend: bool, param: Array, grad: Array) -> Array:
+def _descend(where: str, rate: float, param: Array, grad: Array) -> Array:
     check_gradient(where, param, grad)
-    if spend and is_own(grad):
-        return step_along(param, grad, rate)
-    moved = grad * -rate
-    moved += param
-    return read_only(moved)
+    return step_along(param, grad, rate)
 
 
 def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
@@ -78,7 +73,7 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
             "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
         )
     if not momentum:
-        return spending(_no_state, _sgd_update, rate)
+        return owning(_no_state, _sgd_step, rate)
     return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, nesterov), kinds=1)
 
 
@@ -86,8 +81,8 @@ def _no_state(params: Tree) -> tuple[()]:
     return ()
 
 
-def _sgd_update(rate: float, spend: bool, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
-    return tree_map(partial(_descend, "sgd", rate, spend and are_distinct(grads)), params, grads), state
+def _sgd_step(rate: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    return tree_map(partial(_descend, "sgd", rate), params, grads), state
 
 
 def _momentum_leaf(

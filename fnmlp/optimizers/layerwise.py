@@ -12,7 +12,7 @@ from fnmlp.optimizers.core import (
     by_leaf,
     check_gradient,
     fade,
-    spending,
+    owning,
     step_along,
     sums_update,
     zeros_leaf,
@@ -51,7 +51,7 @@ def lamb(
     checked = pair_of_fractions("lamb(betas)", betas), positive("lamb(epsilon)", epsilon)
     decay = at_least_0("lamb(weight_decay)", weight_decay)
     rule = partial(_lamb_leaf, positive("lamb(rate)", rate), *checked, decay)
-    return spending(partial(_lamb_init, only), sums_update, rule)
+    return owning(partial(_lamb_init, only), sums_update, rule)
 
 
 def _lamb_init(only: PathFilter, params: Tree) -> Sums:

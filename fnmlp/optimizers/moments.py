@@ -16,10 +16,10 @@ from fnmlp.optimizers.core import (
     by_leaf,
     check_gradient,
     fade,
+    map_apart,
     overwrite,
-    spending,
+    owning,
     step_along,
-    sweep,
     zeros_leaf,
 )
 from fnmlp.optimizers.paths import PathFilter, everywhere
@@ -157,19 +157,18 @@ def nadam(
     """
     rate, betas, epsilon = _options("nadam", rate, betas, epsilon)
     psi = at_least_0("nadam(momentum_decay)", momentum_decay)
-    return spending(_nadam_init, _nadam_update, rate, betas, epsilon, psi)
+    return owning(_nadam_init, _nadam_step, rate, betas, epsilon, psi)
 
 
 def _nadam_init(params: Tree) -> NadamState:
     return NadamState(0, 1.0, (tree_map(zeros_leaf, params), tree_map(zeros_leaf, params)))
 
 
-def _nadam_update(
+def _nadam_step(
     rate: float,
     betas: tuple[float, float],
     epsilon: float,
     psi: float,
-    spend: bool,
     params: Tree,
     grads: Tree,
     state: NadamState,
@@ -178,8 +177,8 @@ def _nadam_update(
     product = state.product * now
     shares = (1 - now) / (1 - product), ahead / (1 - product * ahead)
     rule = partial(_nadam_leaf, rate, betas, epsilon, shares, state.step)
-    moved, trees = sweep(rule, spend, params, grads, state.trees)
-    return moved, NadamState(state.step + 1, product, trees)
+    moved, *trees = map_apart(rule, 3, params, grads, *state.trees)
+    return moved, NadamState(state.step + 1, product, tuple(trees))
 
 
 def _nadam_leaf(

@@ -5,7 +5,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.optimizers.core import Optimizer, check_gradient, kept_leaf, spending, step_of, zeros_leaf
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_gradient, kept_leaf, spending, zeros_leaf
 from fnmlp.options import count, of_kind
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
@@ -66,7 +66,7 @@ def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedSt
     if not state.held:
         return tree_map(kept_leaf, params), state
     mean = tree_map(partial(_times, 1 / state.held), state.total)
-    moved, inner = step_of(optimizer, spend=True)(params, mean, state.inner)
+    moved, inner = spending(optimizer)(params, mean, state.inner)
     return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
 
 
@@ -107,7 +107,7 @@ def apply_if_finite(optimizer: Optimizer, *, max_consecutive_errors: int) -> Opt
     """
     of_kind("apply_if_finite(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     most = count("apply_if_finite(max_consecutive_errors)", max_consecutive_errors)
-    return spending(partial(_finite_init, optimizer), _finite_update, optimizer, most)
+    return around(partial(_finite_init, optimizer), _finite_update, optimizer, most)
 
 
 def _finite_init(optimizer: Optimizer, params: Tree) -> FiniteState:
@@ -115,13 +115,13 @@ def _finite_init(optimizer: Optimizer, params: Tree) -> FiniteState:
 
 
 def _finite_update(
-    optimizer: Optimizer, most: int, spend: bool, params: Tree, grads: Tree, state: FiniteState
+    step_of: StepOf, optimizer: Optimizer, most: int, params: Tree, grads: Tree, state: FiniteState
 ) -> tuple[Tree, FiniteState]:
     tree_map(partial(check_gradient, "apply_if_finite"), params, grads)
     finite = all(map(_is_finite, tree_leaves(grads)))
     if not finite and state.in_a_row < most:
         return tree_map(kept_leaf, params), FiniteState(state.skipped + 1, state.in_a_row + 1, state.inner)
-    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
+    moved, inner = step_of(optimizer)(params, grads, state.inner)
     return moved, FiniteState(state.skipped, 0 if finite else state.in_a_row, inner)
 
 

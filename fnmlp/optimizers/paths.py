@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from fnmlp.optimizers.core import Optimizer, are_distinct, spending, step_of
+from fnmlp.optimizers.core import Optimizer, StepOf, around, owned
 from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
@@ -69,7 +69,7 @@ def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter)
     of_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     of_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
     function_of("partitioned(only)", only, 1, "is_weight")
-    return spending(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
+    return around(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
 
 
 def _partitioned_init(only: PathFilter, optimizer: Optimizer, otherwise: Optimizer, params: Tree) -> PartitionedState:
@@ -84,12 +84,12 @@ def _split(chosen: Tree, tree: Tree) -> tuple[Tree, Tree]:
 
 
 def _partitioned_update(
-    optimizer: Optimizer, otherwise: Optimizer, spend: bool, params: Tree, grads: Tree, state: PartitionedState
+    step_of: StepOf, optimizer: Optimizer, otherwise: Optimizer, params: Tree, grads: Tree, state: PartitionedState
 ) -> tuple[Tree, PartitionedState]:
-    spend = spend and are_distinct(grads)  # neither optimiser sees what it shares with the other's half
-    (mine, rest), (my_grads, rest_grads) = _split(state.chosen, params), _split(state.chosen, grads)
-    mine, first = step_of(optimizer, spend=spend)(mine, my_grads, state.first)
-    rest, second = step_of(otherwise, spend=spend)(rest, rest_grads, state.second)
+    # Neither optimiser sees what its gradients share with those of the other.
+    (mine, rest), (my_grads, rest_grads) = _split(state.chosen, params), _split(state.chosen, owned(grads))
+    mine, first = step_of(optimizer)(mine, my_grads, state.first)
+    rest, second = step_of(otherwise)(rest, rest_grads, state.second)
     leaves = iter(tree_leaves(mine)), iter(tree_leaves(rest))
     moved = tree_map(lambda meant: next(leaves[0] if meant else leaves[1]), state.chosen)
     return moved, PartitionedState(state.chosen, first, second)

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
 from fnmlp.errors import OptionError
-from fnmlp.optimizers.core import Optimizer, Update, check_gradient, spending, step_of
+from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.options import at_least_0, function_of, of_kind, positive
 from fnmlp.rules import on_numbers
@@ -47,7 +47,7 @@ def compose(*stages: Transform | Optimizer) -> Optimizer:
         raise OptionError("compose", "transforms and then one optimiser", got, "end it for instance with sgd(0.1)")
     for place, stage in enumerate(stages[:-1]):
         of_kind(f"compose: argument {place}", stage, Transform, "clip_by_value(1.0)")
-    return spending(partial(_compose_init, stages), _compose_update, stages[:-1], stages[-1])
+    return around(partial(_compose_init, stages), _compose_update, stages[:-1], stages[-1])
 
 
 def _compose_init(stages: tuple[Transform | Optimizer, ...], params: Tree) -> tuple[Tree, ...]:
@@ -55,9 +55,9 @@ def _compose_init(stages: tuple[Transform | Optimizer, ...], params: Tree) -> tu
 
 
 def _compose_update(
+    step_of: StepOf,
     transforms: tuple[Transform, ...],
     optimizer: Optimizer,
-    spend: bool,
     params: Tree,
     grads: Tree,
     states: tuple[Tree, ...],
@@ -66,7 +66,7 @@ def _compose_update(
     for transform, state in zip(transforms, states[:-1], strict=True):
         grads, new_state = transform.update(params, grads, state)
         after.append(new_state)
-    moved, last = step_of(optimizer, spend=spend)(params, grads, states[-1])
+    moved, last = step_of(optimizer)(params, grads, states[-1])
     return moved, (*after, last)
 
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, kept_leaf, spending, step_of
+from fnmlp.optimizers.core import Optimizer, StepOf, around, kept_leaf
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.options import fraction, function_of, of_kind, positive
@@ -45,7 +45,7 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     function_of("scheduled(make)", make, 1, "sgd")
     function_of("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
     first = make(schedule(0) or STANDSTILL)
-    return spending(partial(_scheduled_init, first), _scheduled_update, make, schedule)
+    return around(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
 
 def _scheduled_init(first: Optimizer, params: Tree) -> ScheduledState:
@@ -53,14 +53,14 @@ def _scheduled_init(first: Optimizer, params: Tree) -> ScheduledState:
 
 
 def _scheduled_update(
+    step_of: StepOf,
     make: Callable[[float], Optimizer],
     schedule: Schedule,
-    spend: bool,
     params: Tree,
     grads: Tree,
     state: ScheduledState,
 ) -> tuple[Tree, ScheduledState]:
-    step = step_of(make(schedule(state.step) or STANDSTILL), spend=spend)
+    step = step_of(make(schedule(state.step) or STANDSTILL))
     moved, inner = step(params, grads, state.inner)
     return moved, ScheduledState(state.step + 1, inner)
 
@@ -91,7 +91,7 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
     """
     of_kind("averaged(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     bound = optimizer, 1 - fraction("averaged(decay)", decay)
-    return spending(partial(_averaged_init, optimizer), _averaged_update, *bound)
+    return around(partial(_averaged_init, optimizer), _averaged_update, *bound)
 
 
 def averaged_params(state: Tree) -> Tree:
@@ -110,9 +110,9 @@ def _averaged_init(optimizer: Optimizer, params: Tree) -> AveragedState:
 
 
 def _averaged_update(
-    optimizer: Optimizer, share: float, spend: bool, params: Tree, grads: Tree, state: AveragedState
+    step_of: StepOf, optimizer: Optimizer, share: float, params: Tree, grads: Tree, state: AveragedState
 ) -> tuple[Tree, AveragedState]:
-    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
+    moved, inner = step_of(optimizer)(params, grads, state.inner)
     return moved, AveragedState(tree_map(partial(_approach, share), state.average, moved), inner)
 
 
@@ -152,7 +152,7 @@ def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight
     of_kind("max_norm(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     function_of("max_norm(only)", only, 1, "is_weight")
     bound = optimizer, positive("max_norm(limit)", limit)
-    return spending(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
+    return around(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
 
 
 def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> ChosenState:
@@ -160,9 +160,9 @@ def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> Chosen
 
 
 def _max_norm_update(
-    optimizer: Optimizer, limit: float, spend: bool, params: Tree, grads: Tree, state: ChosenState
+    step_of: StepOf, optimizer: Optimizer, limit: float, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
-    moved, inner = step_of(optimizer, spend=spend)(params, grads, state.inner)
+    moved, inner = step_of(optimizer)(params, grads, state.inner)
     return tree_map(partial(_within, limit), moved, state.chosen), ChosenState(state.chosen, inner)
 
 
@@ -193,14 +193,14 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     of_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     function_of("decoupled_decay(only)", only, 1, "is_weight")
     bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
-    return spending(partial(_chosen_init, only, optimizer), _decay_update, *bound)
+    return around(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
 
 def _decay_update(
-    optimizer: Optimizer, kept: float, spend: bool, params: Tree, grads: Tree, state: ChosenState
+    step_of: StepOf, optimizer: Optimizer, kept: float, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
     shrunk = tree_map(partial(_shrink, kept), params, state.chosen)
-    moved, inner = step_of(optimizer, spend=spend)(shrunk, grads, state.inner)
+    moved, inner = step_of(optimizer)(shrunk, grads, state.inner)
     return moved, ChosenState(state.chosen, inner)
 
 

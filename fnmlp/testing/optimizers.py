@@ -8,7 +8,7 @@ import numpy as np
 
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in, generator
-from fnmlp.optimizers.core import Optimizer, step_of
+from fnmlp.optimizers.core import Optimizer, spending
 from fnmlp.testing.cases import expect_same_tree
 from fnmlp.testing.numeric import EPSILON, cast, normal
 from fnmlp.testing.references import Reference
@@ -112,7 +112,7 @@ def spending_gives_what_updating_gives(case: OptimizerCase) -> None:
         for grads in (cast(case.grads, np.float64), shared):
             before = tree_map(np.copy, (params, state))
             updated = case.optimizer.update(params, grads, state)
-            spent = step_of(case.optimizer, spend=True)(params, grads, state)
+            spent = spending(case.optimizer)(params, grads, state)
             expect_same_tree("(params, state) of spend", *(tree_map(np.asarray, both) for both in (updated, spent)))
             expect_same_tree("(params, state) given", before, tree_map(np.asarray, (params, state)))
         state = updated[1]
