@@ -30,6 +30,12 @@ ROWS = 64
 FOLDER = Path(os.environ.get("FNMLP_DATA_DIR", "data"), "mnist")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[object]) -> None:
+    """Share the cores among the workers: threads of BLAS that wait for a core cost 40 times what they save."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // len(specs))))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make errors of the warnings of the examples too, which are imported by their bare names."""
     for example in sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py")):

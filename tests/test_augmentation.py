@@ -33,6 +33,7 @@ from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeEr
 from fnmlp.key import Key, generator
 from fnmlp.tree import tree_equal, tree_map
 from tests.steps import assert_close, same_bits, seeds
+from tests.sweep import each
 
 KEY = Key(5)
 ALL_OPTIONS: dict[str, Any] = {
@@ -55,8 +56,8 @@ AUGMENTATIONS: dict[str, Callable[[Key, NDArray[Any]], NDArray[Any]]] = {
     "cutout": partial(cutout, size=3),
     "mirror": mirror,
 }
-over_augmentations = pytest.mark.parametrize("augment", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
-over_dtypes = pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", ">f4", ">f8"])
+over_augmentations = each("augment", AUGMENTATIONS.values())
+over_dtypes = each("dtype", ["uint8", "float32", "float64", ">f4", ">f8"])
 lengths = st.integers(1, 12)
 
 
@@ -124,8 +125,8 @@ def test_places_are_rounded_to_one_part_in_256_of_a_pixel(seed: int) -> None:
     assert np.abs(seen(image, points) - exact).max() <= 255 * 2 / 512
 
 
-@pytest.mark.parametrize("place", [np.nan, np.inf, -np.inf, 1e30, -1e30, -1.0, 3.0])
-@pytest.mark.parametrize("axis", [0, 1])
+@each("place", [np.nan, np.inf, -np.inf, 1e30, -1e30, -1.0, 3.0])
+@each("axis", [0, 1])
 def test_a_place_outside_the_picture_or_nowhere_reads_0(place: float, axis: int) -> None:
     points = np.indices((3, 3)).astype(float)
     points[axis, 1, 1] = place
@@ -172,8 +173,8 @@ def test_resampling_is_linear_in_the_image(seed: int) -> None:
 # Geometry.
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 8, 27, 28])
-@pytest.mark.parametrize("quarters", [-2, -1, 0, 1, 2, 3])
+@each("size", [1, 2, 5, 8, 27, 28])
+@each("quarters", [-2, -1, 0, 1, 2, 3])
 def test_quarter_turns_are_exact(size: int, quarters: int) -> None:
     image = pictures(size, (size, size))
     assert same_bits(looked_at(image, rotations(np.array([90.0 * quarters]))), np.rot90(image, quarters))
@@ -246,7 +247,7 @@ MEASURED: dict[str, NDArray[Any]] = {
 }
 
 
-@pytest.mark.parametrize("measured", MEASURED.values(), ids=MEASURED)
+@each("measured", MEASURED.values())
 def test_what_is_drawn_is_uniform_up_to_the_option_either_way(measured: NDArray[Any]) -> None:
     assert np.abs(measured).max() <= 1.01
     assert kstest(measured, "uniform", (-1, 2)).pvalue > 0.01
@@ -289,7 +290,7 @@ def test_smooth_noise_has_variance_1_at_the_border_too() -> None:
     assert np.abs(deviations - 1).max() < 0.08
 
 
-@pytest.mark.parametrize("sigma", [1e-3, 1e3])
+@each("sigma", [1e-3, 1e3])
 def test_smoothing_goes_from_none_to_one_number_for_the_whole_picture(sigma: float) -> None:
     field = smooth_noise(KEY, 1, (6, 5), sigma)
     if sigma < 1:
@@ -415,7 +416,7 @@ def test_every_pixel_is_as_likely_the_centre_of_what_is_cut_out() -> None:
 
 
 @over_augmentations
-@pytest.mark.parametrize(
+@each(
     ("images", "kind", "text"),
     [
         (np.zeros((9, 8)), ShapeError, r"images \(n, height, width\), got \(9, 8\)"),
@@ -426,7 +427,6 @@ def test_every_pixel_is_as_likely_the_centre_of_what_is_cut_out() -> None:
         (np.zeros((2, 9, 8), bool), DtypeError, "bool"),
         ([[[1.0]]], DtypeError, "a NumPy array, got list; convert with numpy.asarray"),
     ],
-    ids=str,
 )
 def test_what_is_no_stack_of_images_is_refused(
     augment: Callable[[Key, Any], NDArray[Any]], images: Any, kind: type[FnmlpError], text: str
@@ -438,8 +438,8 @@ def test_what_is_no_stack_of_images_is_refused(
 IMAGES = np.zeros((2, 9, 8), np.uint8)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, "1", None])
-@pytest.mark.parametrize(
+@each("value", [-1.0, np.inf, np.nan, "1", None])
+@each(
     ("function", "option"),
     [
         (shift, "pixels"),
@@ -458,13 +458,13 @@ def test_an_option_out_of_range_is_refused_by_its_name(function: Any, option: st
         warp(KEY, IMAGES, **{option: value})
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, True])
+@each("size", [0, -1, 1.5, True])
 def test_a_size_that_is_no_count_is_refused(size: Any) -> None:
     with pytest.raises(OptionError, match=r"cutout\(size\)"):
         cutout(KEY, IMAGES, size=size)
 
 
-@pytest.mark.parametrize(("number", "shape"), [(-1, (9, 8)), (1.5, (9, 8)), (1, (0, 8)), (1, (9, -8)), (1, (2.5, 8))])
+@each(("number", "shape"), [(-1, (9, 8)), (1.5, (9, 8)), (1, (0, 8)), (1, (9, -8)), (1, (2.5, 8))])
 def test_numbers_and_sizes_that_no_maps_have_are_refused(number: Any, shape: Any) -> None:
     with pytest.raises(OptionError, match="random_warps"):
         random_warps(KEY, number, shape)

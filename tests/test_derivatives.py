@@ -21,14 +21,15 @@ from tests.catalogue import LAYERS, LOSSES, Specimen
 from tests.optional import optional
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
+from tests.sweep import each
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")
 
 BY_ROW = [specimen for specimen in LAYERS if specimen.by_row]
-over_layers = pytest.mark.parametrize("specimen", BY_ROW, ids=repr)
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-over_keys = pytest.mark.parametrize("key", [None, fn.Key(3)])
+over_layers = each("specimen", BY_ROW)
+over_dtypes = each("dtype", [np.float32, np.float64])
+over_keys = each("key", [None, fn.Key(3)])
 ROW_ENTROPY = partial(fn.cross_entropy, reduction="none")
 
 
@@ -51,7 +52,9 @@ def size_of(gradients: Tree) -> float:
 
 
 @over_layers
-@given(seed=seeds, key=st.sampled_from((None, fn.Key(3))), dtype=st.sampled_from((np.float32, np.float64)))
+@over_keys
+@over_dtypes
+@each("seed", range(2))
 def test_gradients_of_examples_add_up_to_that_of_the_batch(
     specimen: Specimen, seed: int, key: fn.Key | None, dtype: Any
 ) -> None:
@@ -68,7 +71,7 @@ def test_gradients_of_examples_add_up_to_that_of_the_batch(
 
 
 @over_layers
-@given(seed=seeds)
+@each("seed", range(3))
 def test_the_gradient_of_an_example_is_that_of_a_batch_of_it_alone(specimen: Specimen, seed: int) -> None:
     params, x, u = specimen.point(seed, 3)
     batch = fn.Batch(x, u)
@@ -87,7 +90,7 @@ def test_random_chains_give_each_example_its_own_gradient(data: st.DataObject, s
     assert_close(sums_of(found), expected, at_least=max(1.0, size_of(found)), eps=256)
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 def test_each_example_has_the_loss_of_a_batch_of_it_alone_whatever_the_reduction(specimen: LossSpecimen) -> None:
     model = fn.chain(fn.linear(5), fn.tanh(), fn.linear(4))
     params, x, _ = point_of(model, (3,), 0, 6)
@@ -249,7 +252,7 @@ COMBINED = (
 )
 
 
-@pytest.mark.parametrize(("model", "leaves"), COMBINED, ids=str)
+@each(("model", "leaves"), COMBINED)
 def test_leaves_are_found_in_every_combinator(model: fn.Layer[Any], leaves: int) -> None:
     params, x, _ = point_of(model, (3,), 0, 2)
     found = []
@@ -268,7 +271,7 @@ def to_torch(leaf: fn.Array) -> Any:
     return torch.tensor(np.array(leaf))
 
 
-@pytest.mark.parametrize("convert", [to_torch, lambda leaf: strict.asarray(np.array(leaf))], ids=["torch", "standard"])
+@each("convert", [to_torch, lambda leaf: strict.asarray(np.array(leaf))])
 @over_keys
 def test_arrays_of_other_libraries_have_the_same_gradients(convert: Callable[..., Any], key: fn.Key | None) -> None:
     model = fn.chain(fn.linear(5), fn.layer_norm(), fn.maxout(4, 2), fn.tied(fn.linear(4), fn.linear(4)))
@@ -286,7 +289,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4), dtype=np.uint8)
 TRAINED = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.linear(6), fn.relu(), fn.linear(3), fn.softmax())
 
 
-@pytest.mark.parametrize("of", [None, np.array([0, 2, 1, 1, 0], np.uint8)])
+@each("of", [None, np.array([0, 2, 1, 1, 0], np.uint8)])
 def test_saliency_of_pixels_is_torchs_gradient_of_an_output_by_grey_level(of: fn.Array | None) -> None:
     params = TRAINED.init(fn.Key(0), (4, 4))[0]
     found = fn.saliency(TRAINED, params, PIXELS, of=of)

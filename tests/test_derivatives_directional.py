@@ -19,15 +19,15 @@ from tests.catalogue import LAYERS, LOSSES, Specimen
 from tests.optional import optional
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
+from tests.sweep import each
 from tests.test_purity import assert_pure, forbid_writing
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")
 
-over_layers = pytest.mark.parametrize("specimen", LAYERS, ids=repr)
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-KEYS, DTYPES = st.sampled_from((None, fn.Key(3))), st.sampled_from((np.float32, np.float64))
-over_keys = pytest.mark.parametrize("key", [None, fn.Key(3)])
+over_layers = each("specimen", LAYERS)
+over_dtypes = each("dtype", [np.float32, np.float64])
+over_keys = each("key", [None, fn.Key(3)])
 
 
 def products(left: Tree, right: Tree) -> tuple[float, float]:
@@ -54,7 +54,9 @@ def assert_adjoint(
 
 
 @over_layers
-@given(seed=seeds, key=KEYS, dtype=DTYPES)
+@over_keys
+@over_dtypes
+@each("seed", range(2))
 def test_the_derivative_of_outputs_is_the_transpose_of_the_pullback(
     specimen: Specimen, seed: int, key: fn.Key | None, dtype: Any
 ) -> None:
@@ -111,15 +113,15 @@ SMOOTH = (
 KINKS = np.array([[-3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 6.0]])
 
 
-@pytest.mark.parametrize("layer", [*KINKED, *SMOOTH], ids=str)
-@pytest.mark.parametrize("sign", [1.0, -1.0])
+@each("layer", [*KINKED, *SMOOTH])
+@each("sign", [1.0, -1.0])
 def test_at_a_kink_the_derivative_is_what_the_pullback_says(layer: fn.Layer[Any], sign: float) -> None:
     dx = sign * np.arange(1.0, 8.0)[None, :]
     _, dy = fn.jvp(layer, (), KINKS, (), dx)
     assert_close(dy, fn.gradients(layer, (), KINKS, dx)[1])
 
 
-@pytest.mark.parametrize("layer", STRAIGHT, ids=str)
+@each("layer", STRAIGHT)
 def test_at_a_kink_an_activation_in_straight_pieces_has_no_curvature(layer: fn.Layer[Any]) -> None:
     model = fn.chain(fn.linear(7), layer)
     params = (fn.Linear(np.zeros((1, 7)), KINKS[0]), ())
@@ -132,7 +134,9 @@ def test_at_a_kink_an_activation_in_straight_pieces_has_no_curvature(layer: fn.L
 
 
 @over_layers
-@given(seed=seeds, key=KEYS, dtype=DTYPES)
+@over_keys
+@over_dtypes
+@each("seed", range(2))
 def test_the_hessian_is_symmetric(specimen: Specimen, seed: int, key: fn.Key | None, dtype: Any) -> None:
     params, x, u = specimen.point(seed, 3, dtype)
     y = specimen.layer.apply(params, x)
@@ -172,7 +176,7 @@ def test_the_product_is_by_how_much_the_gradient_changes(specimen: Specimen, key
     assert_within(found, expected, 1e-6)
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 @over_dtypes
 def test_every_loss_has_a_hessian(specimen: LossSpecimen, dtype: Any) -> None:
     model = fn.chain(fn.linear(5), fn.tanh(), fn.linear(4))
@@ -252,7 +256,7 @@ def test_nothing_given_is_changed_or_shared() -> None:
     assert_pure(use, *tree_map(np.array, point))
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "kind", "message"),
     [
         (lambda p: fn.Linear(p.weight[:1], p.bias), fn.ShapeError, r"params\.weight: expected shape \(4, 2\)"),
@@ -319,8 +323,8 @@ LOSSY: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LOSSY)
-@pytest.mark.parametrize("position", ["first", "later"])
+@each("name", LOSSY)
+@each("position", ["first", "later"])
 def test_what_loses_the_derivative_is_refused_and_not_a_wrong_number(name: str, position: str) -> None:
     layer = mapped(LOSSY[name])
     model = fn.chain(layer, fn.linear(2)) if position == "first" else fn.chain(fn.linear(4), layer, fn.linear(2))
@@ -345,7 +349,7 @@ def strips(part: str) -> fn.Layer[Any]:
     return fn.Layer(f"strips({part})", lambda _, shape: (np.ones(shape), shape), lambda weight, x: x * weight, vjp)
 
 
-@pytest.mark.parametrize("part", ["gradient", "dx"])
+@each("part", ["gradient", "dx"])
 def test_a_pullback_that_strips_the_type_is_refused(part: str) -> None:
     model = fn.chain(fn.linear(3), strips(part))
     params, x, u = point_of(model, (4,), 0, 3)
@@ -383,7 +387,7 @@ ANALYTIC: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ANALYTIC)
+@each("name", ANALYTIC)
 def test_what_is_analytic_piece_by_piece_has_its_derivative(name: str) -> None:
     function, slope = ANALYTIC[name]
     x, dx = draw(0, (3, 4)), draw(1, (3, 4))

@@ -23,6 +23,7 @@ import pytest
 
 from fnmlp.data.idx import read_idx, write_idx
 from fnmlp.errors import DataError, OptionError
+from tests.sweep import each
 
 CODES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 NAMES = ("a.idx", "a.idx.gz")
@@ -165,7 +166,7 @@ def test_a_written_gzip_holds_no_name_and_no_time(tmp_path: Path) -> None:
     assert (tmp_path / "a.idx.gz").read_bytes()[:8] == bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
 
 
-@pytest.mark.parametrize("level", [0, 1, 9])
+@each("level", [0, 1, 9])
 def test_a_gzip_of_many_pieces_is_read_whole(level: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, 100_000), dtype=np.uint8)
     noise[1] = 0  # a run that unpacks to much more than one piece
@@ -179,9 +180,9 @@ def test_a_gzip_header_may_hold_a_name_a_time_a_comment_and_extra_bytes() -> Non
     assert same(read_bytes(header + SMALL_GZIP[10:], "a.idx.gz"), read_bytes(SMALL, "a.idx"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("sizes", [(0,), (0, 28, 28), (3, 0, 0xFFFFFFFF)])
-@pytest.mark.parametrize("code", CODES)
+@each("name", NAMES)
+@each("sizes", [(0,), (0, 28, 28), (3, 0, 0xFFFFFFFF)])
+@each("code", CODES)
 def test_a_dimension_of_0_without_data_is_an_empty_array(name: str, sizes: tuple[int, ...], code: int) -> None:
     result = read_bytes(under(name, idx(sizes, b"", code=code)), name)
     assert same(result, np.empty(sizes, CODES[code]))
@@ -197,8 +198,8 @@ def test_64_dimensions_come_back(name: str, tmp_path: Path) -> None:
 # What is cut, spoilt or too long is refused; tests/test_faults_damage.py cuts files everywhere and flips every bit.
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("length", range(1, len(SMALL)))
+@each("name", NAMES)
+@each("length", range(1, len(SMALL)))
 def test_a_file_that_ends_early_is_refused_at_its_end(name: str, length: int) -> None:
     text = refusal(under(name, SMALL[:length]), name)
     assert f"byte {length}: " in text
@@ -233,7 +234,7 @@ def test_a_malformed_raw_file_is_refused_by_name(contents: bytes, words: str) ->
     assert words in refusal(contents)
 
 
-@pytest.mark.parametrize("length", range(1, 4))
+@each("length", range(1, 4))
 def test_wrong_magic_bytes_in_a_stub_are_refused(length: int) -> None:
     assert f"byte {length}: expected 4 bytes of magic" in refusal(b"<!D"[:length])
 
@@ -276,7 +277,7 @@ def test_sizes_whose_product_overflows_are_refused(name: str, sizes: tuple[int, 
         assert str(sizes) in refusal(under(name, idx(sizes, bytes(length))), name)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_an_empty_array_too_wide_for_an_address_is_refused_by_its_bytes(name: str) -> None:
     sizes = (0, 2**31, 2**30)
     assert read_bytes(under(name, idx(sizes, b"", code=0x08)), name).shape == sizes
@@ -299,7 +300,7 @@ def test_a_raw_file_under_a_gzip_name_is_refused_with_the_remedy() -> None:
     assert text.endswith("a.idx")
 
 
-@pytest.mark.parametrize(("contents", "words"), [(b"<html>", "HTML"), (b"\x89PNG\r\n", "PNG"), (b"", "empty file")])
+@each(("contents", "words"), [(b"<html>", "HTML"), (b"\x89PNG\r\n", "PNG"), (b"", "empty file")])
 def test_what_is_no_gzip_under_a_gzip_name_is_refused(contents: bytes, words: str) -> None:
     text = refusal(contents, "a.idx.gz")
     assert words in text
@@ -328,8 +329,8 @@ def test_a_truncated_gzip_is_refused_at_its_end() -> None:
     assert f"byte {len(SMALL_GZIP) - 3}: expected the rest of the gzip data" in text
 
 
-@pytest.mark.parametrize("data", [bytes(6), bytes(10**6)], ids=["small", "large"])
-@pytest.mark.parametrize(
+@each("data", [bytes(6), bytes(10**6)])
+@each(
     ("junk", "words"),
     [
         (b"junk", "junk (6a 75 6e 6b)"),

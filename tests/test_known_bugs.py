@@ -24,6 +24,7 @@ from tests.catalogue import LOSSES, METRICS
 from tests.optional import optional
 from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
 from tests.steps import assert_close, draw, same_bits, seeds
+from tests.sweep import each
 from tests.test_laws import public
 from tests.test_torch import assert_within_gamma, to_torch
 from tests.test_torch_losses import PAIRS
@@ -33,7 +34,7 @@ torch = optional("torch")
 
 Float32 = NDArray[np.float32]
 EPSILON = float(np.finfo(np.float32).eps)
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+over_dtypes = each("dtype", [np.float32, np.float64])
 
 
 def exact(function: Callable[[Any], Any], x: Float32) -> NDArray[np.float64]:
@@ -119,7 +120,7 @@ def test_log_softmax_does_not_round_to_0_at_the_confident_class(dtype: Any) -> N
     assert share_off(fn.log_softmax().apply((), x)[:, 0], -np.exp(-gaps.astype(np.float64))) <= EPSILON
 
 
-@pytest.mark.parametrize("gap", [20.0, 40.0, 80.0, 300.0])
+@each("gap", [20.0, 40.0, 80.0, 300.0])
 def test_the_loss_of_the_confident_class_does_not_round_to_0(gap: float) -> None:
     # torch's log_softmax gives 0 from a gap of 37 on, and then no gradient at the label.
     y = np.array([[0.0, gap], [gap, 0.0]])
@@ -135,8 +136,8 @@ def of_logarithms(y: fn.Array, labels: fn.Array) -> tuple[Any, fn.Array]:
     return fn.nll(fn.log_softmax().apply((), y), labels)
 
 
-@pytest.mark.parametrize("loss", [fn.cross_entropy, partial(fn.cross_entropy, label_smoothing=0.1), of_logarithms])
-@pytest.mark.parametrize("offset", [1e8, -1e8, 1e30, -1e30])
+@each("loss", [fn.cross_entropy, partial(fn.cross_entropy, label_smoothing=0.1), of_logarithms])
+@each("offset", [1e8, -1e8, 1e30, -1e30])
 def test_a_large_offset_of_all_outputs_does_not_make_the_loss_0(loss: fn.Loss, offset: float) -> None:
     y = np.array([[offset, offset]], np.float32)
     naive = np.log(np.exp(y - y.max()).sum()) + y.max() - y[0, 0]
@@ -146,7 +147,7 @@ def test_a_large_offset_of_all_outputs_does_not_make_the_loss_0(loss: fn.Loss, o
     assert np.isfinite(dy).all()
 
 
-@pytest.mark.parametrize("offset", [1e4, -1e4, 1e30, -1e30])
+@each("offset", [1e4, -1e4, 1e30, -1e30])
 def test_offsets_that_overflow_the_exponential_are_harmless(offset: float) -> None:
     y, labels = np.array([[0.0, offset], [offset, offset]], np.float32), np.array([0, 1])
     value, dy = fn.cross_entropy(y, labels, reduction="none")
@@ -157,8 +158,8 @@ def test_offsets_that_overflow_the_exponential_are_harmless(offset: float) -> No
     assert np.isfinite(slopes).all()
 
 
-@pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 1.0], [np.inf, np.inf], [np.nan, 0.0]])
-@pytest.mark.parametrize("layer", [fn.softmax(), fn.log_softmax()], ids=repr)
+@each("row", [[-np.inf, -np.inf], [np.inf, 1.0], [np.inf, np.inf], [np.nan, 0.0]])
+@each("layer", [fn.softmax(), fn.log_softmax()])
 @over_dtypes
 def test_a_row_of_minus_infinities_or_with_plus_infinity_has_one_answer_which_is_nan_and_spoils_no_other(
     row: list[float], layer: fn.Layer[Any], dtype: Any
@@ -174,8 +175,8 @@ def test_a_row_of_minus_infinities_or_with_plus_infinity_has_one_answer_which_is
     assert np.isfinite(dx[1:]).all()
 
 
-@pytest.mark.parametrize("row", [[-np.inf] * 3, [np.inf, 0.0, 1.0], [np.nan, 0.0, 1.0]])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@each("row", [[-np.inf] * 3, [np.inf, 0.0, 1.0], [np.nan, 0.0, 1.0]])
+@each("smoothing", [0.0, 0.1])
 def test_the_loss_of_a_row_that_names_no_distribution_is_nan_and_spoils_no_other(
     row: list[float], smoothing: float
 ) -> None:
@@ -202,8 +203,8 @@ def called(specimen: LossSpecimen | MetricSpecimen, y: fn.Array, targets: fn.Arr
     return specimen.loss(y, targets) if isinstance(specimen, LossSpecimen) else specimen.metric(y, targets)
 
 
-@pytest.mark.parametrize("specimen", ON_LABELS, ids=repr)
-@pytest.mark.parametrize(("label", "kind"), [(-1, "int64"), (-1, "int8"), (CLASSES, "int64"), (255, "uint8")])
+@each("specimen", ON_LABELS)
+@each(("label", "kind"), [(-1, "int64"), (-1, "int8"), (CLASSES, "int64"), (255, "uint8")])
 def test_a_label_out_of_range_is_not_taken_in_silence_but_refused_by_row(
     specimen: LossSpecimen | MetricSpecimen, label: int, kind: str
 ) -> None:
@@ -229,13 +230,13 @@ def nothing(specimen: LossSpecimen | MetricSpecimen) -> tuple[fn.Array, fn.Array
     return y, specimen.draw(fn.Key(0), y.shape)
 
 
-@pytest.mark.parametrize("specimen", [*MEANS, *METRICS], ids=repr)
+@each("specimen", [*MEANS, *METRICS])
 def test_the_mean_over_an_empty_batch_is_not_nan_but_an_error(specimen: LossSpecimen | MetricSpecimen) -> None:
     with pytest.raises(DataError, match="empty batch"):
         called(specimen, *nothing(specimen))
 
 
-@pytest.mark.parametrize("specimen", MEANS, ids=repr)
+@each("specimen", MEANS)
 def test_an_evaluation_or_a_step_on_no_rows_is_not_nan_but_an_error(specimen: LossSpecimen) -> None:
     data = fn.Batch(*nothing(specimen))
     with pytest.raises(DataError, match="at least one row"):
@@ -312,7 +313,7 @@ def scaled_mse(factor: float, y: fn.Array, target: fn.Array) -> tuple[Any, fn.Ar
 
 
 # The lab's tests compared (a - b) < 1e-6 without an absolute value: every gradient that was too small passed.
-off_to_both_sides = pytest.mark.parametrize("factor", [-1.0, 0.0, 0.999, 1.001, 2.0])
+off_to_both_sides = each("factor", [-1.0, 0.0, 0.999, 1.001, 2.0])
 
 
 @off_to_both_sides
@@ -325,7 +326,7 @@ def test_the_kit_finds_gradients_that_are_too_small_as_well_as_those_that_are_to
         check_loss(partial(scaled_mse, factor), (3,), trials=1)
 
 
-@pytest.mark.parametrize("error", [-1e-3, 1e-3])
+@each("error", [-1e-3, 1e-3])
 def test_what_our_tests_compare_with_minds_errors_of_either_sign(error: float) -> None:
     right = np.array([1.0, 2.0])
     wrong = right + error
@@ -338,7 +339,7 @@ def test_what_our_tests_compare_with_minds_errors_of_either_sign(error: float) -
         expect_close("y", right, wrong, 1e-6)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@each("reduction", ["mean", "sum"])
 @over_dtypes
 def test_the_backward_pass_of_the_labs_network_does_not_go_without_a_comparison_with_torchs(
     reduction: str, dtype: Any

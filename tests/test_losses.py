@@ -12,7 +12,6 @@ import pytest
 from fnmlp import losses
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.key import Key
-from fnmlp.layer import spell
 from fnmlp.losses import (
     Loss,
     binary_cross_entropy,
@@ -31,6 +30,7 @@ from tests.catalogue import LOSSES
 from tests.loss_oracles import ORACLES
 from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
+from tests.sweep import each
 from tests.test_laws import public
 
 mse_sum = partial(mse, reduction="sum")
@@ -60,8 +60,8 @@ def test_a_loss_at_its_target_is_0_and_so_is_its_gradient() -> None:
         assert not dy.any()
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each("specimen", LOSSES)
+@each("dtype", [np.float32, np.float64])
 def test_value_and_gradient_keep_the_dtype(specimen: LossSpecimen, dtype: Any) -> None:
     y = draw(0, (5, 4), dtype)
     value, dy = specimen.loss(y, specimen.targets(y, 0))
@@ -69,7 +69,7 @@ def test_value_and_gradient_keep_the_dtype(specimen: LossSpecimen, dtype: Any) -
     assert (dy.dtype, dy.shape) == (dtype, y.shape)
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,)])
+@each("shape", [(0, 3), (3, 0), (0,)])
 def test_the_mean_of_nothing_is_an_error_and_not_nan(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match="empty batch"):
         mse(np.zeros(shape), np.zeros(shape))
@@ -77,13 +77,13 @@ def test_the_mean_of_nothing_is_an_error_and_not_nan(shape: tuple[int, ...]) -> 
     assert (float(value), dy.shape) == (0, shape)
 
 
-@pytest.mark.parametrize("reduction", ["Sum", "Mean", "", None, 1])
+@each("reduction", ["Sum", "Mean", "", None, 1])
 def test_an_unknown_reduction_is_refused(reduction: Any) -> None:
     with pytest.raises(OptionError, match=r"mse\(reduction\): expected 'mean' or 'sum' or 'none'"):
         mse(np.zeros(1), np.zeros(1), reduction=reduction)
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 1), (1, 3), (3, 4), (4, 3, 1), ()])
+@each("shape", [(4,), (4, 1), (1, 3), (3, 4), (4, 3, 1), ()])
 def test_a_target_that_would_be_broadcast_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"targets of shape \(4, 3\)"):
         mse(np.zeros((4, 3)), np.zeros(shape))
@@ -94,27 +94,27 @@ def test_labels_given_to_mse_are_told_of_on_labels() -> None:
         mse(np.zeros((4, 3)), np.zeros(4, np.int64))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.uint8, np.bool_])
+@each("dtype", [np.float64, np.float16, np.int64, np.uint8, np.bool_])
 def test_a_target_that_would_promote_is_refused_with_the_conversion(dtype: Any) -> None:
     with pytest.raises(DtypeError, match=r"convert the targets with .astype\('float32'\)"):
         mse(np.zeros((4, 3), np.float32), np.zeros((4, 3), dtype))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@each("dtype", [np.uint8, np.int64])
 def test_integer_outputs_whose_differences_would_wrap_are_refused(dtype: Any) -> None:
     # 0 - 1 in uint8 is 255: the loss would be 1 and the gradient 510.
     with pytest.raises(DtypeError, match="mse"):
         mse(np.zeros((1, 1), dtype), np.ones((1, 1), dtype))
 
 
-@pytest.mark.parametrize(("y_order", "target_order"), [("<", ">"), (">", "<"), (">", ">")])
+@each(("y_order", "target_order"), [("<", ">"), (">", "<"), (">", ">")])
 def test_byte_order_is_no_difference(y_order: str, target_order: str) -> None:
     y, target = draw(0, (4, 3), np.float32), draw(1, (4, 3), np.float32)
     check_alike("mse", y.astype(f"{y_order}f4"), target.astype(f"{target_order}f4"))
     assert same_bits(mse(y.astype(f"{y_order}f4"), target.astype(f"{target_order}f4")), mse(y, target))
 
 
-@pytest.mark.parametrize(
+@each(
     ("y", "labels"),
     [
         (np.zeros(3), np.zeros(3, np.int64)),
@@ -146,8 +146,9 @@ def test_no_public_loss_goes_without_an_oracle() -> None:
     assert [name for name in names if name not in ORACLES] == [], "give it a formula in tests/loss_oracles.py"
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
-@given(seed=seeds, rows=st.integers(1, 6))
+@each("specimen", LOSSES)
+@each("rows", range(1, 7))
+@each("seed", range(2))
 def test_each_loss_is_its_formula_in_plain_floats(specimen: LossSpecimen, seed: int, rows: int) -> None:
     y = 3 * draw(seed, (rows, 4))
     target = specimen.targets(y, seed)
@@ -164,10 +165,10 @@ def test_each_loss_is_its_formula_in_plain_floats(specimen: LossSpecimen, seed: 
     np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, nll, focal, partial(cross_entropy, label_smoothing=0.2)], ids=spell)
-@pytest.mark.parametrize("ignored", [-100, 2, 255])
-@pytest.mark.parametrize("kind", ["int64", "uint8", "int8"])
-@given(seed=seeds)
+@each("loss", [cross_entropy, nll, focal, partial(cross_entropy, label_smoothing=0.2)])
+@each("ignored", [-100, 2, 255])
+@each("kind", ["int64", "uint8", "int8"])
+@each("seed", range(2))
 def test_rows_of_the_ignored_label_cost_nothing_and_the_mean_is_over_the_others(
     loss: Loss, ignored: int, kind: str, seed: int
 ) -> None:
@@ -201,36 +202,36 @@ def test_labels_that_are_not_ignored_must_still_fit() -> None:
 # Targets that have a domain.
 
 
-@pytest.mark.parametrize("loss", [binary_cross_entropy, binary_focal], ids=spell)
-@pytest.mark.parametrize("target", [2.0, 255.0, -0.5, 1.01, np.nan, np.inf])
+@each("loss", [binary_cross_entropy, binary_focal])
+@each("target", [2.0, 255.0, -0.5, 1.01, np.nan, np.inf])
 def test_targets_that_are_no_probabilities_are_refused_and_not_a_negative_loss(loss: Loss, target: float) -> None:
     with pytest.raises(DataError, match=r"expected targets in \[0, 1\], got numbers outside it or NaN; scale them"):
         loss(np.full((2, 2), 3.0), np.array([[0.0, 1.0], [1.0, target]]))
     assert loss(np.full((1, 2), 3.0), np.array([[0.0, 1 + 1e-7]]))[0] >= 0
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=spell)
-@pytest.mark.parametrize("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.4, 0.0], [255.0, 0.0, 0.0]])
+@each("loss", [cross_entropy, kl])
+@each("row", [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.4, 0.0], [255.0, 0.0, 0.0]])
 def test_rows_that_are_no_distributions_are_refused_by_row(loss: Loss, row: list[float]) -> None:
     targets = np.array([[0.2, 0.3, 0.5], row])
     with pytest.raises(DataError, match=r"targets\[1\]: expected shares that add up to 1, got a sum of"):
         loss(np.zeros((2, 3)), targets)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl], ids=spell)
-@pytest.mark.parametrize("share", [-0.5, np.nan])
+@each("loss", [cross_entropy, kl])
+@each("share", [-0.5, np.nan])
 def test_shares_below_0_and_nan_are_refused(loss: Loss, share: float) -> None:
     with pytest.raises(DataError, match="targets of at least 0"):
         loss(np.zeros((1, 2)), np.array([[1.5, share]]))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@each("dtype", [np.float32, np.float16])
 def test_distributions_may_be_rounded(dtype: Any) -> None:
     shares = shares_like(Key(1), (4, 1000)).astype(dtype)
     assert cross_entropy(np.zeros((4, 1000), dtype), shares)[0] > 6
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, nll, hinge, focal, on_labels(mse)], ids=spell)
+@each("loss", [cross_entropy, nll, hinge, focal, on_labels(mse)])
 def test_one_column_is_refused_and_not_a_loss_of_0(loss: Loss) -> None:
     with pytest.raises(
         ShapeError, match=r"at least 2 classes, got \(3, 1\); for one output a row use binary_cross_entropy"
@@ -240,15 +241,15 @@ def test_one_column_is_refused_and_not_a_loss_of_0(loss: Loss) -> None:
         kl(np.zeros((3, 1)), np.ones((3, 1)))
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each("specimen", LOSSES)
+@each("dtype", [np.float32, np.float64])
 def test_lists_are_taken_where_numpy_would_take_them(specimen: LossSpecimen, dtype: Any) -> None:
     y = draw(2, (5, 4), dtype)
     target = specimen.targets(y, 2)
     assert same_bits(specimen.loss(y, target.tolist()), specimen.loss(y, target))
 
 
-@pytest.mark.parametrize("option", ["class_weights", "sample_weights"])
+@each("option", ["class_weights", "sample_weights"])
 def test_none_for_weights_is_told_to_be_left_out(option: str) -> None:
     with pytest.raises(OptionError, match=rf"nll\({option}\): .* got None; leave it out where all count alike"):
         nll(np.zeros((2, 2)), np.zeros(2, int), **{option: None})  # type: ignore[arg-type]
@@ -276,7 +277,7 @@ def test_an_infinite_error_of_log_cosh_costs_infinity_with_a_slope_of_1() -> Non
     assert (value.tolist()[:2], dy.tolist()) == ([np.inf, np.inf], [1.0, -1.0, 1.0])
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@each("gamma", [0.0, 0.5, 1.0, 2.0])
 def test_focal_losses_are_finite_in_both_tails(gamma: float) -> None:
     far = np.array([-800.0, -40.0, 40.0, 800.0])
     value, dy = binary_focal(far, np.ones(4), gamma=gamma, reduction="none")
@@ -306,7 +307,7 @@ def test_focal_loss_without_focus_is_cross_entropy() -> None:
     np.testing.assert_allclose(focal(y, labels, gamma=0)[1], cross_entropy(y, labels)[1], rtol=1e-15)
 
 
-@pytest.mark.parametrize(
+@each(
     ("loss", "message"),
     [
         (partial(focal, gamma=-1), r"focal\(gamma\)"),

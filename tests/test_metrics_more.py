@@ -15,6 +15,7 @@ from fnmlp.errors import DataError, FnmlpError, OptionError, ShapeError
 from tests.catalogue import METRICS
 from tests.specimens import MetricSpecimen, labels_like, shares_like
 from tests.steps import draw, seeds
+from tests.sweep import each
 
 CLASSES = 5
 FOLDS = [specimen for specimen in METRICS if isinstance(specimen.metric, fn.Metric)]
@@ -26,12 +27,8 @@ def classified(seed: int, rows: int = 40) -> tuple[NDArray[Any], NDArray[Any]]:
     return shares_like(fn.Key(seed), (rows, CLASSES)), labels_like(fn.Key(seed + 1), (rows, CLASSES))
 
 
-@pytest.mark.parametrize(
-    ("make", "oracle"),
-    [(fn.precision, sk.precision_score), (fn.recall, sk.recall_score), (fn.f1, sk.f1_score)],
-    ids=["precision", "recall", "f1"],
-)
-@pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none"])
+@each(("make", "oracle"), [(fn.precision, sk.precision_score), (fn.recall, sk.recall_score), (fn.f1, sk.f1_score)])
+@each("average", ["macro", "micro", "weighted", "none"])
 @given(seed=seeds, rows=st.integers(1, 40), weighted=st.booleans())
 def test_scores_of_classes_are_scikit_learns(
     make: Scores, oracle: Scores, average: str, seed: int, rows: int, weighted: bool
@@ -45,7 +42,7 @@ def test_scores_of_classes_are_scikit_learns(
     np.testing.assert_allclose(found, expected, rtol=2e-14)
 
 
-@pytest.mark.parametrize("make", [fn.precision, fn.recall, fn.f1], ids=["precision", "recall", "f1"])
+@each("make", [fn.precision, fn.recall, fn.f1])
 @given(seed=seeds)
 def test_a_micro_average_is_the_accuracy_with_nan_too(make: Scores, seed: int) -> None:
     y, labels = classified(seed)
@@ -90,13 +87,13 @@ def test_a_row_with_one_nan_is_wrong_and_spoils_no_other(seed: int, column: int)
     )
 
 
-@pytest.mark.parametrize("specimen", [one for one in METRICS if one.draw is labels_like], ids=repr)
+@each("specimen", [one for one in METRICS if one.draw is labels_like])
 def test_outputs_of_one_column_are_refused_and_not_all_of_class_0(specimen: MetricSpecimen) -> None:
     with pytest.raises(ShapeError, match=r"at least 2 classes, got \(3, 1\); give each class a column"):
         specimen.metric(np.ones((3, 1)), np.zeros(3, int))
 
 
-@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+@each("specimen", METRICS)
 def test_lists_are_taken_where_numpy_would_take_them(specimen: MetricSpecimen) -> None:
     y, target = specimen.point((8, CLASSES), 1)
     weights = np.arange(8)
@@ -129,7 +126,7 @@ def test_scores_of_regression_are_scikit_learns(seed: int, outputs: int, offset:
     np.testing.assert_allclose(fn.r2()(y[:, 0], target[:, 0]), sk.r2_score(target[:, 0], y[:, 0]), rtol=1e-9)
 
 
-@pytest.mark.parametrize("miss", [0.0, 1.0])
+@each("miss", [0.0, 1.0])
 def test_r2_of_targets_that_do_not_vary_is_scikit_learns(miss: float) -> None:
     target = np.array([[2.0, 1.0], [2.0, 3.0]])
     y = target + np.array([[miss, 0.0], [0.0, 0.0]])
@@ -155,7 +152,7 @@ def test_calibration_of_certainty_is_how_often_it_is_wrong() -> None:
             fn.expected_calibration_error()(np.array(shares), np.array([0]))
 
 
-@pytest.mark.parametrize("specimen", FOLDS, ids=repr)
+@each("specimen", FOLDS)
 @given(seed=seeds, cuts=st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_a_fold_over_batches_is_the_metric_of_all_rows(specimen: MetricSpecimen, seed: int, cuts: list[int]) -> None:
     y, target = specimen.point((sum(cuts), CLASSES), seed)
@@ -174,7 +171,7 @@ def test_evaluate_takes_folds_beside_functions() -> None:
     assert scores == [fn.accuracy(y, labels), fn.accuracy(y, labels), fn.f1()(y, labels)]
 
 
-@pytest.mark.parametrize("metric", [fn.r2(), fn.mean_absolute_error()])
+@each("metric", [fn.r2(), fn.mean_absolute_error()])
 def test_what_does_not_fit_is_refused(metric: fn.Metric) -> None:
     for shape in ((3,), (3, 1), (2, 3)):
         with pytest.raises(ShapeError):
@@ -183,7 +180,7 @@ def test_what_does_not_fit_is_refused(metric: fn.Metric) -> None:
         fn.r2()(np.zeros((2, 2, 2)), np.zeros((2, 2, 2)))
 
 
-@pytest.mark.parametrize(
+@each(
     "make",
     [lambda: fn.top_k_accuracy(0), lambda: fn.f1(average="samples"), lambda: fn.expected_calibration_error(bins=0)],
 )

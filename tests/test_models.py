@@ -15,6 +15,7 @@ from fnmlp.layer import expression
 from fnmlp.models import TEXT_LIMIT, build, constructors, load_model, model_parts, save_model
 from tests.catalogue import INITIALIZERS, LAYERS, Specimen
 from tests.steps import same_bits
+from tests.sweep import each
 
 over_layers = pytest.mark.parametrize("specimen", [layer for layer in LAYERS if layer.named], ids=repr)
 
@@ -29,7 +30,7 @@ def test_a_name_builds_the_layer_that_it_names(specimen: Specimen) -> None:
     assert same_bits(built.apply(found[0], x), specimen.layer.apply(expected[0], x))
 
 
-@pytest.mark.parametrize(("name", "initializer"), INITIALIZERS)
+@each(("name", "initializer"), INITIALIZERS)
 def test_an_initializer_is_built_with_its_options(name: str, initializer: fn.initializers.Initializer) -> None:
     layer = fn.linear(3, weight_init=initializer, bias_init=initializer)
     found, expected = (made.init(fn.Key(3), (2,)) for made in (build(layer.name), layer))
@@ -96,7 +97,7 @@ def test_what_is_no_construction_is_refused_and_never_run(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "chain(" * 5_000 + ")" * 5_000,
@@ -111,10 +112,6 @@ def test_what_is_no_construction_is_refused_and_never_run(
         "repeat(relu(), 0x" + "9" * 4_000 + ")",
         "relu() " + " " * TEXT_LIMIT,
         "x" * 10_000_000,
-    ],
-    ids=[
-        *("calls", "signs", "attributes", "sum", "parentheses", "int", "float", "hexadecimal", "text", "repeat"),
-        *("blanks", "name"),
     ],
 )
 def test_huge_and_deep_texts_are_refused_in_a_short_line(text: str) -> None:

@@ -18,6 +18,7 @@ from fnmlp.layers import elementwise, hardtanh, silu
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map
 from tests.catalogue import LAYERS, Specimen
 from tests.oracles import CURVES, FORMULAS, Curve, constructor_of, formula_of
+from tests.sweep import each
 from tests.ulp.measure import errors
 
 Float64 = NDArray[np.float64]
@@ -34,7 +35,7 @@ def public_layers() -> list[str]:
     return sorted(name for room in rooms for name, made in getmembers(room, isfunction) if name in room.__all__)
 
 
-@pytest.mark.parametrize("name", public_layers())
+@each("name", public_layers())
 def test_every_public_layer_has_an_oracle(name: str) -> None:
     curves = {constructor_of(text) for text in CURVES}
     assert (name in curves) != (name in FORMULAS), f"write what {name} is into CURVES or FORMULAS of tests/oracles.py"
@@ -98,7 +99,7 @@ def expect_curve(layer: Layer[Any], text: str, order: int, dtype: Any) -> None:
     assert not wrong.any(), f"at {x[wrong]}: expected {values[wrong]}, got {y[wrong]}"
 
 
-over_curves = pytest.mark.parametrize("text", CURVES)
+over_curves = each("text", CURVES)
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -152,8 +153,8 @@ def moved(tree: Tree, seed: int) -> Tree:
 OTHERS = [specimen for specimen in LAYERS if constructor_of(specimen.layer.name) in FORMULAS]
 
 
-@pytest.mark.parametrize("specimen", OTHERS, ids=repr)
-@pytest.mark.parametrize("seed", range(3))
+@each("specimen", OTHERS)
+@each("seed", range(3))
 def test_a_layer_is_its_formula_and_its_pullback_the_derivative(specimen: Specimen, seed: int) -> None:
     expect_formula(specimen.layer, formula_of(specimen.layer), specimen, seed)
 
@@ -219,7 +220,7 @@ def test_a_slip_in_a_tail_or_beside_a_kink_alone_is_caught(dtype: Any, monkeypat
             expect_curve(layer, text, order, dtype)
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("glu()", "swiglu()"), ("layer_norm()", "layer_norm(epsilon=0.5)")])
+@each(("wrong", "right"), [("glu()", "swiglu()"), ("layer_norm()", "layer_norm(epsilon=0.5)")])
 def test_a_wrong_layer_is_caught(wrong: str, right: str) -> None:
     [specimen] = [one for one in LAYERS if one.layer.name == right]
     with pytest.raises(AssertionError):

@@ -12,6 +12,7 @@ import pytest
 
 from fnmlp import plots
 from fnmlp.errors import DataError, FnmlpError, OptionError, ShapeError
+from tests.sweep import each
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,14 +61,14 @@ def test_curves_go_through_every_loss_and_accuracy() -> None:
     assert (accuracies.get_xlabel(), accuracies.get_ylabel()) == ("epoch", "accuracy")
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 15])
+@each("epochs", [1, 2, 3, 15])
 def test_epochs_are_marked_by_whole_numbers(epochs: int) -> None:
     figure = plots.curves([{**HISTORY[0], "epoch": epoch} for epoch in range(1, epochs + 1)])
     for axes in figure.axes:
         assert [tick for tick in axes.get_xticks() if tick % 1] == []
 
 
-@pytest.mark.parametrize("history", [NOT_TESTED, [{"epoch": 1, "train_loss": 1.0}]])
+@each("history", [NOT_TESTED, [{"epoch": 1, "train_loss": 1.0}]])
 def test_a_history_without_tests_says_that_there_were_none(history: list[dict[str, Any]]) -> None:
     losses, accuracies = plots.curves(history).axes
     assert list(lines_of(losses)) == ["train loss"]
@@ -112,7 +113,7 @@ def test_a_class_that_never_comes_is_a_row_of_nothing() -> None:
 # Grids of images.
 
 
-@pytest.mark.parametrize(("columns", "places"), [(8, 5), (5, 5), (3, 6), (2, 6), (1, 5)])
+@each(("columns", "places"), [(8, 5), (5, 5), (3, 6), (2, 6), (1, 5)])
 def test_samples_show_each_image_under_its_title(columns: int, places: int) -> None:
     grid = axes_of(plots.samples(IMAGES, list("abcde"), columns=columns))
     assert len(grid) == places

@@ -29,6 +29,7 @@ from fnmlp.recipes import (
     unused,
 )
 from recipe_options import KINDS, flag, read_field, spelled, with_fields
+from tests.sweep import each
 from training_run import Settings, beginning, members_of, model_of, training
 
 
@@ -63,8 +64,8 @@ def test_the_model_is_as_the_recipe_says() -> None:
     )
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-@pytest.mark.parametrize("warm_up", [0.0, 0.25])
+@each("schedule", ["constant", "linear", "cosine"])
+@each("warm_up", [0.0, 0.25])
 def test_the_rate_climbs_over_the_warm_up_and_then_never_rises(schedule: str, warm_up: float) -> None:
     rate_at = build_schedule(Recipe(rate=0.5, schedule=schedule, warm_up=warm_up), steps=40)
     rates = [rate_at(step) for step in range(40)]
@@ -100,7 +101,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+@each("name", [field.name for field in fields(Recipe)])
 def test_every_field_refuses_what_is_out_of_its_range_by_its_name(name: str) -> None:
     for value in WRONG[name]:
         with pytest.raises(OptionError, match=f"recipe: {name}: expected "):
@@ -115,8 +116,8 @@ def test_numbers_of_numpy_become_those_of_python() -> None:
 # What the command line makes of texts.
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("separator", [",", "x"])
+@each("name", RECIPES)
+@each("separator", [",", "x"])
 def test_every_field_of_every_recipe_is_read_as_it_is_spelled(name: str, separator: str) -> None:
     # mirror=False was read as True.
     for recipe in (RECIPES[name], evolve(RECIPES[name], mirror=True, betas=(0.5, 1e-05))):
@@ -128,8 +129,8 @@ def test_every_field_of_every_recipe_is_read_as_it_is_spelled(name: str, separat
         assert [type(value) for value in read.values()] == [type(getattr(recipe, field)) for field in KINDS]
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("text", ["", " ", ",", "x", "nan", "None", "1,2,3,", "-1", "yes", "1e999", "9" * 5000])
+@each("name", KINDS)
+@each("text", ["", " ", ",", "x", "nan", "None", "1,2,3,", "-1", "yes", "1e999", "9" * 5000])
 def test_what_can_not_be_read_says_what_was_expected(name: str, text: str) -> None:
     if (name, text) == ("mean", "-1"):
         assert read_field(name, text) == -1
@@ -175,8 +176,8 @@ def trained(recipe: Recipe) -> str:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@each("loss", LOSSES)
+@each("schedule", SCHEDULES)
 def test_every_field_changes_what_is_learned_or_is_refused(optimizer: str, loss: str, schedule: str) -> None:
     # --weight-decay of sgd, --momentum of adamw and --label-smoothing of mse were ignored in silence.
     assert CHANGED.keys() == KINDS.keys()
@@ -196,7 +197,7 @@ def test_every_field_changes_what_is_learned_or_is_refused(optimizer: str, loss:
                 assert trained(evolve(base, **{name: other})) != before, (name, other)
 
 
-@pytest.mark.parametrize("name", USED_BY)
+@each("name", USED_BY)
 def test_an_option_that_would_do_nothing_names_the_one_that_would_use_it(name: str) -> None:
     field, users = USED_BY[name]
     for recipe in RECIPES:
@@ -251,7 +252,7 @@ def test_images_are_mirrored_alone_and_after_a_warp() -> None:
     np.testing.assert_array_equal(both(fn.Key(1), images), mirror(fn.fold_in(fn.Key(1), 1), images))
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+@each("loss", ["mse", "cross-entropy"])
 def test_a_classifier_gives_the_mean_of_the_probabilities_of_its_members(loss: str) -> None:
     recipe = Recipe(hidden=(4,), loss=loss)
     model = build_model(recipe, white=1, classes=3)

@@ -11,8 +11,9 @@ from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map, tr
 from tests.catalogue import LOSSES, METRICS, OPTIMIZERS, PORTABLE, Specimen
 from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen
 from tests.steps import assert_close, draw
+from tests.sweep import each
 
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+over_dtypes = each("dtype", [np.float32, np.float64])
 StrictArray = type(strict.zeros(1))
 
 
@@ -26,8 +27,8 @@ def assert_agrees(found: Tree, expected: Tree) -> None:
     assert_close(found, expected, eps=64, at_least=1)
 
 
-@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
-@pytest.mark.parametrize("rows", [0, 1, 4])
+@each("specimen", PORTABLE)
+@each("rows", [0, 1, 4])
 @over_dtypes
 def test_layers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Specimen, rows: int, dtype: Any) -> None:
     layer = specimen.layer
@@ -40,14 +41,14 @@ def test_layers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Spe
     assert_agrees((grads, delayed_dx()), fn.gradients(layer, *point))
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.bool_])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each("kind", [np.uint8, np.int32, np.bool_])
+@each("dtype", ["float32", "float64"])
 def test_scale_makes_floats_of_integers_of_the_standard(kind: Any, dtype: str) -> None:
     layer, x = fn.scale(0.5, offset=1.0, dtype=dtype), np.array([[0, 1, 255]]).astype(kind)
     assert_agrees(layer.apply((), to_strict(x)), layer.apply((), x))
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 @over_dtypes
 def test_losses_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: LossSpecimen, dtype: Any) -> None:
     y = draw(0, (5, 4), dtype)
@@ -56,8 +57,8 @@ def test_losses_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Los
     assert_agrees(found, tuple(map(np.asarray, specimen.loss(y, target))))
 
 
-@pytest.mark.parametrize("specimen", METRICS, ids=repr)
-@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+@each("specimen", METRICS)
+@each("kind", [np.uint8, np.int64])
 def test_metrics_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: MetricSpecimen, kind: Any) -> None:
     y, target = specimen.point((6, 3), 0)
     target = target.astype(kind) if target.dtype.kind == "i" else target
@@ -65,7 +66,7 @@ def test_metrics_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: Me
     assert np.asarray(found).tolist() == np.asarray(specimen.metric(y, target)).tolist()
 
 
-@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+@each("specimen", OPTIMIZERS)
 def test_optimizers_run_on_arrays_of_the_standard_and_agree_with_numpy(specimen: OptimizerSpecimen) -> None:
     params, grads = (draw(0, (3, 2), np.float32),), (draw(1, (3, 2), np.float32),)
     optimizer, strict_params = specimen.optimizer, to_strict(params)

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import pytest
 
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_equal, tree_leaves, tree_map
 from tests.catalogue import PORTABLE, Specimen
 from tests.optional import optional
 from tests.steps import assert_close, draw, point_of, same_bits
+from tests.sweep import each
 
 torch = optional("torch")
 DataLoader = optional("torch.utils.data").DataLoader
 
 BATCHES, INPUTS, OUTPUTS = (1, 2, 7, 64), (1, 3, 10, 784), (1, 2, 10)
-over_batches = pytest.mark.parametrize("batch", BATCHES)
-over_inputs = pytest.mark.parametrize("inputs", INPUTS)
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+over_batches = each("batch", BATCHES)
+over_inputs = each("inputs", INPUTS)
+over_dtypes = each("dtype", [np.float32, np.float64])
 
 
 def to_torch(x: Any) -> Any:
@@ -56,7 +56,7 @@ def assert_within_gamma(found: Any, oracle: Any, terms: Any, summands: int) -> N
 
 @over_batches
 @over_inputs
-@pytest.mark.parametrize("out", OUTPUTS)
+@each("out", OUTPUTS)
 @over_dtypes
 def test_linear_is_torch_nn_linear_forward_and_backward(batch: int, inputs: int, out: int, dtype: Any) -> None:
     params, x, dy = point_of(fn.linear(out), (inputs,), batch, batch, dtype)
@@ -98,7 +98,7 @@ def test_relu_keeps_the_convention_of_torch_at_its_kink(dtype: Any) -> None:
 
 @over_batches
 @over_inputs
-@pytest.mark.parametrize("axis", [-1, 0, 1, -2])
+@each("axis", [-1, 0, 1, -2])
 @over_dtypes
 def test_softmax_is_torch_nn_softmax_forward_and_backward(batch: int, inputs: int, axis: int, dtype: Any) -> None:
     x, dy = 8 * draw(batch, (batch, inputs), dtype), draw(inputs, (batch, inputs), dtype)
@@ -111,7 +111,7 @@ def test_softmax_is_torch_nn_softmax_forward_and_backward(batch: int, inputs: in
 
 @over_batches
 @over_inputs
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@each("reduction", ["mean", "sum"])
 @over_dtypes
 def test_mse_is_torch_nn_mse_loss_forward_and_backward(batch: int, inputs: int, reduction: str, dtype: Any) -> None:
     y, target = draw(batch, (batch, inputs), dtype), draw(inputs, (batch, inputs), dtype)
@@ -122,7 +122,7 @@ def test_mse_is_torch_nn_mse_loss_forward_and_backward(batch: int, inputs: int, 
     assert_within_gamma(dy, torch_dy, abs(dy), 0)
 
 
-@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
+@each("specimen", PORTABLE)
 @over_dtypes
 def test_autograd_of_our_own_apply_is_our_own_vjp(specimen: Specimen, dtype: Any) -> None:
     layer = specimen.layer
@@ -137,7 +137,7 @@ def test_autograd_of_our_own_apply_is_our_own_vjp(specimen: Specimen, dtype: Any
     assert_close(tuple(gradient.numpy() for gradient in found), tree_leaves(expected), eps=256, at_least=1)
 
 
-@pytest.mark.parametrize("specimen", PORTABLE, ids=repr)
+@each("specimen", PORTABLE)
 @over_dtypes
 def test_our_vjp_on_torch_tensors_is_our_vjp_on_numpy_arrays(specimen: Specimen, dtype: Any) -> None:
     layer = specimen.layer
@@ -161,7 +161,7 @@ def rows_in_order(data: fn.Batch) -> list[fn.Batch]:
     return [data[row : row + 4] for row in range(0, len(data), 4)]
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int64], ids=["uint8 labels", "int64 labels"])
+@each("kind", [np.uint8, np.int64])
 def test_a_fold_over_torchs_data_loader_is_the_fold_over_batches_to_the_bit(kind: Any) -> None:
     data = fn.Batch(PIXELS, LABELS.astype(kind))
     found = reduce(STEP, DataLoader(data, batch_size=4), start())

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import pytest
 
 import fnmlp as fn
 from tests.optional import optional
 from tests.steps import assert_close, draw, point_of
+from tests.sweep import each
 from tests.test_torch import backward, leaf, to_torch
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")
 
-over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+over_dtypes = each("dtype", [np.float32, np.float64])
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid()": torch.sigmoid,
@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "log_softmax(axis=1)": lambda x: functional.log_softmax(x, 1),
     "identity()": lambda x: x * 1,
 }
-over_activations = pytest.mark.parametrize("text", ACTIVATIONS)
+over_activations = each("text", ACTIVATIONS)
 KINKS = np.array([-3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 6.0])
 
 
@@ -62,7 +62,7 @@ def torchs(text: str, x: NDArray[Any], dy: NDArray[Any]) -> tuple[NDArray[Any], 
 
 
 @over_activations
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (64, 10), (2, 3, 4), (0, 3)])
+@each("shape", [(1, 1), (3, 7), (64, 10), (2, 3, 4), (0, 3)])
 @over_dtypes
 def test_an_activation_is_torchs_forward_and_backward(text: str, shape: tuple[int, ...], dtype: Any) -> None:
     x, dy = 6 * draw(1, shape, dtype), draw(2, shape, dtype)
@@ -77,7 +77,7 @@ def test_an_activation_keeps_torchs_convention_at_its_kinks(text: str, dtype: An
     assert_close(ours(text, x, dy), torchs(text, x, dy), eps=4, at_least=1)
 
 
-@pytest.mark.parametrize("text", [text for text in ACTIVATIONS if "log_softmax" not in text])
+@each("text", [text for text in ACTIVATIONS if "log_softmax" not in text])
 @over_dtypes
 def test_just_beside_a_kink_the_derivative_is_torchs(text: str, dtype: Any) -> None:
     kinks = KINKS.astype(dtype)
@@ -108,7 +108,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 
 
-@pytest.mark.parametrize("text", LIMITS)
+@each("text", LIMITS)
 @over_dtypes
 def test_an_infinite_number_gives_the_limit_and_a_finite_derivative(text: str, dtype: Any) -> None:
     # torch's gelu, silu and hardswish of -inf are NaN.
@@ -121,9 +121,9 @@ def test_an_infinite_number_gives_the_limit_and_a_finite_derivative(text: str, d
     assert dx[:2].tolist() == [dtype(steep), 1.0 if LIMITS[text][1] == np.inf else 0.0]
 
 
-@pytest.mark.parametrize("features", [1, 5])
-@pytest.mark.parametrize("per_feature", [False, True])
-@pytest.mark.parametrize("batch", [1, 7, 300])
+@each("features", [1, 5])
+@each("per_feature", [False, True])
+@each("batch", [1, 7, 300])
 @over_dtypes
 def test_prelu_is_torchs(batch: int, features: int, per_feature: bool, dtype: Any) -> None:
     x, dy = 6 * draw(1, (batch, features), dtype), draw(2, (batch, features), dtype)
@@ -150,10 +150,8 @@ def swiglu(x: Any) -> Any:
     return functional.silu(gate) * passing
 
 
-@pytest.mark.parametrize(
-    ("layer", "oracle"), [(fn.glu(), functional.glu), (fn.swiglu(), swiglu)], ids=["glu()", "swiglu()"]
-)
-@pytest.mark.parametrize("shape", [(1, 2), (7, 10), (3, 2, 4), (0, 2)])
+@each(("layer", "oracle"), [(fn.glu(), functional.glu), (fn.swiglu(), swiglu)])
+@each("shape", [(1, 2), (7, 10), (3, 2, 4), (0, 2)])
 @over_dtypes
 def test_a_gated_linear_unit_is_torchs(
     layer: fn.Layer[Any], oracle: Callable[[Any], Any], shape: tuple[int, ...], dtype: Any
@@ -198,9 +196,9 @@ def assert_is_module(
     assert_close(grads_of(grads), expected, eps=size, at_least=1)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 64, 300])
-@pytest.mark.parametrize("features", [4, 5, 64])
-@pytest.mark.parametrize("epsilon", [1e-5, 0.5])
+@each("batch", [1, 2, 64, 300])
+@each("features", [4, 5, 64])
+@each("epsilon", [1e-5, 0.5])
 @over_dtypes
 def test_layer_norm_is_torchs(batch: int, features: int, epsilon: float, dtype: Any) -> None:
     # Of one or two features the gradient is all but 0, and what is left of it is rounding, in torch as here.
@@ -214,9 +212,9 @@ def test_layer_norm_is_torchs(batch: int, features: int, epsilon: float, dtype: 
     assert_is_module(layer, (fn.LayerNorm(gain, offset), x, dy), oracle, lambda g: (g.gain, g.offset), dtype)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 64, 300])
-@pytest.mark.parametrize("features", [1, 5, 64])
-@pytest.mark.parametrize("epsilon", [1e-5, 0.5])
+@each("batch", [1, 2, 64, 300])
+@each("features", [1, 5, 64])
+@each("epsilon", [1e-5, 0.5])
 @over_dtypes
 def test_rms_norm_is_torchs(batch: int, features: int, epsilon: float, dtype: Any) -> None:
     x, dy = draw(batch, (batch, features), dtype), draw(features, (batch, features), dtype)
@@ -228,8 +226,8 @@ def test_rms_norm_is_torchs(batch: int, features: int, epsilon: float, dtype: An
     assert_is_module(layer, (fn.RmsNorm(gain), x, dy), oracle, lambda g: (g.gain,), dtype)
 
 
-@pytest.mark.parametrize("shape", [(1,), (50,), (4, 3), (0,), (0, 3)])
-@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+@each("shape", [(1,), (50,), (4, 3), (0,), (0, 3)])
+@each("kind", [np.int64, np.int32, np.uint8])
 @over_dtypes
 def test_embedding_is_torchs(shape: tuple[int, ...], kind: Any, dtype: Any) -> None:
     ids = np.random.default_rng(0).integers(0, 7, shape).astype(kind)
@@ -244,8 +242,8 @@ def test_embedding_is_torchs(shape: tuple[int, ...], kind: Any, dtype: Any) -> N
     assert not dx.any()
 
 
-@pytest.mark.parametrize("pieces", [2, 5])
-@pytest.mark.parametrize("batch", [1, 7, 200])
+@each("pieces", [2, 5])
+@each("batch", [1, 7, 200])
 @over_dtypes
 def test_maxout_is_the_largest_of_torchs_linear_maps(pieces: int, batch: int, dtype: Any) -> None:
     layer = fn.maxout(3, pieces)
@@ -275,7 +273,7 @@ def test_a_row_of_nan_makes_maxout_nan_without_a_warning() -> None:
     assert np.isnan(pullback(np.ones((2, 2)))[0].weight).all()
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5])
+@each("rate", [0.1, 0.5])
 @over_dtypes
 def test_dropout_scales_what_it_keeps_as_torch_does(rate: float, dtype: Any) -> None:
     x = draw(0, (50, 40), dtype)

@@ -31,6 +31,7 @@ from tests.catalogue import LOSSES
 from tests.optional import optional
 from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
+from tests.sweep import each
 
 torch = optional("torch")
 F = optional("torch.nn.functional")
@@ -129,10 +130,11 @@ PAIRS: dict[str, tuple[Loss, Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(("dtype", "bound"), [(np.float64, 1e-12), (np.float32, 4e-6)])
-@given(seed=seeds, rows=st.integers(1, 9))
+@each("name", PAIRS)
+@each("reduction", ["mean", "sum", "none"])
+@each(("dtype", "bound"), [(np.float64, 1e-12), (np.float32, 4e-6)])
+@each("rows", [1, 2, 4, 9])
+@each("seed", range(2))
 def test_value_and_gradient_are_torchs(
     name: str, reduction: str, dtype: Any, bound: float, seed: int, rows: int
 ) -> None:
@@ -151,7 +153,7 @@ def test_value_and_gradient_are_torchs(
     np.testing.assert_allclose(dy, torch_y.grad, rtol=bound, atol=bound)
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 def test_the_same_lines_run_on_tensors(specimen: LossSpecimen) -> None:
     y = draw(3, (6, 4), np.float32)
     target = specimen.targets(y, 3)
@@ -171,8 +173,8 @@ def test_every_row_of_the_gradient_of_cross_entropy_adds_up_to_0(seed: int, scal
         assert np.abs(dy.sum(axis=1)).max() <= 8 * np.finfo(float).eps
 
 
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-@pytest.mark.parametrize("name", PAIRS)
+@each("reduction", ["sum", "mean"])
+@each("name", PAIRS)
 def test_rows_without_reduction_add_up_to_the_sum_and_share_its_gradient(name: str, reduction: str) -> None:
     loss, _, draw_target = PAIRS[name]
     y, target = draw(1, (7, CLASSES)), draw_target(Key(1), (7, CLASSES))
@@ -184,7 +186,7 @@ def test_rows_without_reduction_add_up_to_the_sum_and_share_its_gradient(name: s
     np.testing.assert_allclose(reduced, dy * factor, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@each("smoothing", [0.0, 0.2])
 def test_the_weight_of_a_sample_is_how_often_it_counts(smoothing: float) -> None:
     y, labels, times = draw(2, (3, CLASSES)), np.array([4, 0, 1]), np.array([2.0, 0.0, 3.0])
     often = [0, 0, 2, 2, 2]
@@ -224,7 +226,7 @@ def test_an_infinite_logit_of_binary_cross_entropy_costs_0_or_infinity() -> None
     assert dy.tolist() == [0.0, 1.0, 0.0, -0.5]
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, nll, hinge])
+@each("loss", [cross_entropy, nll, hinge])
 def test_labels_that_do_not_fit_are_refused(loss: Loss) -> None:
     y = np.zeros((4, 3))
     for targets, kind in (
@@ -240,7 +242,7 @@ def test_labels_that_do_not_fit_are_refused(loss: Loss) -> None:
     assert loss(y[:0], np.zeros(0, int), reduction="none")[0].shape == (0,)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize(
+@each(
     ("loss", "kind", "message"),
     [
         (partial(cross_entropy, label_smoothing=1.0), OptionError, "label_smoothing"),
@@ -258,14 +260,14 @@ def test_options_out_of_range_are_refused(loss: Loss, kind: type[FnmlpError], me
         loss(np.zeros((1, 3)), np.array([1]))
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, kl])
-@pytest.mark.parametrize("share", [-0.5, np.nan])
+@each("loss", [cross_entropy, kl])
+@each("share", [-0.5, np.nan])
 def test_shares_below_0_are_refused(loss: Loss, share: float) -> None:
     with pytest.raises(DataError, match="targets of at least 0"):
         loss(np.zeros((1, 2)), np.array([[1.0, share]]))
 
 
-@pytest.mark.parametrize("delta", [0, -1, inf, "a"])
+@each("delta", [0, -1, inf, "a"])
 def test_huber_needs_a_delta_above_0(delta: Any) -> None:
     with pytest.raises(OptionError, match=r"huber\(delta\)"):
         huber(np.zeros(1), np.zeros(1), delta=delta)

@@ -12,11 +12,12 @@ import fnmlp as fn
 from fnmlp.rules import on_numbers
 from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, METRICS, OPTIMIZERS, Specimen
 from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen
+from tests.sweep import each
 
 MAGNITUDES = (1e-45, 1e-38, 1e-20, 1.0, 110.0, 1e3, 1e10, 1e30)
 """From the smallest float32 to where squares overflow in it; exp(-110) underflows in float32, exp(-1000) in float64."""
 
-DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
+DTYPES = each("dtype", [np.float32, np.float64])
 
 
 def bits(tree: Any) -> list[bytes]:
@@ -42,7 +43,7 @@ def scaled(x: NDArray[Any], magnitude: float, dtype: Any) -> NDArray[Any]:
 
 
 @DTYPES
-@pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+@each("specimen", LAYERS)
 def test_underflow_stops_no_layer(specimen: Specimen, dtype: Any) -> None:
     params, x, dy = specimen.point(0, 5, dtype)
     key = fn.Key(1) if specimen.noisy else None
@@ -59,14 +60,14 @@ def test_underflow_stops_no_layer(specimen: Specimen, dtype: Any) -> None:
 
 
 @DTYPES
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 def test_underflow_stops_no_loss(specimen: LossSpecimen, dtype: Any) -> None:
     for magnitude in MAGNITUDES:
         y = scaled(fn.generator(fn.Key(3)).standard_normal((6, 4)), magnitude, dtype)
         same_bits_when_underflow_raises(partial(specimen.loss, y, specimen.targets(y, 0)))
 
 
-@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+@each("specimen", METRICS)
 def test_underflow_stops_no_metric(specimen: MetricSpecimen) -> None:
     y, target = specimen.point((6, 4), 0)
     for magnitude in (1e-300, 1e-160, 1.0):
@@ -75,7 +76,7 @@ def test_underflow_stops_no_metric(specimen: MetricSpecimen) -> None:
 
 
 @DTYPES
-@pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+@each("specimen", OPTIMIZERS)
 def test_underflow_stops_no_optimizer(specimen: OptimizerSpecimen, dtype: Any) -> None:
     update = specimen.optimizer.update
     for magnitude in (1e-45, 1e-30, 1e-20, 1.0, 1e15):
@@ -94,17 +95,13 @@ def test_underflow_stops_no_optimizer(specimen: OptimizerSpecimen, dtype: Any) -
         same_bits_when_underflow_raises(steps)
 
 
-@pytest.mark.parametrize(("name", "initializer"), INITIALIZERS)
+@each(("name", "initializer"), INITIALIZERS)
 def test_underflow_stops_no_initializer(name: str, initializer: Any) -> None:
     assert name
     same_bits_when_underflow_raises(lambda: initializer(fn.Key(0), (5, 3), (5, 3)))
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [fn.sgd(0.1), fn.sgd(0.1, momentum=0.9), fn.adam(1e-3), fn.accumulated(fn.adam(0.1), steps=2)],
-    ids=["sgd", "momentum", "adam", "accumulated"],
-)
+@each("optimizer", [fn.sgd(0.1), fn.sgd(0.1, momentum=0.9), fn.adam(1e-3), fn.accumulated(fn.adam(0.1), steps=2)])
 def test_a_training_run_under_raise_has_the_bits_of_one_that_ignores(optimizer: fn.Optimizer) -> None:
     """The bug: exp and products that underflow raised; and gradients that were spent once must not be used again."""
     model = fn.chain(
@@ -133,7 +130,7 @@ def test_an_overflow_is_still_an_error() -> None:
             fn.adam(0.1).update((x,), (x,), fn.adam(0.1).init((x,)))
 
 
-@pytest.mark.parametrize("under", ["raise", "ignore"])
+@each("under", ["raise", "ignore"])
 def test_a_step_that_overflows_is_not_taken_twice_for_ever(under: Any) -> None:
     model, optimizer = fn.linear(1), fn.sgd(0.1)
     state = fn.train_state(model, optimizer, key=fn.Key(0), example=(2,))

@@ -12,11 +12,11 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
-from fnmlp.layer import spell
 from fnmlp.weights import with_weights
 from tests.catalogue import LOSSES, METRICS
 from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
 from tests.steps import draw, seeds
+from tests.sweep import each
 
 CLASSES = 4
 TIMES = np.array([2, 0, 3, 1, 0, 1])
@@ -35,7 +35,7 @@ def close(found: Any, expected: Any) -> None:
         np.testing.assert_allclose(ours, other, rtol=ROUNDING, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 @given(seed=seeds)
 def test_a_loss_of_weighted_rows_is_that_of_repeated_rows(specimen: LossSpecimen, seed: int) -> None:
     y = draw(seed, (6, CLASSES))
@@ -49,7 +49,7 @@ def test_a_loss_of_weighted_rows_is_that_of_repeated_rows(specimen: LossSpecimen
     close(dy, summed)
 
 
-@pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@each("specimen", LOSSES)
 def test_equal_weights_change_nothing(specimen: LossSpecimen) -> None:
     y = draw(3, (6, CLASSES), np.float32)
     target = specimen.targets(y, 3)
@@ -60,7 +60,7 @@ def test_equal_weights_change_nothing(specimen: LossSpecimen) -> None:
     np.testing.assert_allclose(dy, rows, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@each("rows", [1, 3])
 def test_a_row_of_weight_0_counts_nothing_even_where_its_loss_is_infinite(rows: int) -> None:
     y = np.array([[0.0, -np.inf]] + [[0.0, 0.0]] * rows)
     value, _ = fn.cross_entropy(y, np.ones(rows + 1, int), sample_weights=[0.0] + [1.0] * rows)
@@ -76,7 +76,7 @@ USES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
+@each("use", USES)
 def test_what_takes_a_batch_honours_its_weights_and_takes_pairs_and_triples(use: str) -> None:
     expected = USES[use](REPEATED)
     close(USES[use](WEIGHED), expected)
@@ -84,7 +84,7 @@ def test_what_takes_a_batch_honours_its_weights_and_takes_pairs_and_triples(use:
     close(USES[use]((REPEATED.inputs, REPEATED.targets)), expected)
 
 
-@pytest.mark.parametrize("step", [fn.train_step, fn.checked_step])
+@each("step", [fn.train_step, fn.checked_step])
 def test_a_step_on_a_batch_of_weighted_rows_is_that_on_repeated_rows(step: Callable[..., fn.TrainState]) -> None:
     optimizer = fn.adam(0.1)
     start = fn.train_state(MODEL, optimizer, key=fn.Key(0), example=(3,), dtype="float64")
@@ -114,7 +114,7 @@ def test_a_sum_is_trained_on_the_same_whichever_way_rows_with_weights_are_cut() 
     close(reduce(partial(fn.tree_map, np.add), grads), fn.value_and_grad(MODEL, loss, PARAMS, REPEATED)[1])
 
 
-@pytest.mark.parametrize("loss", [fn.cross_entropy, partial(fn.cross_entropy, reduction="none")], ids=spell)
+@each("loss", [fn.cross_entropy, partial(fn.cross_entropy, reduction="none")])
 def test_the_gradient_of_one_example_is_multiplied_by_its_weight(loss: fn.Loss) -> None:
     plain = fn.per_example_gradients(MODEL, loss, PARAMS, fn.Batch(WEIGHED.inputs, WEIGHED.targets))
     found = fn.per_example_gradients(MODEL, loss, PARAMS, WEIGHED)
@@ -145,7 +145,7 @@ def test_a_loss_of_the_users_that_takes_no_weights_is_told_apart_from_one_that_f
         fn.value_and_grad(MODEL, fails, PARAMS, WEIGHED)
 
 
-@pytest.mark.parametrize(
+@each(
     ("weights", "kind", "message"),
     [
         (np.ones(5), ShapeError, "6 weights, got shape"),
@@ -158,9 +158,8 @@ def test_a_loss_of_the_users_that_takes_no_weights_is_told_apart_from_one_that_f
         ([[1.0], [1.0, 2.0]], DtypeError, "numbers of at least 0"),
         (None, OptionError, "leave it out"),
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("loss", [fn.mse, fn.nll])
+@each("loss", [fn.mse, fn.nll])
 def test_weights_that_are_none_are_refused(loss: Any, weights: Any, kind: type[FnmlpError], message: str) -> None:
     y = np.zeros((6, CLASSES))
     target = y.copy() if loss is fn.mse else np.zeros(6, int)
@@ -168,7 +167,7 @@ def test_weights_that_are_none_are_refused(loss: Any, weights: Any, kind: type[F
         loss(y, target, sample_weights=weights)
 
 
-@pytest.mark.parametrize("weights", [np.ones(5), np.ones((6, 1)), [1.0] * 5, [], 1, None, "ab"], ids=repr)
+@each("weights", [np.ones(5), np.ones((6, 1)), [1.0] * 5, [], 1, None, "ab"])
 def test_a_batch_has_one_weight_for_each_row(weights: Any) -> None:
     with pytest.raises(FnmlpError, match=r"Batch\(weights\): expected an array"):
         fn.Batch(WEIGHED.inputs, WEIGHED.targets, weights)
@@ -176,7 +175,7 @@ def test_a_batch_has_one_weight_for_each_row(weights: Any) -> None:
         assert fn.tree_equal(fn.Batch(WEIGHED.inputs, WEIGHED.targets, listed), WEIGHED)
 
 
-@pytest.mark.parametrize("weight", [-1.0, np.nan])
+@each("weight", [-1.0, np.nan])
 def test_data_with_weights_that_are_none_are_refused_before_the_first_step(weight: float) -> None:
     data = fn.Batch(WEIGHED.inputs, WEIGHED.targets, np.full(6, weight))
     with pytest.raises(DataError, match=r"batch\(sample_weights\)"):
@@ -186,7 +185,7 @@ def test_data_with_weights_that_are_none_are_refused_before_the_first_step(weigh
 # Metrics.
 
 
-@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+@each("specimen", METRICS)
 @given(seed=seeds)
 def test_a_metric_of_weighted_rows_is_that_of_repeated_rows(specimen: MetricSpecimen, seed: int) -> None:
     y, target = specimen.point((6, CLASSES), seed)
@@ -211,7 +210,7 @@ def test_an_evaluation_counts_weighted_rows_as_repeated_ones() -> None:
         np.testing.assert_allclose(ours, other, rtol=1e-13)
 
 
-@pytest.mark.parametrize("specimen", METRICS, ids=repr)
+@each("specimen", METRICS)
 def test_a_metric_of_rows_that_count_nothing_is_an_error_and_not_nan(specimen: MetricSpecimen) -> None:
     y, target = specimen.point((6, CLASSES), 1)
     if specimen.metric is fn.confusion_matrix:

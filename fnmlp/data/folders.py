@@ -68,15 +68,17 @@ def files_in(folder: Path, names: Iterable[str], endings: tuple[str, ...] = ("",
     Besides MNIST's own names these are train-images.idx3-ubyte and test-images-idx3-ubyte for t10k-images-idx3-ubyte;
     Kaggle also puts a file into a folder of its own name.
     """
-    found = {}
+    found: dict[str, Path] = {}
+    if not os.path.isdir(folder):
+        return found
     for name in names:
         spelled = (name, name.replace("-idx", ".idx"))
         bases = [base.replace(*words) for base, words in product(spelled, (("", ""), ("t10k-", "test-")))]
         bases += [f"{base}/{base}" for base in bases]
-        candidates = (folder / f"{base}{ending}" for ending, base in product(endings, bases))
+        candidates = (os.path.join(folder, f"{base}{ending}") for ending, base in product(endings, bases))
         first = next((path for path in candidates if os.path.exists(path) and not os.path.isdir(path)), None)
         if first is not None:
-            found[name] = first
+            found[name] = Path(first)
     return found
 
 

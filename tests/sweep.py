@@ -1,0 +1,43 @@
+"""Many small cases in one test: each is as cheap as its own lines, and a failure still names its case."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+import pytest
+
+
+def each(names: str | Sequence[str], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a test over cases as `pytest.mark.parametrize` does, but as one test, which tells of all cases that fail.
+
+    For cases of a few milliseconds: a test of its own would cost each as much again. Fixtures are made once for all.
+    """
+    one = isinstance(names, str) and "," not in names
+    words = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    rows = [dict(zip(words, (case,) if one else case, strict=True)) for case in cases]
+    assert rows, "no case"
+
+    def fold(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def run(**given: Any) -> None:
+            stopped: list[BaseException] = []
+            for row in rows:
+                try:
+                    test(**given, **row)
+                except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # noqa: BLE001
+                    error.add_note("with " + ", ".join(f"{name}={value!r}" for name, value in row.items()))
+                    stopped.append(error)
+            failed = [error for error in stopped if not isinstance(error, pytest.skip.Exception)]
+            if len(failed) > 1:
+                raise BaseExceptionGroup(f"{len(failed)} of {len(rows)} cases", failed)
+            for error in (*failed, *stopped):
+                raise error
+
+        taken = signature(test)
+        assert set(words) <= set(taken.parameters), f"{test.__name__} takes no {words}"
+        kept = [parameter for name, parameter in taken.parameters.items() if name not in words]
+        run.__signature__ = taken.replace(parameters=kept)  # type: ignore[attr-defined]
+        return run
+
+    return fold
