@@ -17,7 +17,7 @@ from fnmlp.environment import environment
 from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
 from fnmlp.files import write_whole
 from fnmlp.kinds import kind_of
-from fnmlp.options import of_kind
+from fnmlp.options import of_kind, path_text
 from fnmlp.tree import Tree, tree_flatten, tree_paths
 
 FORMAT = "fnmlp 1"
@@ -67,9 +67,10 @@ def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str
     ...     load(f"{folder}/m.safetensors").leaves
     {'[1]': 3, '[0]': array([1., 1.], dtype=float32)}
     """
-    place = os.fspath(path)
+    place = path_text(path)
+    of_kind("save(description)", description, Mapping, "{'author': 'Ada'}")
     try:
-        write_whole(path, _to_bytes(place, tree, description))
+        write_whole(place, _to_bytes(place, tree, description))
     except OSError as error:
         reason = error.strerror or str(error)
         remedy = "choose a file in a folder that exists, may be written to and has room"
@@ -126,7 +127,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
     """
-    place = os.fspath(path)
+    place = path_text(path)
     try:
         content = _read(place)
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fnmlp.arrays import namespace
 from fnmlp.errors import DataError, OptionError, StructureError
-from fnmlp.options import count, function_of
+from fnmlp.options import count, each, function_of, is_number
 from fnmlp.tree import tree_leaves
 
 State = TypeVar("State")
@@ -25,15 +25,14 @@ def scored(states: Iterable[State], score: Callable[[State], float]) -> Iterator
     [(1, -1.0), (2, 0.0), (3, -1.0)]
     """
     function_of("scored(score)", score, 1, "lambda state: -state.loss")
-    return ((state, _number(score(state))) for state in states)
+    return ((state, _number(score(state))) for state in each("scored(states)", states, "states"))
 
 
 def _number(score: float) -> float:
-    try:
-        return float(score)
-    except (TypeError, ValueError) as error:
+    if not is_number(score):
         remedy = "return one of them, such as evaluate(…)[1]" if isinstance(score, tuple) else "return a number"
-        raise OptionError("scored(score)", "a number for each state", repr(score), remedy) from error
+        raise OptionError("scored(score)", "a number for each state", repr(score), remedy)
+    return float(score)
 
 
 def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> Iterator[tuple[State, float]]:
@@ -47,12 +46,12 @@ def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> It
     >>> list(early_stopping(zip("abcdef", [1, 3, 2, 3, 9, 9]), patience=2))
     [('a', 1), ('b', 3), ('c', 2), ('d', 3)]
     """
-    return _until_in_vain(pairs, count("early_stopping(patience)", patience))
+    return _until_in_vain(check_pairs("early_stopping", pairs), count("early_stopping(patience)", patience))
 
 
-def _until_in_vain(pairs: Iterable[tuple[State, float]], patience: int) -> Iterator[tuple[State, float]]:
+def _until_in_vain(pairs: Iterator[tuple[State, float]], patience: int) -> Iterator[tuple[State, float]]:
     best, waited = -inf, 0
-    for state, score in check_pairs("early_stopping", pairs):
+    for state, score in pairs:
         yield state, score
         rises = score > best and not holds_nan(state)
         best, waited = (score, 0) if rises else (best, waited + 1)
@@ -101,8 +100,13 @@ def _is_nan(leaf: Any) -> bool:
 
 
 def check_pairs(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
-    """Pass pairs on, and refuse states that come without their scores."""
-    for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise StructureError(where, "pairs of state and score", type(pair).__name__, "pass scored(states, score)")
-        yield pair
+    """Pass pairs on, and refuse states that come without their scores, and scores that are no numbers."""
+    return (_checked(where, pair) for pair in each(where, pairs, "pairs of state and score"))
+
+
+def _checked(where: str, pair: tuple[State, float]) -> tuple[State, float]:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise StructureError(where, "pairs of state and score", type(pair).__name__, "pass scored(states, score)")
+    if not is_number(pair[1]):
+        raise StructureError(where, "a score that is a number", type(pair[1]).__name__, "pass scored(states, score)")
+    return pair

@@ -6,6 +6,7 @@ from typing import Any
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.moments import moments
+from fnmlp.options import switch
 from fnmlp.rules import on_numbers
 
 
@@ -30,6 +31,7 @@ def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
     >>> standardize(*fit_standardize(x))
     standardize((5.0, 1.0), (2.0, 1.0))
     """
+    per_feature = switch("fit_standardize(per_feature)", per_feature)
     x = as_array("fit_standardize", x)
     _check(x, per_feature)
     xp, count = namespace(x), x.shape[0]

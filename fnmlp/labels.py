@@ -3,7 +3,7 @@
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
-from fnmlp.errors import DataError, DtypeError, ShapeError
+from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.options import not_negative
 
 
@@ -23,6 +23,8 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     labels = as_array("one_hot(labels)", labels)
     check_labels(labels, classes)
     xp = namespace(labels)
+    if dtype is None:  # NumPy takes it for float64
+        raise OptionError("one_hot(dtype)", "a dtype", None, "choose 'float32'")
     return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import field, frozen
 
 from fnmlp.arrays import Array, Shape
+from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.options import example_shape, of_kind
 
@@ -168,7 +169,10 @@ def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None =
     ((), array([[0., 5.]]))
     """
     of_kind("gradients(layer)", layer, Layer, "linear(10)")
-    _, pullback = layer.vjp(params, x, key)
+    y, pullback = layer.vjp(params, x, key)
+    if getattr(dy, "shape", y.shape) != y.shape:
+        remedy = "pass a gradient of the output's shape"
+        raise ShapeError("gradients(dy)", f"shape {tuple(y.shape)}", tuple(dy.shape), remedy)
     dparams, delayed_dx = pullback(dy)
     return dparams, delayed_dx()
 

@@ -73,6 +73,9 @@ def build(text: str, *, known: Known | None = None) -> Layer[Any]:
     >>> build("elementwise(sin, cos)", known={"sin": sin, "cos": cos})
     elementwise(sin, cos)
     """
+    of_kind("build(text)", text, str, "'linear(10)'")
+    if known is not None:
+        of_kind("known", known, Mapping, "{'mine': mine}")
     if len(text) > TEXT_LIMIT:
         remedy = "describe the model in fewer words"
         raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)
@@ -205,6 +208,8 @@ def model_parts(
         remedy = "hold fewer numbers in it, for instance one mean for all features"
         raise StructureError("save_model", f"a name of at most {TEXT_LIMIT} characters", len(model.name), remedy)
     texts = {"model": model.name, "example": repr(example_shape("save_model(example)", example))}
+    if notes is not None:
+        of_kind("save_model(notes)", notes, Mapping, "{'author': 'Ada'}")
     if taken := sorted(texts.keys() & (notes or {}).keys()):
         remedy = "give the note another name"
         raise OptionError("save_model(notes)", f"names other than {' and '.join(texts)}", taken[0], remedy)

@@ -4,14 +4,18 @@ They return Python's own numbers and strings, whatever library's they were given
 file can hold, and a Python float never promotes float32.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from inspect import isfunction, signature
 from math import isfinite, nan
 from numbers import Complex, Real
 from operator import index
-from typing import Any, SupportsIndex
+import os
+from typing import Any, SupportsIndex, TypeVar
 
 from fnmlp.errors import OptionError, ShapeError, StructureError
+
+Item = TypeVar("Item")
 
 FLOATS = ("float32", "float64")
 """The dtypes of parameters."""
@@ -46,17 +50,21 @@ def _to_float(value: Any) -> float:
     """Return NaN for what is no number, or none that a float can hold."""
     if type(value) is float:
         return value
-    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
-    if _is_complex(value) or not is_number or bool(getattr(value, "ndim", 0)):
-        return nan
     try:
-        return float(value)
+        return float(value) if is_number(value) else nan
     except (TypeError, ValueError, OverflowError):
         return nan
 
 
-def _is_complex(value: object) -> bool:
-    return isinstance(value, Complex) and not isinstance(value, Real)
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a single real number, of whatever library; NaN and infinity are numbers too.
+
+    >>> is_number(float("nan")), is_number("1"), is_number(1j)
+    (True, False, False)
+    """
+    if isinstance(value, Complex) and not isinstance(value, Real):
+        return False
+    return (hasattr(value, "__float__") or hasattr(value, "__index__")) and not getattr(value, "ndim", 0)
 
 
 def shown(value: object) -> str:
@@ -199,9 +207,12 @@ def function_of(where: str, value: Any, arguments: int, example: str) -> None:
 
 
 def _takes(function: Callable[..., Any], arguments: int) -> bool:
-    """Tell whether a function takes so many arguments; of other callables Python may not know it."""
+    """Tell whether a function takes so many arguments, bound to options or not; of others Python may not know."""
+    inside = function
+    while isinstance(inside, partial):
+        inside = inside.func
     try:
-        if isfunction(function):
+        if isfunction(inside):
             signature(function).bind(*range(arguments))
     except TypeError:
         return False
@@ -220,6 +231,37 @@ def _said(value: Any) -> str:
         return text if len(text) <= 60 else f"{text[:57]}..."
     name = getattr(value, "__name__", None)
     return f"the function {name}" if callable(value) and name else type(value).__name__
+
+
+def each(where: str, values: Iterable[Item], what: str) -> Iterator[Item]:
+    """Return an iterator over values, at once, so that what can't be iterated over is refused at the door.
+
+    >>> each("piecewise(at)", 3, "steps")
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: piecewise(at): expected an iterable of steps, got 3; pass for instance a tuple of them
+    """
+    try:
+        return iter(values)
+    except TypeError as error:
+        remedy = _way(values, "pass for instance a tuple of them")
+        raise StructureError(where, f"an iterable of {what}", _said(values), remedy) from error
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as a text.
+
+    >>> path_text(3)
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: path: expected a text or a pathlib.Path, got 3; pass for instance 'model.safetensors'
+    """
+    try:
+        text = os.fsdecode(path)
+    except TypeError as error:
+        remedy = "pass for instance 'model.safetensors'"
+        raise OptionError("path", "a text or a pathlib.Path", _said(path), remedy) from error
+    if "\0" in text:
+        raise OptionError("path", "a path without null characters", repr(text), "choose another name")
+    return text
 
 
 def fraction(where: str, value: float) -> float:

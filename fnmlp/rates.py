@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.errors import DataError, OptionError
+from fnmlp.errors import DataError, OptionError, StructureError
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.options import count, fraction, function_of, of_kind, positive
+from fnmlp.options import count, each, fraction, function_of, is_number, of_kind, positive
 from fnmlp.training import TrainState, train_step
 
 DIVERGED = 4.0
@@ -66,9 +66,12 @@ def rate_range(
         raise OptionError("rate_range(steps)", "an integer of at least 2", steps, "choose for instance 100")
     ways = [step / (steps - 1) for step in range(steps)]
     rates = [first ** (1 - way) * last**way for way in ways]
-    start = TrainState(state.step, state.params, make(first).init(state.params), state.key, state.loss)
+    optimizer = make(first)
+    of_kind("rate_range(make): its result", optimizer, Optimizer, "sgd as `make`")
+    start = TrainState(state.step, state.params, optimizer.init(state.params), state.key, state.loss)
     smoothing = fraction("rate_range(smoothing)", smoothing)
-    return _until_diverged(partial(_step, model, loss, make), start, rates, iter(batches), smoothing)
+    passed = each("rate_range(batches)", batches, "batches")
+    return _until_diverged(partial(_step, model, loss, make), start, rates, passed, smoothing)
 
 
 def _step(
@@ -112,7 +115,11 @@ def suggested_rate(pairs: Iterable[tuple[float, float]]) -> float:
     >>> suggested_rate([(0.01, 3.0), (0.1, 2.0), (1.0, 1.0), (10.0, 4.0)])
     0.1
     """
-    sweep = list(pairs)
+    sweep = list(each("suggested_rate(pairs)", pairs, "rates and losses"))
+    for pair in sweep:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(is_number, pair)):
+            remedy = "pass what rate_range yields"
+            raise StructureError("suggested_rate", "pairs of rate and loss", type(pair).__name__, remedy)
     sweep = sweep[len(sweep) // 10 :]
     losses = [loss for _, loss in sweep]
     place = losses.index(min(losses)) if losses else 0

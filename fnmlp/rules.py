@@ -36,6 +36,7 @@ def on_numbers(function: F) -> F:
     Traceback (most recent call last):
     fnmlp.errors.DtypeError: square: expected an array, got str; convert it with numpy.asarray(x)
     """
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
 
     @wraps(function)
     def run(*arguments: Any) -> Any:
@@ -54,7 +55,7 @@ def on_numbers(function: F) -> F:
         except FloatingPointError:
             return _once_more(function, arguments, options)
         except CLEAR as error:
-            _check(function.__name__, error, arguments)
+            _check(function.__name__, error, (*arguments, *(options[name] for name in names if name in options)))
             raise
 
     # Options cost time to pass on, though there be none.

@@ -17,9 +17,9 @@ from attrs import evolve
 from fnmlp import checkpoint
 from fnmlp.arrays import namespace
 from fnmlp.consumers import check_pairs
-from fnmlp.errors import CheckpointError, DivergenceError
+from fnmlp.errors import CheckpointError, DivergenceError, OptionError
 from fnmlp.files import followed
-from fnmlp.options import at_least_0, count, not_negative
+from fnmlp.options import at_least_0, count, each, function_of, is_number, not_negative, path_text
 from fnmlp.training import TrainState
 from fnmlp.tree import Tree, tree_paths
 
@@ -57,12 +57,21 @@ def checkpoints(
     ([10, 11, 13, 16, 20], 20)
     """
     every = not_negative("checkpoints(steps)", steps), at_least_0("checkpoints(seconds)", seconds)
-    return _saving(iter(states), path, *every, count("checkpoints(keep)", keep), parts or _whole)
+    kept = count("checkpoints(keep)", keep)
+    passed = each("checkpoints(states)", states, "states")
+    return _saving(passed, path_text(path), *every, kept, _parts("checkpoints(parts)", parts))
+
+
+def _parts(where: str, parts: Parts[State] | None) -> Parts[State]:
+    if parts is None:
+        return _whole
+    function_of(where, parts, 1, "lambda state: (state.params, {})")
+    return parts
 
 
 def _saving(
     states: Iterator[State],
-    path: str | os.PathLike[str],
+    path: str,
     steps: int,
     seconds: float,
     keep: int,
@@ -171,13 +180,14 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     >>> is_there("no-such-file"), is_there(os.getcwd())
     (False, True)
     """
+    place = path_text(path)
     try:
-        os.lstat(path)
+        os.lstat(place)
     except FileNotFoundError:
         return False
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(os.fspath(path), "a file that can be read", reason, "check the path") from error
+        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
     return True
 
 
@@ -225,9 +235,18 @@ def best_checkpoint(
     ...     resume(f"{folder}/best", like=0), saved_score(f"{folder}/best")
     (2, 2.0)
     """
-    for number, (state, score) in enumerate(check_pairs("best_checkpoint", pairs)):
+    if not is_number(above):
+        raise OptionError("best_checkpoint(above)", "a number", repr(above), "pass saved_score(path)")
+    checked = check_pairs("best_checkpoint", pairs)
+    return _saving_best(checked, path_text(path), above, _parts("best_checkpoint(parts)", parts))
+
+
+def _saving_best(
+    pairs: Iterator[tuple[State, float]], path: str, above: float, parts: Parts[State]
+) -> Iterator[tuple[State, float]]:
+    for number, (state, score) in enumerate(pairs):
         if score > above:
-            tree, texts = (parts or _whole)(state)
+            tree, texts = parts(state)
             check_finite(tree, number)
             checkpoint.save(path, tree, {**texts, "score": repr(float(score))})
             above = score

@@ -15,7 +15,7 @@ from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, parts_of, walk, with_parts
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
-from fnmlp.options import function_of, integer, of_kind
+from fnmlp.options import each, function_of, integer, of_kind
 from fnmlp.saving import first_not_finite
 from fnmlp.training import TrainState, train_step
 from fnmlp.tree import Tree
@@ -49,6 +49,7 @@ def checked_step(
     fnmlp.errors.DivergenceError: step 1: the loss: expected a finite value, got infinities or NaN; train with a ...
     """
     of_kind("checked_step(model)", model, Layer, "linear(10)")
+    function_of("checked_step(loss)", loss, 2, "mse")
     of_kind("checked_step(state)", state, TrainState, "train_state(…)")
     check_state(model, state)
     try:
@@ -172,7 +173,7 @@ def replay(
     if number <= state.step:
         remedy = "give an earlier state, such as that before the first step"
         raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)
-    for batch in batches:
+    for batch in each("replay(batches)", batches, "batches"):
         after = step(state, batch)
         if after.step == number:
             return ReplayedStep(state, batch, after)

@@ -18,7 +18,7 @@ from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import spending
-from fnmlp.options import count, example_shape, float_dtype, function_of, of_kind
+from fnmlp.options import count, each, example_shape, float_dtype, function_of, not_negative, of_kind
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from fnmlp.weights import with_weights
 
@@ -100,6 +100,10 @@ def value_and_grad(
         raise StructureError(
             "value_and_grad(loss)", "a value and its gradient", type(result).__name__, remedy
         ) from error
+    if getattr(dy, "shape", None) != y.shape:  # a pullback may broadcast it in silence
+        got = tuple(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
+        remedy = "return (value, gradient with respect to the outputs)"
+        raise ShapeError("value_and_grad(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
     grads, _ = pullback(dy)
     return value, grads
 
@@ -168,6 +172,8 @@ def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
     >>> tree_equal(state.params, start.params), tree_equal(apply_remainder(optimizer, state).params, start.params)
     (True, False)
     """
+    of_kind("apply_remainder(optimizer)", optimizer, Optimizer, "accumulated(sgd(0.1), steps=8)")
+    of_kind("apply_remainder(state)", state, TrainState, "train_state(…)")
     if optimizer.finish is None:
         remedy = "make the optimizer with accumulated(…) as its outermost part"
         raise StructureError("apply_remainder", "an optimizer that gathers gradients", "one that does not", remedy)
@@ -195,8 +201,17 @@ def epochs(
     """
     function_of("epochs(step)", step, 2, "partial(train_step, model, loss, optimizer)")
     function_of("epochs(batches_of)", batches_of, 1, "lambda epoch: batches(data, size=64, key=key, epoch=epoch)")
+    return _epochs(step, state, batches_of, not_negative("epochs(first)", first))
+
+
+def _epochs(
+    step: Callable[[TrainState, Any], TrainState],
+    state: TrainState,
+    batches_of: Callable[[int], Iterable[Any]],
+    first: int,
+) -> Iterator[TrainState]:
     for epoch in count_from(first):  # pragma: no branch (it has no end)
-        batches = iter(batches_of(epoch))
+        batches = each(f"epochs: epoch {epoch}", batches_of(epoch), "batches")
         try:
             first_batch = next(batches)
         except StopIteration:

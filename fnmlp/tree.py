@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 from numpy import ndarray
 
-from fnmlp.errors import StructureError
+from fnmlp.errors import DtypeError, StructureError
 
 Tree: TypeAlias = Any
 """An attrs instance or a tuple of trees, or a leaf: an array or a number."""
@@ -30,6 +30,15 @@ def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
         return _map(function, (tree, *rest))
     except _MismatchError:
         raise _first_difference((tree, *rest)) from None
+    except TypeError:
+        _check_function("tree_map", function)
+        raise
+
+
+def _check_function(where: str, function: object) -> None:
+    if not callable(function):
+        got = type(function).__name__
+        raise StructureError(f"{where}(function)", "a function of leaves", got, "pass the function first")
 
 
 def tree_reduce(function: Callable[[Any, Any], Any], tree: Tree, initial: Any) -> Any:
@@ -38,6 +47,7 @@ def tree_reduce(function: Callable[[Any, Any], Any], tree: Tree, initial: Any) -
     >>> tree_reduce(lambda total, leaf: total + leaf, (1, (2, 3)), 0)
     6
     """
+    _check_function("tree_reduce", function)
     return reduce(function, tree_leaves(tree), initial)
 
 
@@ -58,6 +68,8 @@ def tree_paths(tree: Tree, root: str = "") -> tuple[tuple[str, Any], ...]:
     >>> tree_paths((1, (2, 3)), root="params")
     (('params[0]', 1), ('params[1][0]', 2), ('params[1][1]', 3))
     """
+    if not isinstance(root, str):
+        raise StructureError("tree(root)", "a text", type(root).__name__, "pass for instance root='params'")
     children = _children(tree)
     if children is None:
         return ((root, tree),)
@@ -130,6 +142,8 @@ def tree_sha256(tree: Tree) -> str:
     digest = sha256()
     for leaf in tree_leaves(tree):
         array = np.asarray(leaf)
+        if array.dtype.kind not in "biufc":  # of an object, it would be that of its address
+            raise DtypeError("tree_sha256", "leaves of numbers", type(leaf).__name__, "leave out what is none")
         digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 

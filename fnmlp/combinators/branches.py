@@ -19,7 +19,7 @@ from fnmlp.combinators.parts import Layers, check_layers, check_params, place_no
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, alone, combinator, expression, own_params
-from fnmlp.options import count
+from fnmlp.options import count, example_shape
 
 Delayed: TypeAlias = Callable[[], Array]
 
@@ -166,6 +166,7 @@ def parallel(*layers: Layer[Any], widths: Sequence[int]) -> Layer[tuple[Any, ...
 def _parallel_init(
     name: str, layers: Layers, widths: tuple[int, ...], key: Key, shape: Shape
 ) -> tuple[tuple[Any, ...], Shape]:
+    shape = example_shape(name, shape)
     if not shape or shape[-1] != sum(widths):
         raise ShapeError(name, f"examples of {sum(widths)} features", shape, "give widths that add up to the features")
     return _joined_init(name, layers, key, [(*shape[:-1], width) for width in widths])

@@ -11,7 +11,7 @@ from fnmlp.errors import OptionError
 from fnmlp.initializers import Initializer, kaiming_uniform
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.layers.fit import check_example, check_record, fits, misfit
+from fnmlp.layers.fit import check_example, check_record, fits, initial, misfit
 from fnmlp.options import count, function_of, switch
 from fnmlp.rows import outer, stacked
 from fnmlp.rules import on_numbers
@@ -72,8 +72,8 @@ def _linear_init(
 ) -> tuple[Linear, Shape]:
     check_example(f"linear({out})", shape)
     fans = (shape[0], out)
-    weight = weight_init(fold_in(key, 0), (shape[0], out), fans)
-    bias = () if bias_init is None else bias_init(fold_in(key, 1), (out,), fans)
+    weight = initial("weight_init", weight_init, fold_in(key, 0), (shape[0], out), fans)
+    bias = () if bias_init is None else initial("bias_init", bias_init, fold_in(key, 1), (out,), fans)
     return Linear(weight, bias), (out,)
 
 

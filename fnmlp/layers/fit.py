@@ -1,9 +1,11 @@
-"""What layers with parameters say when parameters or inputs do not fit."""
+"""What layers with parameters say when parameters, initial values or inputs do not fit."""
 
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, same_dtype
-from fnmlp.errors import DtypeError, ShapeError, StructureError
+from fnmlp.errors import DtypeError, FnmlpError, ShapeError, StructureError, one_line
+from fnmlp.initializers import Fans, Initializer
+from fnmlp.key import Key
 from fnmlp.options import example_shape
 
 
@@ -29,6 +31,30 @@ def check_example(where: str, shape: Shape) -> None:
     if len(shape) != 1 or shape[0] < 1:
         remedy = "put flatten() before it" if len(shape) > 1 else "give examples at least one feature"
         raise ShapeError(where, "examples of shape (n,)", shape, remedy)
+
+
+def initial(where: str, initializer: Initializer, key: Key, shape: Shape, fans: Fans) -> Array:
+    """Return what an initializer makes, if it is an array of the shape that it was asked for.
+
+    Raises:   StructureError where it is not, or where the initializer does not take these arguments.
+
+    >>> initial("weight_init", lambda key, shape, fans: 0.5, Key(0), (2, 3), (2, 3))
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: weight_init: expected an array of shape (2, 3), got float; return one, as constant(0...
+    """
+    expected = f"an array of shape {shape}"
+    try:
+        array = initializer(key, shape, fans)
+    except (AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, FnmlpError):
+            raise
+        got, remedy = f"{type(error).__name__}: {one_line(error)}", "pass a function of (key, shape, fans)"
+        raise StructureError(where, expected, got, remedy) from error
+    found = getattr(array, "shape", None)
+    if found is None or tuple(found) != shape:
+        got = type(array).__name__ if found is None else f"shape {tuple(found)}"
+        raise StructureError(where, expected, got, "return one, as constant(0.5) does")
+    return array
 
 
 def fits(x: Array, parameter: Array) -> bool:

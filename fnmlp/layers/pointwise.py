@@ -8,7 +8,7 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.errors import OptionError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import function_of
+from fnmlp.options import function_of, of_kind
 from fnmlp.rules import on_numbers
 
 Function: TypeAlias = Callable[[Array], Array]
@@ -33,6 +33,8 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
         if not callable(value) or isinstance(value, Layer):
             raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
         function_of(f"elementwise({option})", value, 1, "np.sin")
+    if name is not None:
+        of_kind("elementwise(name)", name, str, "'sine()'")
     text = expression("elementwise", (f, df)) if name is None else name
     return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(_elementwise_vjp, f, df), pointwise=True)
 

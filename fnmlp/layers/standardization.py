@@ -11,7 +11,7 @@ from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, expression, input_pullback
 from fnmlp.layers.fit import fits, misfit
-from fnmlp.options import finite, float_dtype, positive
+from fnmlp.options import example_shape, finite, float_dtype, positive
 from fnmlp.rules import on_numbers
 
 Numbers: TypeAlias = float | Sequence[float]
@@ -131,6 +131,7 @@ def _checked(check: Callable[[str, float], float], where: str, value: Any) -> Nu
 
 
 def _init(where: str, fitted: Shape, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
+    shape = example_shape(where, shape)
     if fitted and shape != fitted:
         remedy = "put flatten() before it" if len(shape) > 1 else "fit it to examples like these"
         raise ShapeError(where, f"examples of shape {fitted}", shape, remedy)

@@ -12,7 +12,7 @@ from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.initializers import Fans, Initializer, normal
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.layers.fit import check_record
+from fnmlp.layers.fit import check_record, initial
 from fnmlp.options import count as at_least_1
 from fnmlp.options import example_shape, function_of
 from fnmlp.rules import on_numbers
@@ -58,7 +58,7 @@ def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, s
     shape = example_shape(where, shape)
     if len(shape) > 1:
         raise ShapeError(where, "examples of shape () or (n,)", shape, "put flatten() before it")
-    return Embedding(table_init(fold_in(key, 0), size, size)), (*shape, size[1])
+    return Embedding(initial("table_init", table_init, fold_in(key, 0), size, size)), (*shape, size[1])
 
 
 @on_numbers

@@ -263,6 +263,7 @@ def on_labels(loss: Loss) -> Loss:
     return partial(_on_labels, loss)
 
 
+@on_numbers
 def _on_labels(loss: Loss, y: Array, labels: Array, *, sample_weights: Weights = ()) -> tuple[Any, Array]:
     check_classes("on_labels", y)
     labels = as_targets("on_labels", y, labels)

@@ -74,10 +74,11 @@ def reduce_elements(where: str, terms: Array, reduction: str, sample_weights: We
     >>> reduce_elements("l1", np.array([[1.0, 2.0], [3.0, 4.0]]), "none")
     (array([3., 7.]), 1.0)
     """
+    reduction = one_of(f"{where}(reduction)", reduction, REDUCTIONS)
     weights = row_weights(where, sample_weights, terms)
     if weights is not None:
         return _reduce_weighted(where, terms, reduction, weights)
-    if one_of(f"{where}(reduction)", reduction, REDUCTIONS) == "none":
+    if reduction == "none":
         return _of_rows(terms), 1.0
     xp = namespace(terms)
     if reduction == "sum":

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from fnmlp.arrays import Array, as_array, namespace
-from fnmlp.errors import DataError
-from fnmlp.options import function_of, of_kind
+from fnmlp.errors import DataError, StructureError
+from fnmlp.options import each, function_of, of_kind
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
 
@@ -43,10 +43,17 @@ def fold_metric(metric: Metric, batches: Iterable[tuple[Array, ...]]) -> Any:
     0.3333
     """
     of_kind("fold_metric(metric)", metric, Metric, "mean_over_rows(accuracy)")
-    pairs = iter(batches)
+    pairs = (_pair(batch) for batch in each("fold_metric(batches)", batches, "pairs of outputs and targets"))
     for first in pairs:
         return metric.result(reduce(partial(_next, metric), pairs, _next(metric, metric.init(), first)))
     raise DataError("fold_metric", "at least one batch", "none", "pass a fresh iterable, not one that is used up")
+
+
+def _pair(batch: tuple[Array, ...]) -> tuple[Array, ...]:
+    if not isinstance(batch, (tuple, list)) or len(batch) not in {2, 3}:
+        remedy = "pass (model.apply(params, batch.inputs), batch.targets)"
+        raise StructureError("fold_metric(batches)", "pairs of outputs and targets", type(batch).__name__, remedy)
+    return tuple(batch)
 
 
 def _next(metric: Metric, total: Tree, batch: tuple[Array, ...]) -> Tree:

@@ -9,7 +9,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
-from fnmlp.errors import DtypeError, ShapeError
+from fnmlp.errors import DtypeError, ShapeError, StructureError
 from fnmlp.options import of_kind
 from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
@@ -101,6 +101,27 @@ def spending(optimizer: Optimizer) -> Update:
     return optimizer.update if optimizer.spend is None else optimizer.spend
 
 
+def check_state(kind: type, state: Tree) -> None:
+    """Refuse what another optimiser remembers.
+
+    >>> check_state(Sums, ())
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: optimizer state: expected a Sums, got (); pass for instance what optimizer.init(par...
+    """
+    if type(state) is not kind:
+        of_kind("optimizer state", state, kind, "what optimizer.init(params) returns")
+
+
+def check_no_state(state: Tree) -> None:
+    """Refuse what another optimiser remembers, for one that remembers nothing.
+
+    >>> check_no_state(())
+    """
+    if type(state) is not tuple or state:
+        remedy = "pass what optimizer.init(params) returns"
+        raise StructureError("optimizer state", "()", type(state).__name__, remedy)
+
+
 @frozen(eq=False)
 class Sums:
     """What most optimisers remember: how many steps were taken, and trees of sums over the gradients so far."""
@@ -116,7 +137,7 @@ def by_leaf(rule: Rule, kinds: int) -> Optimizer:
     >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
     ((2.0,), Sums(step=2, trees=((3.0,),)))
     """
-    return owning(partial(_sums_init, kinds), sums_update, rule)
+    return owning(partial(_sums_init, kinds), sums_update, kinds, rule)
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
@@ -137,11 +158,13 @@ def kept_leaf(param: Array) -> Array:
     return read_only(unshared(param))
 
 
-def sums_update(rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+def sums_update(kinds: int, rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
     """Take the step of a rule for single arrays, and count it."""
-    if type(state) is not Sums:
-        of_kind("optimizer state", state, Sums, "what optimizer.init(params) returns")
-    moved, *trees = map_apart(partial(rule, state.step), 1 + len(state.trees), params, grads, *state.trees)
+    check_state(Sums, state)
+    if len(state.trees) != kinds:
+        remedy = "pass what optimizer.init(params) returns"
+        raise StructureError("optimizer state", f"Sums of {kinds} trees", len(state.trees), remedy)
+    moved, *trees = map_apart(partial(rule, state.step), 1 + kinds, params, grads, *state.trees)
     return moved, Sums(state.step + 1, tuple(trees))
 
 

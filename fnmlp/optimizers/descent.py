@@ -8,6 +8,7 @@ from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
     check_gradient,
+    check_no_state,
     copied,
     fade,
     overwrite,
@@ -82,6 +83,7 @@ def _no_state(params: Tree) -> tuple[()]:
 
 
 def _sgd_step(rate: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    check_no_state(state)
     return tree_map(partial(_descend, "sgd", rate), params, grads), state
 
 

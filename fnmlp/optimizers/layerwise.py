@@ -20,7 +20,7 @@ from fnmlp.optimizers.core import (
 from fnmlp.optimizers.moments import adam_direction
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, count, finite, fraction, pair_of_fractions, positive, switch
+from fnmlp.options import at_least_0, count, finite, fraction, function_of, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
 
 
@@ -48,10 +48,11 @@ def lamb(
     >>> lamb(0.25, epsilon=1e-12).update(params, grads, lamb(0.25).init(params))[0][0].round(4)
     array([1.75, 4.  ])
     """
+    function_of("lamb(only)", only, 1, "is_weight")
     checked = pair_of_fractions("lamb(betas)", betas), positive("lamb(epsilon)", epsilon)
     decay = at_least_0("lamb(weight_decay)", weight_decay)
     rule = partial(_lamb_leaf, positive("lamb(rate)", rate), *checked, decay)
-    return owning(partial(_lamb_init, only), sums_update, rule)
+    return owning(partial(_lamb_init, only), sums_update, 3, rule)
 
 
 def _lamb_init(only: PathFilter, params: Tree) -> Sums:

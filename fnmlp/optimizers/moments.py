@@ -15,6 +15,7 @@ from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
     check_gradient,
+    check_state,
     fade,
     map_apart,
     overwrite,
@@ -173,6 +174,7 @@ def _nadam_step(
     grads: Tree,
     state: NadamState,
 ) -> tuple[Tree, NadamState]:
+    check_state(NadamState, state)
     now, ahead = (betas[0] * (1 - 0.5 * 0.96 ** ((state.step + after) * psi)) for after in (1, 2))
     product = state.product * now
     shares = (1 - now) / (1 - product), ahead / (1 - product * ahead)

@@ -5,7 +5,16 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.optimizers.core import Optimizer, StepOf, around, check_gradient, kept_leaf, spending, zeros_leaf
+from fnmlp.optimizers.core import (
+    Optimizer,
+    StepOf,
+    around,
+    check_gradient,
+    check_state,
+    kept_leaf,
+    spending,
+    zeros_leaf,
+)
 from fnmlp.options import count, of_kind
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
@@ -54,6 +63,7 @@ def _accumulated_init(optimizer: Optimizer, params: Tree) -> AccumulatedState:
 def _accumulated_update(
     optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
 ) -> tuple[Tree, AccumulatedState]:
+    check_state(AccumulatedState, state)
     total = tree_map(_add, params, grads, state.total)
     held = state.held + 1
     if held < steps:
@@ -63,6 +73,7 @@ def _accumulated_update(
 
 @on_numbers
 def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
+    check_state(AccumulatedState, state)
     if not state.held:
         return tree_map(kept_leaf, params), state
     mean = tree_map(partial(_times, 1 / state.held), state.total)
@@ -117,6 +128,7 @@ def _finite_init(optimizer: Optimizer, params: Tree) -> FiniteState:
 def _finite_update(
     step_of: StepOf, optimizer: Optimizer, most: int, params: Tree, grads: Tree, state: FiniteState
 ) -> tuple[Tree, FiniteState]:
+    check_state(FiniteState, state)
     tree_map(partial(check_gradient, "apply_if_finite"), params, grads)
     finite = all(map(_is_finite, tree_leaves(grads)))
     if not finite and state.in_a_row < most:

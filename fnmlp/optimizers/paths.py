@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from fnmlp.optimizers.core import Optimizer, StepOf, around, owned
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, owned
 from fnmlp.options import function_of, of_kind
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
@@ -29,6 +29,7 @@ def is_weight(path: str) -> bool:
     >>> is_weight("[0].weight"), is_weight("[0].bias")
     (True, False)
     """
+    of_kind("is_weight(path)", path, str, "'[0].weight'")
     return path.endswith(".weight")
 
 
@@ -86,6 +87,7 @@ def _split(chosen: Tree, tree: Tree) -> tuple[Tree, Tree]:
 def _partitioned_update(
     step_of: StepOf, optimizer: Optimizer, otherwise: Optimizer, params: Tree, grads: Tree, state: PartitionedState
 ) -> tuple[Tree, PartitionedState]:
+    check_state(PartitionedState, state)
     # Neither optimiser sees what its gradients share with those of the other.
     (mine, rest), (my_grads, rest_grads) = _split(state.chosen, params), _split(state.chosen, owned(grads))
     mine, first = step_of(optimizer)(mine, my_grads, state.first)

@@ -9,7 +9,7 @@ from math import cos, pi
 from typing import TypeAlias
 
 from fnmlp.errors import OptionError
-from fnmlp.options import at_least_0, count, fraction, function_of, positive
+from fnmlp.options import at_least_0, count, each, fraction, function_of, positive
 
 Schedule: TypeAlias = Callable[[int], float]
 """The number of steps that were taken -> the rate of the next."""
@@ -39,8 +39,8 @@ def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
     >>> [piecewise((0.5, 0.05), at=(100,))(step) for step in (0, 99, 100)]
     [0.5, 0.5, 0.05]
     """
-    given = tuple(positive("piecewise(rates)", rate) for rate in rates)
-    steps = tuple(count("piecewise(at)", step) for step in at)
+    given = tuple(positive("piecewise(rates)", rate) for rate in each("piecewise(rates)", rates, "rates"))
+    steps = tuple(count("piecewise(at)", step) for step in each("piecewise(at)", at, "steps"))
     if len(given) != len(steps) + 1 or list(steps) != sorted(set(steps)):
         got = f"{len(given)} rates at {steps}"
         raise OptionError("piecewise", "one rate more than there are rising steps", got, "name each change once")

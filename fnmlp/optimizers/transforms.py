@@ -7,8 +7,8 @@ from math import hypot, sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.errors import OptionError
-from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient
+from fnmlp.errors import OptionError, StructureError
+from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.options import at_least_0, function_of, of_kind, positive
 from fnmlp.rules import on_numbers
@@ -62,6 +62,10 @@ def _compose_update(
     grads: Tree,
     states: tuple[Tree, ...],
 ) -> tuple[Tree, tuple[Tree, ...]]:
+    if type(states) is not tuple or len(states) != len(transforms) + 1:
+        expected = f"a tuple of {len(transforms) + 1} states"
+        got = f"a tuple of {len(states)}" if isinstance(states, tuple) else type(states).__name__
+        raise StructureError("optimizer state", expected, got, "pass what optimizer.init(params) returns")
     after: list[Tree] = []
     for transform, state in zip(transforms, states[:-1], strict=True):
         grads, new_state = transform.update(params, grads, state)
@@ -90,6 +94,7 @@ def clip_by_value(limit: float) -> Transform:
 
 @on_numbers
 def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    check_no_state(state)
     return tree_map(partial(_clip, limit), grads), state
 
 
@@ -122,6 +127,7 @@ def _clip_by_global_norm(
     grads: Tree,
     state: Tree,
 ) -> tuple[Tree, Tree]:
+    check_no_state(state)
     norm = hypot(*map(_norm, tree_leaves(grads))) + epsilon
     return (grads if norm <= limit else tree_map(partial(_times, limit / norm), grads)), state
 

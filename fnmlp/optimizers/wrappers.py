@@ -7,7 +7,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, around, kept_leaf
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf
 from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.options import fraction, function_of, of_kind, positive
@@ -45,6 +45,7 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     function_of("scheduled(make)", make, 1, "sgd")
     function_of("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
     first = make(schedule(0) or STANDSTILL)
+    of_kind("scheduled(make): its result", first, Optimizer, "sgd as `make`")
     return around(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
 
@@ -60,6 +61,7 @@ def _scheduled_update(
     grads: Tree,
     state: ScheduledState,
 ) -> tuple[Tree, ScheduledState]:
+    check_state(ScheduledState, state)
     step = step_of(make(schedule(state.step) or STANDSTILL))
     moved, inner = step(params, grads, state.inner)
     return moved, ScheduledState(state.step + 1, inner)
@@ -112,6 +114,7 @@ def _averaged_init(optimizer: Optimizer, params: Tree) -> AveragedState:
 def _averaged_update(
     step_of: StepOf, optimizer: Optimizer, share: float, params: Tree, grads: Tree, state: AveragedState
 ) -> tuple[Tree, AveragedState]:
+    check_state(AveragedState, state)
     moved, inner = step_of(optimizer)(params, grads, state.inner)
     return moved, AveragedState(tree_map(partial(_approach, share), state.average, moved), inner)
 
@@ -162,6 +165,7 @@ def _chosen_init(only: PathFilter, optimizer: Optimizer, params: Tree) -> Chosen
 def _max_norm_update(
     step_of: StepOf, optimizer: Optimizer, limit: float, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
+    check_state(ChosenState, state)
     moved, inner = step_of(optimizer)(params, grads, state.inner)
     return tree_map(partial(_within, limit), moved, state.chosen), ChosenState(state.chosen, inner)
 
@@ -199,6 +203,7 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
 def _decay_update(
     step_of: StepOf, optimizer: Optimizer, kept: float, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
+    check_state(ChosenState, state)
     shrunk = tree_map(partial(_shrink, kept), params, state.chosen)
     moved, inner = step_of(optimizer)(shrunk, grads, state.inner)
     return moved, ChosenState(state.chosen, inner)
