@@ -1,7 +1,9 @@
 """What is nearly an array is refused with the way to make one of it, wherever arrays come in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -47,39 +49,48 @@ KINDS: tuple[tuple[str, Callable[[Any], Any], str], ...] = (
     ("table", Table, r"\.to_numpy\(\)"),
 )
 
-EVERY_KIND = pytest.mark.parametrize(("make", "remedy"), [kind[1:] for kind in KINDS], ids=[kind[0] for kind in KINDS])
+
+def accepted(takers: Iterable[Callable[[Callable[[Any], Any]], Any]], *, but: str = "") -> list[str]:
+    """Return the kinds that something takes, or refuses without their remedy; it is given the way to make the kind."""
+    found = []
+    for (kind, make, remedy), take in product(KINDS, takers):
+        if kind == but:
+            continue
+        try:
+            take(make)
+        except fn.FnmlpError as error:
+            if not re.search(remedy, str(error)):
+                found.append(f"{kind}: {error}")
+        else:
+            found.append(f"{kind}: taken")
+    return found
 
 
-@EVERY_KIND
 @pytest.mark.parametrize("specimen", LAYERS, ids=repr)
-def test_a_layer_refuses_what_is_nearly_an_array(specimen: Specimen, make: Any, remedy: str) -> None:
+def test_a_layer_refuses_what_is_nearly_an_array(specimen: Specimen) -> None:
     params, x, _ = specimen.point(0, 4, np.float32)
-    if make is KINDS[1][1] and x.ndim > 2:
-        pytest.skip("a matrix has two axes")
-    with pytest.raises(fn.FnmlpError, match=remedy):
-        specimen.layer.apply(params, make(x))
-    with pytest.raises(fn.FnmlpError, match=remedy):
-        specimen.layer.vjp(params, make(x), fn.Key(0) if specimen.noisy else None)
+    key = fn.Key(0) if specimen.noisy else None
+    takers = (
+        lambda make: specimen.layer.apply(params, make(x)),
+        lambda make: specimen.layer.vjp(params, make(x), key),
+    )
+    assert accepted(takers, but="matrix" if x.ndim > 2 else "") == []
 
 
-@EVERY_KIND
 @pytest.mark.parametrize("specimen", LOSSES, ids=repr)
-def test_a_loss_refuses_it(specimen: LossSpecimen, make: Any, remedy: str) -> None:
+def test_a_loss_refuses_it(specimen: LossSpecimen) -> None:
     """The bug: the squares of a matrix are a product of matrices, so that mse was 13.5 for 7.5."""
     y = fn.generator(fn.Key(0)).standard_normal((4, 4))
     target = specimen.targets(y, 0)
-    for arguments in ((make(y), target), (y, make(target))):
-        with pytest.raises(fn.FnmlpError, match=remedy):
-            specimen.loss(*arguments)
+    takers = (lambda make: specimen.loss(make(y), target), lambda make: specimen.loss(y, make(target)))
+    assert accepted(takers) == []
 
 
-@EVERY_KIND
 @pytest.mark.parametrize("specimen", METRICS, ids=repr)
-def test_a_metric_refuses_it(specimen: MetricSpecimen, make: Any, remedy: str) -> None:
+def test_a_metric_refuses_it(specimen: MetricSpecimen) -> None:
     y, target = specimen.point((4, 4), 0)
-    for arguments in ((make(y), target), (y, make(target))):
-        with pytest.raises(fn.FnmlpError, match=remedy):
-            specimen.metric(*arguments)
+    takers = (lambda make: specimen.metric(make(y), target), lambda make: specimen.metric(y, make(target)))
+    assert accepted(takers) == []
 
 
 X = np.ones((4, 3), np.float32)
@@ -103,23 +114,25 @@ PLACES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@EVERY_KIND
 @pytest.mark.parametrize("place", PLACES)
-def test_it_is_refused_at_every_door(place: str, make: Any, remedy: str) -> None:
-    with pytest.raises(fn.FnmlpError, match=remedy):
-        PLACES[place](make(X))
+def test_it_is_refused_at_every_door(place: str) -> None:
+    assert accepted([lambda make: PLACES[place](make(X))]) == []
     assert not Path("never-written").exists()
 
 
-@pytest.mark.parametrize("dtype", ["U3", "S3", "i4,f4", "M8[s]"])
 @pytest.mark.parametrize(
     "layer", [fn.sigmoid(), fn.gelu(), fn.softmax(), fn.relu(), fn.scale(0.5), fn.linear(3)], ids=repr
 )
-def test_a_layer_names_a_dtype_of_no_numbers(layer: fn.Layer[Any], dtype: str) -> None:
+def test_a_layer_names_a_dtype_of_no_numbers(layer: fn.Layer[Any]) -> None:
     """The bug: NumPy's "did not contain a loop with signature matching types", from the depths."""
     params, _ = layer.init(fn.Key(0), (3,))
-    with pytest.raises(fn.DtypeError):
-        layer.apply(params, np.zeros((4, 3), dtype))
+    answers = {}
+    for dtype in ("U3", "S3", "i4,f4", "M8[s]"):
+        try:
+            layer.apply(params, np.zeros((4, 3), dtype))
+        except Exception as error:  # noqa: BLE001 (whatever comes in place of ours)
+            answers[dtype] = type(error)
+    assert answers == dict.fromkeys(("U3", "S3", "i4,f4", "M8[s]"), fn.DtypeError)
 
 
 def test_a_file_mapped_into_memory_is_an_array(tmp_path: Path) -> None:

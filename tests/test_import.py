@@ -39,17 +39,20 @@ def homes() -> list[tuple[str, str]]:
     return [(module, name) for module, name in told if module.startswith("fnmlp")]
 
 
-@pytest.mark.parametrize(("module", "name"), homes())
-def test_a_name_asked_for_is_the_one_that_type_checkers_see(module: str, name: str) -> None:
-    assert getattr(fnmlp, name) is getattr(import_module(module), name)
+def test_every_name_asked_for_is_the_one_that_type_checkers_see() -> None:
+    asked = {(module, name): getattr(fnmlp, name) for module, name in homes()}
+    others = [place for place, value in asked.items() if value is not getattr(import_module(place[0]), place[1])]
+    assert asked
+    assert others == []
 
 
-@pytest.mark.parametrize("name", fnmlp.__all__)
-def test_every_public_name_is_there_and_documented(name: str) -> None:
-    value = getattr(fnmlp, name)
-    assert not isinstance(value, ModuleType), "a module hides it: import it at once in __init__"
+def test_every_public_name_is_there_and_documented() -> None:
+    values = {name: getattr(fnmlp, name) for name in fnmlp.__all__}
+    hidden = [name for name, value in values.items() if isinstance(value, ModuleType)]
+    assert hidden == [], "a module hides it: import it at once in __init__"
     # An alias of a type, such as Loss, can't carry a docstring.
-    assert value.__doc__ or not isinstance(value, type | FunctionType)
+    made = {name: value for name, value in values.items() if isinstance(value, type | FunctionType)}
+    assert [name for name, value in made.items() if not value.__doc__] == []
 
 
 def test_public_names_are_each_listed_once_and_complete() -> None:
