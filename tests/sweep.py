@@ -31,8 +31,8 @@ def each(names: str | Sequence[str], cases: Iterable[Any]) -> Callable[[Callable
             failed = [error for error in stopped if not isinstance(error, pytest.skip.Exception)]
             if len(failed) > 1:
                 raise BaseExceptionGroup(f"{len(failed)} of {len(rows)} cases", failed)
-            for error in (*failed, *stopped):
-                raise error
+            for first in (*failed, *stopped):
+                raise first
 
         taken = signature(test)
         assert set(words) <= set(taken.parameters), f"{test.__name__} takes no {words}"

@@ -5,18 +5,22 @@ from inspect import getmembers, isfunction
 from types import ModuleType
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
 from fnmlp import initializers, losses, metrics, models, optimizers
-from fnmlp.testing import check_layer
+from fnmlp.testing import TRIALS, check_layer
 from fnmlp.testing.strategies import chains, shapes
 from fnmlp.testing.strategies import models as random_models
 from tests import catalogue
 from tests.catalogue import LAYERS, LOSSES, OPTIMIZERS, Specimen
 from tests.specimens import LossSpecimen, OptimizerSpecimen
 from tests.steps import seeds
+from tests.sweep import each
+
+all_trials = settings(max_examples=max(1, settings().max_examples // (2 * TRIALS)))
+"""Each example makes every kind of trial, one after another: where few are wanted, those from seed 0 on are enough."""
 
 
 def public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
@@ -33,12 +37,12 @@ def has_specimen(name: str) -> bool:
     return any(f"{name}(" in text or name == text for text in texts)
 
 
-@pytest.mark.parametrize("name", sorted(models.constructors()))
+@each("name", sorted(models.constructors()))
 def test_every_constructor_of_models_is_in_the_catalogue(name: str) -> None:
     assert has_specimen(name), f"add a specimen of {name} to tests/catalogue.py"
 
 
-@pytest.mark.parametrize("room", [losses, optimizers, metrics, initializers], ids=lambda room: room.__name__)
+@each("room", [losses, optimizers, metrics, initializers])
 def test_every_loss_optimizer_metric_and_initializer_is_in_the_catalogue(room: ModuleType) -> None:
     # No constructors: what refuses, the map that sgd lifts, and what reads or feeds something constructed.
     helpers = {"check_alike", "sgd_update", "averaged_params", "everywhere", "is_weight", "fold_metric"}
@@ -53,21 +57,24 @@ def test_every_optimizer_has_an_oracle() -> None:
 
 
 @pytest.mark.parametrize("specimen", LAYERS, ids=repr)
+@all_trials
 @given(seed=seeds)
 def test_layers_keep_every_law(specimen: Specimen, seed: int) -> None:
-    specimen.check(seed=seed, trials=1)
+    specimen.check(seed=seed)
 
 
 @pytest.mark.parametrize("specimen", LOSSES, ids=repr)
+@all_trials
 @given(seed=seeds)
 def test_losses_keep_every_law(specimen: LossSpecimen, seed: int) -> None:
-    specimen.check(seed=seed, trials=1)
+    specimen.check(seed=seed)
 
 
 @pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
+@all_trials
 @given(seed=seeds)
 def test_optimizers_keep_every_law(specimen: OptimizerSpecimen, seed: int) -> None:
-    specimen.check(seed=seed, trials=1)
+    specimen.check(seed=seed)
 
 
 @given(data=st.data(), example=shapes(), seed=seeds)
