@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnmlp.arrays import Array
-from fnmlp.errors import DataError, MissingDependencyError, OptionError, ShapeError
+from fnmlp.arrays import Array, as_array
+from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
 from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
-from fnmlp.options import one_of
+from fnmlp.options import count, each, function_of, of_kind, one_of, path_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +31,9 @@ def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     `test_accuracy`, or `validation_loss` and `validation_accuracy`.
     Raises:   DataError for an empty history; MissingDependencyError without matplotlib.
     """
+    history = list(each("curves(history)", history, "mappings"))
+    for entry in history:
+        of_kind("curves(history)", entry, Mapping, "{'epoch': 1, 'train_loss': 0.5}")
     if not history:
         raise DataError("curves", "at least one epoch", "an empty history", "train first")
     figure = _figure(9.0, 3.6)
@@ -63,6 +66,8 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
     Shapes:   matrix (classes, classes), as `fnmlp.confusion_matrix` counts it.
     Raises:   ShapeError where matrix and classes differ; MissingDependencyError without matplotlib.
     """
+    matrix = as_array("confusion(matrix)", matrix)
+    classes = list(each("confusion(classes)", classes, "names"))
     size = len(classes)
     if not size or matrix.shape != (size, size):
         raise ShapeError("confusion", f"a matrix of shape {(size, size)}", matrix.shape, "pass its own classes")
@@ -88,12 +93,12 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
     Shapes:   images (n, height, width), n titles.
     Raises:   ShapeError where they differ in number; MissingDependencyError without matplotlib.
     """
+    images = as_array("samples(images)", images)
+    titles = list(each("samples(titles)", titles, "texts"))
     if images.ndim != 3 or not len(images) or len(images) != len(titles):
         got = f"images {images.shape} and {len(titles)} titles"
         raise ShapeError("samples", "images (n, height, width) and n titles", got, "pass one title for each image")
-    if columns < 1:
-        raise OptionError("samples(columns)", "at least 1", columns, "choose for instance 8")
-    columns = min(columns, len(images))
+    columns = min(count("samples(columns)", columns), len(images))
     rows = -(-len(images) // columns)
     figure = _figure(1.5 * columns, 1.75 * rows)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -115,6 +120,9 @@ def decision_boundary(
     Raises:   ShapeError where these differ; DataError for no points, for what is no share, and naming the row of a
               label other than 0 and 1; MissingDependencyError without matplotlib.
     """
+    of_kind("decision_boundary(title)", title, str, "'Two moons'")
+    function_of("decision_boundary(shares)", shares, 1, "partial(predict, model, params)")
+    points, labels = as_array("decision_boundary(points)", points), as_array("decision_boundary(labels)", labels)
     if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
         got = f"{points.shape} and {labels.shape}"
         raise ShapeError("decision_boundary", "points (n, 2) and labels (n,)", got, "pass one label for each point")
@@ -158,14 +166,17 @@ def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:
 
     Raises:   OptionError for an ending other than .png, .pdf or .svg; DataError where the file can't be written.
     """
-    ending = one_of(f"{os.fspath(path)}: ending", Path(path).suffix.lower(), (".png", ".pdf", ".svg"))
+    place = path_text(path)
+    ending = one_of(f"{place}: ending", Path(place).suffix.lower(), (".png", ".pdf", ".svg"))
+    if not hasattr(figure, "savefig"):
+        raise StructureError("save_figure(figure)", "a figure", type(figure).__name__, "pass what curves(…) returns")
     content = BytesIO()
     figure.savefig(content, format=ending[1:], dpi=120)
     try:
-        write_whole(path, content.getvalue())
+        write_whole(place, content.getvalue())
     except OSError as error:
         remedy = "choose a file in a folder that exists and may be written to"
-        raise DataError(os.fspath(path), "a place for a picture", error.strerror or error, remedy) from error
+        raise DataError(place, "a place for a picture", error.strerror or error, remedy) from error
 
 
 def _figure(width: float, height: float) -> "Figure":

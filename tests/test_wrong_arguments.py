@@ -698,7 +698,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], ...]] = {
 """A constructor in place of its result, arguments in another order, lists of layers, numbers as text, no key, …"""
 
 
-def named(case: Callable[[], Any]) -> str:
+def named(case: Callable[..., Any]) -> str:
     """Return what a case types."""
     return " ".join(getsource(case).strip().removeprefix("lambda: ").removesuffix(",").split())
 

@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
 from fnmlp.batches import Batch, Pair, as_batch, check_data
 from fnmlp.errors import DtypeError
 from fnmlp.key import Key, fold_in, generator, split
-from fnmlp.options import not_negative, positive
+from fnmlp.options import each, function_of, not_negative, positive
 
 
 def augmented(
@@ -30,7 +30,9 @@ def augmented(
     >>> hidden.inputs.sum(axis=(1, 2)), hidden.targets
     (array([15., 15.]), array([3, 5]))
     """
-    return map(partial(_augment, augment, key), count_from(not_negative("augmented(start)", start)), batches)
+    function_of("augmented(augment)", augment, 2, "partial(shift, pixels=1.0)")
+    passed = each("augmented(batches)", batches, "batches")
+    return map(partial(_augment, augment, key), count_from(not_negative("augmented(start)", start)), passed)
 
 
 def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batch: Any) -> Batch:

@@ -13,7 +13,7 @@ from fnmlp.augmentation.images import check_images
 from fnmlp.augmentation.warps import Warps, as_warps, resample
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key, generator, split
-from fnmlp.options import at_least_0, count, not_negative, positive
+from fnmlp.options import at_least_0, count, each, not_negative, positive
 
 
 def shift(key: Key, images: Array, *, pixels: float) -> Array:
@@ -144,6 +144,7 @@ def random_warps(
     (100, 28, 28)
     """
     number = not_negative("random_warps(number)", number)
+    shape = tuple(each("random_warps(shape)", shape, "two lengths"))
     if len(shape) != 2:
         raise ShapeError("random_warps", "the shape of one image, (height, width)", shape, "pass for instance (28, 28)")
     height, width = (count("random_warps(shape)", length) for length in shape)

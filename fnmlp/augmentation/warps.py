@@ -9,10 +9,11 @@ from operator import itemgetter
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, read_only
+from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.augmentation.images import check_images
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.key import Key, generator
+from fnmlp.options import of_kind
 from fnmlp.tree import tree_map
 
 
@@ -43,6 +44,7 @@ def as_warps(points: Array) -> Warps:
     array([[[2, 2, 2],
             [4, 6, 3]]], dtype=uint8)
     """
+    points = as_array("as_warps(points)", points)
     if points.ndim != 4 or points.shape[1] != 2:
         raise ShapeError("as_warps", "points (n, 2, height, width)", points.shape, "stack rows and columns on axis 1")
     _, _, height, width = points.shape
@@ -70,6 +72,7 @@ def resample(images: Array, warps: Warps) -> Array:
             [4., 0.]]])
     """
     check_images("resample", images)
+    of_kind("resample(warps)", warps, Warps, "as_warps(points)")
     if warps.corners.shape != images.shape:
         remedy = "make warps of the images' own height and width, one for each image"
         raise ShapeError("resample", f"warps of shape {images.shape}", warps.corners.shape, remedy)
@@ -107,6 +110,7 @@ def apply_warps(warps: Warps, key: Key, images: Array) -> Array:
     (5, 8, 8)
     """
     check_images("apply_warps", images)
+    of_kind("apply_warps(warps)", warps, Warps, "random_warps(key, 100, (28, 28))")
     if not len(warps.corners):
         raise DataError("apply_warps", "at least one map", "none", "make some with random_warps")
     chosen = generator(key).integers(len(warps.corners), size=len(images))

@@ -16,7 +16,7 @@ from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE, files_in, found_in
 from fnmlp.data.idx import read_idx
 from fnmlp.data.sources import DIGIT_CLASSES, SOURCES, Source
-from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError
+from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError, OptionError
 from fnmlp.options import one_of
 
 Files: TypeAlias = Mapping[str, tuple[Path, Array]]
@@ -77,9 +77,12 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str,
     where it is damaged. A network that isn't there costs less than 10 seconds.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   DataNotFoundError, saying where it was looked for; DataError where a folder that is named doesn't hold
-              it, a file is not what it should be, or others may write to the cache.
+              it, a file is not what it should be, or others may write to the cache; OptionError unless `mirrors` is a
+              tuple of texts.
     Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
+    if not isinstance(mirrors, tuple) or not all(isinstance(mirror, str) for mirror in mirrors):
+        raise OptionError("mnist(mirrors)", "a tuple of addresses", repr(mirrors), "write a tuple, such as (address,)")
     return _load(SOURCES["mnist"], data_dir, mirrors=mirrors)
 
 

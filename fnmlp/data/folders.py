@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fnmlp.data.sources import SOURCES, Source
 from fnmlp.errors import DataError
+from fnmlp.options import path_text
 
 FOLDER_VARIABLE = "FNMLP_DATA_DIR"
 """The environment variable that names a folder with data sets in it; an empty one counts as unset."""
@@ -24,7 +25,7 @@ def named_folder(data_dir: str | os.PathLike[str] | None) -> tuple[Path, str] | 
     variable = os.environ.get(FOLDER_VARIABLE)
     if data_dir is None and not variable:
         return None
-    folder = Path(variable or "") if data_dir is None else Path(data_dir)
+    folder = Path(variable or "") if data_dir is None else Path(path_text(data_dir))
     where = f"{FOLDER_VARIABLE}={folder}" if data_dir is None else str(folder)
     # Unlike Path.exists, os.path.exists is False too for a name that is too long.
     if not os.path.isdir(folder):

@@ -18,8 +18,10 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from fnmlp.arrays import as_array
 from fnmlp.errors import DataError, OptionError
 from fnmlp.files import write_whole
+from fnmlp.options import is_number, path_text, shown
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 _MAX_DIMENSIONS = 64  # NumPy's own; the format's byte could say 255
@@ -57,9 +59,9 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray
     ...     read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    if not limit >= 0:
-        raise OptionError("read_idx", "limit >= 0 bytes", limit, f"leave it out for {_GIBIBYTE}")
-    name = os.fsdecode(path)
+    if not is_number(limit) or not limit >= 0:
+        raise OptionError("read_idx", "limit >= 0 bytes", shown(limit), f"leave it out for {_GIBIBYTE}")
+    name = path_text(path)
     with _os_errors_named(name, "a file that can be read"), _open_regular(name) as file:
         size = os.fstat(file.fileno()).st_size
         _check_name(name, file.read(4))
@@ -82,8 +84,8 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     array([[1, 0],
            [0, 1]], dtype=uint8)
     """
-    name = os.fsdecode(path)
-    array = np.asarray(array)
+    name = path_text(path)
+    array = as_array("write_idx(array)", array)
     header = encode_header(array)
     content = header + array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
     with _os_errors_named(name, "a file that can be written"):

@@ -9,6 +9,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
+from fnmlp.options import count, example_shape, of_kind, path_text, switch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +34,11 @@ def read_image(
     Raises:   DataError where the file is missing, no picture or several, of another size, or its levels can't be told;
               with `fit`, for strokes that are darker than their ground; MissingDependencyError without Pillow.
     """
-    name = os.fsdecode(path)
+    name = path_text(path)
+    invert, white = switch("read_image(invert)", invert), count("read_image(white)", white)
+    if fit is not None:
+        of_kind("read_image(fit)", fit, Fit, "Fit(box=20)")
+    shape = example_shape("read_image(shape)", shape)
     grey = _read(name, shape if fit is None else None, "white" if invert else "black")
     levels = (255 - grey) if invert else grey
     if fit is not None:
