@@ -101,6 +101,19 @@ def test_a_gradient_that_is_wrong_for_large_parameters_is_found(wrong: Any) -> N
         check_layer(fn.Layer("wrong()", linear.init, linear.apply, vjp), (3,), laws=UNPICKLED)
 
 
+def test_a_gradient_that_is_off_by_a_billionth_where_all_numbers_of_a_row_are_equal_is_found() -> None:
+    # Layers with parameters refused complex inputs beside real weights, and were judged by differences, to 1e-7.
+    linear = fn.linear(2)
+
+    def vjp(params: Any, x: fn.Array, key: fn.Key | None) -> Any:
+        y, right = linear.vjp(params, x, key)
+        factor = np.where((x == x[:, :1]).all(axis=1, keepdims=True), 1 + 1e-9, 1).astype(x.dtype)
+        return y, lambda dy: (right(dy)[0], lambda: right(dy)[1]() * factor)
+
+    with pytest.raises(LawBrokenError, match="equal numbers share their gradient"):
+        check_layer(fn.Layer("wrong()", linear.init, linear.apply, vjp), (3,), laws=UNPICKLED)
+
+
 def test_a_wrong_element_among_many_is_found_along_a_direction() -> None:
     linear = fn.linear(40)
 

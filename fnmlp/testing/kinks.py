@@ -68,7 +68,7 @@ def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
         return changed.reshape(x.shape)
 
     def value(values: Array) -> Array:
-        return (case.layer.apply(case.params, filled(values)) * dy).reshape(len(at), -1).sum(axis=1)
+        return (case.output(filled(values)) * dy).reshape(len(at), -1).sum(axis=1)
 
     dx = case.run(case.params, filled(at), dy)[2].reshape(len(at), -1)[np.arange(len(at)), columns]
     expect_sides("dx", at, kinks, dx, value)
@@ -87,7 +87,7 @@ def equal_numbers_share_their_gradient(case: LayerCase) -> None:
         return leaf.sum(axis=axes, keepdims=True)
 
     claim = Claim(
-        lambda point: case.layer.apply(case.params, point[0] + np.zeros(case.example)),
+        lambda point: case.output(point[0] + np.zeros(case.example)),
         (spots,),
         case.dy,
         (together(case.run(case.params, x, case.dy)[2]),),

@@ -144,13 +144,14 @@ def the_steps_are_the_references(case: OptimizerCase) -> None:
     if case.reference is None:
         return
     params, state = case.params, case.optimizer.init(case.params)
-    run = case.reference(dict(tree_paths(cast(params, np.float64), "params")))
+    paths = [path for path, _ in tree_paths(params, "params")]
+    run = case.reference(dict(zip(paths, tree_leaves(cast(params, np.float64)), strict=True)))
     expected = next(run)
     sizes, ways = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 0.0)
     for step, grads in enumerate(case.slopes(), 1):
-        before, expected = expected, run.send(dict(tree_paths(cast(grads, np.float64), "params")))
+        before, expected = expected, run.send(dict(zip(paths, tree_leaves(cast(grads, np.float64)), strict=True)))
         params, state = case.optimizer.update(params, grads, state)
-        for path, found in tree_paths(params, "params"):
+        for path, found in zip(paths, tree_leaves(params), strict=True):
             right = np.asarray(expected[path])
             ways[path] += float(np.abs(right - before[path]).max(initial=0.0))
             sizes[path] = max(sizes[path], float(np.abs(right).max(initial=0.0)))
