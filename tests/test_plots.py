@@ -244,7 +244,7 @@ def test_what_does_not_fit_together_is_not_drawn(
 
 def test_a_saved_figure_is_a_whole_file_of_the_kind_that_its_ending_names(tmp_path: Path) -> None:
     for name in ("a.png", "b.PNG", "c.svg", "d.pdf"):
-        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+        plots.save_figure(tmp_path / name, plots.samples(IMAGES[:1], ["a"]))
     for name in ("a.png", "b.PNG"):
         with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG"
@@ -266,10 +266,10 @@ def test_titles_and_classes_are_shown_as_they_are(title: str, tmp_path: Path) ->
     assert not any(text.get_parse_math() for text in (grid.axes[0].title, *labels))
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.jpg", "a", ".png", "a.png.gz"])
+@each("name", ["a.txt", "a.jpg", "a", ".png", "a.png.gz"])
 def test_an_ending_that_names_no_format_is_refused_and_writes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"'\.png' or '\.pdf' or '\.svg'"):
-        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+        plots.save_figure(tmp_path / name, plots.samples(IMAGES[:1], ["a"]))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -280,7 +280,7 @@ def test_a_place_that_can_not_be_written_is_refused_and_all_else_left_alone(name
     (tmp_path / "null.png").symlink_to("/dev/null")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match="a place for a picture") as caught:
-        plots.save_figure(tmp_path / name, plots.curves(HISTORY))
+        plots.save_figure(tmp_path / name, plots.samples(IMAGES[:1], ["a"]))
     assert str(tmp_path / name) in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "file").read_text() == "earlier"
@@ -290,7 +290,7 @@ def test_an_earlier_picture_is_replaced_and_stays_whole_for_those_who_have_it_op
     path = tmp_path / "a.svg"
     path.write_text("earlier")
     with path.open() as reader:
-        plots.save_figure(path, plots.curves(HISTORY))
+        plots.save_figure(path, plots.samples(IMAGES[:1], ["a"]))
         assert reader.read() == "earlier"
     assert path.read_text().startswith("<?xml")
 

@@ -3,6 +3,7 @@
 import pytest
 
 from fnmlp.testing import LawBrokenError, check_layer, check_optimizer
+from tests.sweep import each
 from tests.wrong.matrices import MATRICES
 from tests.wrong.noise import NOISE
 from tests.wrong.optimizers import OPTIMIZERS
@@ -20,7 +21,7 @@ SEEDS = (0, 1000, 2000)
 
 
 @pytest.mark.parametrize("slip", LAYERS, ids=str)
-@pytest.mark.parametrize("seed", SEEDS)
+@each("seed", SEEDS)
 def test_a_wrong_layer_is_refused(slip: Slip, seed: int) -> None:
     with pytest.raises(LawBrokenError):
         check_layer(slip.wrong, slip.example, seed=seed, **slip.options)
@@ -32,7 +33,7 @@ def test_the_same_layer_without_the_slip_is_taken(slip: Slip) -> None:
 
 
 @pytest.mark.parametrize("slip", OPTIMIZERS, ids=str)
-@pytest.mark.parametrize("seed", SEEDS)
+@each("seed", SEEDS)
 def test_a_wrong_optimizer_is_refused(slip: WrongStep, seed: int) -> None:
     with pytest.raises(LawBrokenError):
         check_optimizer(slip.wrong, seed=seed, reference=slip.rule)
