@@ -26,7 +26,7 @@ def each(names: str | Sequence[str], cases: Iterable[Any]) -> Callable[[Callable
                 try:
                     test(**given, **row)
                 except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # noqa: BLE001
-                    error.add_note("with " + ", ".join(f"{name}={value!r}" for name, value in row.items()))
+                    error.add_note("with " + ", ".join(f"{name}={value!r:.200}" for name, value in row.items()))
                     stopped.append(error)
             failed = [error for error in stopped if not isinstance(error, pytest.skip.Exception)]
             if len(failed) > 1:

@@ -206,28 +206,28 @@ def test_a_file_that_ends_early_is_refused_at_its_end(name: str, length: int) ->
     assert ("magic" if length < 4 else "header" if length < 12 else "18 bytes in all for uint8 (2, 3)") in text
 
 
-@pytest.mark.parametrize(
+@each(
     ("contents", "words"),
     [
-        pytest.param(b"", "byte 0: expected an IDX file, got an empty file", id="empty"),
-        pytest.param(SMALL[:-1], "byte 17: expected 18 bytes in all for uint8 (2, 3), got 17", id="one-short"),
-        pytest.param(SMALL + b"x", "byte 18: expected 18 bytes in all for uint8 (2, 3), got 19", id="one-long"),
-        pytest.param(b"\0\1\x08\1\0\0\0\0", "byte 0: expected two zero bytes", id="magic"),
-        pytest.param(b"<!DOCTYPE html>", "looks like an HTML", id="html"),
-        pytest.param(b"\n <html><body>404", "looks like an HTML", id="html-after-blanks"),
-        pytest.param(b"\xef\xbb\xbf<html>", "looks like an HTML", id="html-with-a-byte-order-mark"),
-        pytest.param(b"\x89PNG\r\n\x1a\n", "looks like a PNG", id="png"),
-        pytest.param(b"PARQUET", "looks like no known format", id="something-else"),
-        pytest.param(b"\3\x08\0\0\1\0\0\0", "looks like a little-endian IDX header", id="little-endian-magic"),
-        pytest.param(idx((2,), b"12", code=0x0A), "byte 2: expected a type code of 0x08, ", id="unknown-type"),
-        pytest.param(idx((2,), b"12", code=0x0A), "got 0x0a", id="unknown-type-found"),
-        pytest.param(idx((2,), b"12", code=0), "got 0x00", id="type-0"),
-        pytest.param(idx((), b"1"), "byte 3: expected 1 to 64 dimensions, got 0", id="0-dimensions"),
-        pytest.param(idx((1,) * 65, b"1"), "expected 1 to 64 dimensions, got 65", id="65-dimensions"),
-        pytest.param(idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255", id="255-dimensions"),
-        pytest.param(idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits", id="little-endian-sizes"),
-        pytest.param(idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800", id="count-0-with-data"),
-        pytest.param(idx((5, 0), b"1"), "byte 12: expected 12 bytes in all", id="size-0-with-data"),
+        (b"", "byte 0: expected an IDX file, got an empty file"),
+        (SMALL[:-1], "byte 17: expected 18 bytes in all for uint8 (2, 3), got 17"),
+        (SMALL + b"x", "byte 18: expected 18 bytes in all for uint8 (2, 3), got 19"),
+        (b"\0\1\x08\1\0\0\0\0", "byte 0: expected two zero bytes"),
+        (b"<!DOCTYPE html>", "looks like an HTML"),
+        (b"\n <html><body>404", "looks like an HTML"),
+        (b"\xef\xbb\xbf<html>", "looks like an HTML"),
+        (b"\x89PNG\r\n\x1a\n", "looks like a PNG"),
+        (b"PARQUET", "looks like no known format"),
+        (b"\3\x08\0\0\1\0\0\0", "looks like a little-endian IDX header"),
+        (idx((2,), b"12", code=0x0A), "byte 2: expected a type code of 0x08, "),
+        (idx((2,), b"12", code=0x0A), "got 0x0a"),
+        (idx((2,), b"12", code=0), "got 0x00"),
+        (idx((), b"1"), "byte 3: expected 1 to 64 dimensions, got 0"),
+        (idx((1,) * 65, b"1"), "expected 1 to 64 dimensions, got 65"),
+        (idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255"),
+        (idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits"),
+        (idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800"),
+        (idx((5, 0), b"1"), "byte 12: expected 12 bytes in all"),
     ],
 )
 def test_a_malformed_raw_file_is_refused_by_name(contents: bytes, words: str) -> None:
@@ -239,37 +239,37 @@ def test_wrong_magic_bytes_in_a_stub_are_refused(length: int) -> None:
     assert f"byte {length}: expected 4 bytes of magic" in refusal(b"<!D"[:length])
 
 
-@pytest.mark.parametrize(
+@each(
     ("contents", "words"),
     [
-        pytest.param(b"", "unpacked byte 0: expected 4 bytes of magic", id="nothing-inside"),
-        pytest.param(SMALL[:-1], "unpacked byte 17: expected 18 bytes in all", id="one-short"),
-        pytest.param(SMALL + b"x", "unpacked byte 18: expected 18 bytes in all for uint8 (2, 3), got 19", id="long"),
-        pytest.param(SMALL + bytes(10**6), "got at least ", id="much-longer"),
-        pytest.param(b"<html></html>", "looks like an HTML", id="html"),
-        pytest.param(SMALL_GZIP, "looks like gzip", id="gzip-in-gzip"),
-        pytest.param(idx((2,), b"12", code=0x0A), "unpacked byte 2: expected a type code", id="unknown-type"),
-        pytest.param(idx((), b"1"), "expected 1 to 64 dimensions, got 0", id="0-dimensions"),
-        pytest.param(idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255", id="255-dimensions"),
-        pytest.param(idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits", id="little-endian-sizes"),
-        pytest.param(idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800", id="count-0-with-data"),
+        (b"", "unpacked byte 0: expected 4 bytes of magic"),
+        (SMALL[:-1], "unpacked byte 17: expected 18 bytes in all"),
+        (SMALL + b"x", "unpacked byte 18: expected 18 bytes in all for uint8 (2, 3), got 19"),
+        (SMALL + bytes(10**6), "got at least "),
+        (b"<html></html>", "looks like an HTML"),
+        (SMALL_GZIP, "looks like gzip"),
+        (idx((2,), b"12", code=0x0A), "unpacked byte 2: expected a type code"),
+        (idx((), b"1"), "expected 1 to 64 dimensions, got 0"),
+        (idx((1,) * 255, b"1"), "expected 1 to 64 dimensions, got 255"),
+        (idx((2, 3), bytes(6), order="<"), "little-endian, as (2, 3) fits"),
+        (idx((0, 28, 28), bytes(784)), "uint8 (0, 28, 28), got 800"),
     ],
 )
 def test_a_gzip_of_a_malformed_file_is_refused_by_name(contents: bytes, words: str) -> None:
     assert words in refusal(gzip.compress(contents), "a.idx.gz")
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
+@each("name", NAMES)
+@each(
     ("sizes", "wrapped"),
     [
-        pytest.param((0xFFFFFFFF,), 0, id="one"),
-        pytest.param((0xFFFFFFFF, 0xFFFFFFFF), 1, id="two"),
-        pytest.param((0xFFFFFFFF,) * 64, 1, id="64"),
-        pytest.param((2**16, 2**16), 0, id="0-in-32-bits"),
-        pytest.param((2**31, 2**31, 4), 0, id="0-in-64-bits"),
-        pytest.param((22_414_547, 13_309, 61_836_419), 21, id="21-in-64-bits"),
-        pytest.param((0, 0xFFFFFFFF, 0xFFFFFFFF), 0, id="0-times-too-many-for-an-address"),
+        ((0xFFFFFFFF,), 0),
+        ((0xFFFFFFFF, 0xFFFFFFFF), 1),
+        ((0xFFFFFFFF,) * 64, 1),
+        ((2**16, 2**16), 0),
+        ((2**31, 2**31, 4), 0),
+        ((22_414_547, 13_309, 61_836_419), 21),
+        ((0, 0xFFFFFFFF, 0xFFFFFFFF), 0),
     ],
 )
 def test_sizes_whose_product_overflows_are_refused(name: str, sizes: tuple[int, ...], wrapped: int) -> None:
@@ -562,22 +562,22 @@ def test_a_written_file_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
 # What IDX can't hold is not written.
 
 
-@pytest.mark.parametrize(
+@each(
     ("array", "words"),
     [
-        pytest.param(np.zeros(2, np.int64), "got int64", id="int64"),
-        pytest.param(np.zeros(2, np.uint16), "got uint16", id="uint16"),
-        pytest.param(np.zeros(2, np.float16), "got float16", id="float16"),
-        pytest.param(np.zeros(2, np.complex64), "got complex64", id="complex64"),
-        pytest.param(np.zeros(2, np.bool_), "got bool", id="bool"),
-        pytest.param(np.array(["a"]), "got <U1", id="text"),
-        pytest.param(np.array([b"a"]), "got |S1", id="bytes"),
-        pytest.param(np.array([None]), "got object", id="object"),
-        pytest.param(np.zeros(2, "u1,u1"), "float64, got [('f0'", id="structured"),
-        pytest.param(np.zeros(2, "m8[s]"), "got timedelta64[s]", id="timedelta"),
-        pytest.param(np.array(1, np.uint8), "1 to 64 dimensions, got 0", id="0-d"),
-        pytest.param(np.empty((0, 2**32), np.uint8), "dimensions below 2**32", id="2**32"),
-        pytest.param(np.broadcast_to(np.uint8(0), (2**32,)), "dimensions below 2**32", id="2**32-elements"),
+        (np.zeros(2, np.int64), "got int64"),
+        (np.zeros(2, np.uint16), "got uint16"),
+        (np.zeros(2, np.float16), "got float16"),
+        (np.zeros(2, np.complex64), "got complex64"),
+        (np.zeros(2, np.bool_), "got bool"),
+        (np.array(["a"]), "got <U1"),
+        (np.array([b"a"]), "got |S1"),
+        (np.array([None]), "got object"),
+        (np.zeros(2, "u1,u1"), "float64, got [('f0'"),
+        (np.zeros(2, "m8[s]"), "got timedelta64[s]"),
+        (np.array(1, np.uint8), "1 to 64 dimensions, got 0"),
+        (np.empty((0, 2**32), np.uint8), "dimensions below 2**32"),
+        (np.broadcast_to(np.uint8(0), (2**32,)), "dimensions below 2**32"),
     ],
 )
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ from tests.catalogue import INITIALIZERS, LAYERS, Specimen
 from tests.steps import same_bits
 from tests.sweep import each
 
-over_layers = pytest.mark.parametrize("specimen", [layer for layer in LAYERS if layer.named], ids=repr)
+over_layers = each("specimen", [layer for layer in LAYERS if layer.named])
 
 
 @over_layers
