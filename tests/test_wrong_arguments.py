@@ -345,6 +345,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.linear(2).init(KEY, None),
         lambda: fn.linear(2, weight_init=np.zeros).init(KEY, (2,)),
         lambda: fn.linear(2, bias_init=np.zeros).init(KEY, (2,)),
+        lambda: fn.linear(2, weight_init=lambda _key, shape, fans: fn.normal(0.1)(0, shape, fans)).init(KEY, (2,)),
         lambda: fn.linear(2, weight_init=partial(np.full, fill_value=0.5)).init(KEY, (2,)),
         lambda: fn.linear(2, weight_init=lambda _key, _shape, _fans: None).init(KEY, (2,)),
         lambda: fn.linear(2, weight_init=lambda _key, _shape, _fans: 0.0).init(KEY, (2,)),
