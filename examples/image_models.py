@@ -11,9 +11,10 @@ import click
 import numpy as np
 
 import fnmlp as fn
-from fnmlp import models
 from fnmlp.data import Dataset, Fit, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist, read_image
-from fnmlp.recipes import LOSSES, Recipe, build_loss
+from fnmlp.storage import models
+from recipe_building import build_loss
+from recipes import LOSSES, Recipe
 
 EMNIST = ("mnist", "digits", "letters", "balanced", "bymerge", "byclass")
 

@@ -30,8 +30,8 @@ try:
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import Dataset
+    from fnmlp.files import is_there
     from fnmlp.labels import largest
-    from fnmlp.saving import is_there
     from image_models import DATASETS, load, loss_of_probabilities, model_parts, pick_dataset, with_validation
     from recipe_options import KINDS, RecipeCommand, recipe_for, recipe_options, with_fields
     from run_checkpoints import (

@@ -8,18 +8,7 @@ from attrs import evolve, fields
 import click
 
 from fnmlp.errors import OptionError
-from fnmlp.recipes import (
-    DEFAULT_RECIPES,
-    DTYPES,
-    LOSSES,
-    OPTIMIZERS,
-    PIXELS,
-    RECIPES,
-    SCHEDULES,
-    USED_BY,
-    Recipe,
-    unused,
-)
+from recipes import DEFAULT_RECIPES, DTYPES, LOSSES, OPTIMIZERS, PIXELS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
 
 KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
 HELP: Mapping[str, tuple[str, str]] = {

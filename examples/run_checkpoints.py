@@ -13,11 +13,11 @@ from attrs import asdict, evolve, fields, frozen
 
 import fnmlp as fn
 from fnmlp.data import Dataset
-from fnmlp.environment import differences, environment
-from fnmlp.layer import spell
-from fnmlp.recipes import Recipe
-from fnmlp.steps import check_state
+from fnmlp.expressions import spell
+from fnmlp.storage.environment import differences, environment
+from fnmlp.training.checking import check_state
 from image_models import is_run, model_parts
+from recipes import Recipe
 from training_run import (
     Member,
     Progress,

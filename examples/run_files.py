@@ -8,7 +8,7 @@ import re
 import click
 
 from command_line import check_distinct, is_typed
-from fnmlp.saving import is_there
+from fnmlp.files import is_there
 from training_run import Settings
 
 

@@ -25,9 +25,9 @@ try:
 
     from command_line import data_dir_option, option, run
     import fnmlp as fn
-    from fnmlp.recipes import Recipe
     from image_models import DATASETS, with_validation
     from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
+    from recipes import Recipe
     from training_run import Member, Settings, beginning, members_of, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")

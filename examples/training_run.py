@@ -14,17 +14,10 @@ from tqdm import tqdm
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.files import write_whole
-from fnmlp.recipes import (
-    Augment,
-    Recipe,
-    build_augmentation,
-    build_loss,
-    build_model,
-    build_optimizer,
-    classifier,
-)
-from fnmlp.saving import first_not_finite
+from fnmlp.tree import first_not_finite
 from image_models import loss_of_probabilities
+from recipe_building import Augment, build_augmentation, build_loss, build_model, build_optimizer, classifier
+from recipes import Recipe
 
 Entry: TypeAlias = dict[str, Any]
 

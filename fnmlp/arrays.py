@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from fnmlp import numpy_namespace
 from fnmlp.errors import DataError, DtypeError, MissingDependencyError
 
+__all__ = ["Array", "Shape", "namespace"]
+
 Array: TypeAlias = NDArray[Any]
 """A NumPy array, or any other array of the array-API standard (torch, JAX, CuPy, …)."""
 
@@ -189,3 +191,22 @@ def _is_constant(x: Any) -> bool:
             return False
         x = x.base
     return x is None or isinstance(x, bytes)
+
+
+def widen(x: Array) -> Array:
+    """Return float32 numbers as float64 ones, in which a formula has digits to spare; all else as it is.
+
+    >>> widen(np.zeros(2, np.float32)).dtype
+    dtype('float64')
+    """
+    return to_dtype(x, "float64") if namespace(x).isdtype(x.dtype, namespace(x).float32) else x
+
+
+def narrow(y: Array, wide: Array, x: Array) -> Array:
+    """Return y, which was computed from `wide = widen(x)`, in the precision of x.
+
+    >>> x = np.zeros(2, np.float32)
+    >>> narrow(widen(x) + 1, widen(x), x)
+    array([1., 1.], dtype=float32)
+    """
+    return y if wide is x else to_dtype(y, "float32")

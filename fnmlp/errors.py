@@ -5,6 +5,20 @@ The four parts are arguments, so that none can be forgotten and a program can re
 
 from typing import Self
 
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "DataNotFoundError",
+    "DivergenceError",
+    "DtypeError",
+    "FnmlpError",
+    "MissingDependencyError",
+    "OptionError",
+    "ShapeError",
+    "StructureError",
+    "one_line",
+]
+
 
 class FnmlpError(Exception):
     """The root of all errors of this package; catch it to catch them all.

@@ -6,8 +6,12 @@ To whoever looks they were written in place all the same: links and permissions 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 import errno
+from itertools import pairwise
 import os
 from stat import S_IMODE, S_ISREG, S_IWUSR
+
+from fnmlp.checks import path_text
+from fnmlp.errors import CheckpointError
 
 try:
     import fcntl
@@ -146,3 +150,56 @@ def _sync_folder(folder: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def rotate(path: str | os.PathLike[str], keep: int) -> None:
+    """Give the file that stands under a name, and its forerunners, names of higher numbers; `keep` with the next one.
+
+    The file itself stays under its own name too, until the next one takes it: there is always one. Where it has its
+    new name already, from a save that did not come to its end, nothing is done: else the oldest would be lost. Of a
+    symbolic link, it is the file that it leads to, and the names are beside that.
+    """
+    try:
+        place = followed(path)
+        names = [place, *(f"{place}.{number}" for number in range(1, keep))]
+        if keep == 1 or not is_there(place) or _is_one_file(place, names[1]):
+            return
+        for newer, older in reversed([*pairwise(names[1:])]):
+            with suppress(FileNotFoundError):
+                os.replace(newer, older)
+        with suppress(FileNotFoundError):
+            os.unlink(names[1])  # a link takes no name that is taken
+        with suppress(FileNotFoundError, FileExistsError):  # another process was faster, with its whole file
+            os.link(place, names[1])
+    except OSError as error:
+        remedy = "choose another folder, or keep one file alone"
+        raise CheckpointError(
+            os.fspath(path), "a place to keep earlier files", error.strerror or str(error), remedy
+        ) from error
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    """Tell whether two names are of one file; no is not the answer where that can't be known."""
+    try:
+        return os.path.samefile(path, other)
+    except FileNotFoundError:
+        return False
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Tell whether something has this name; no is not the answer where that can't be known.
+
+    Raises:   CheckpointError where it can't be known.
+
+    >>> is_there("no-such-file"), is_there(os.getcwd())
+    (False, True)
+    """
+    place = path_text(path)
+    try:
+        os.lstat(place)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+    return True

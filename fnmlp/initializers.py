@@ -8,9 +8,20 @@ from typing import TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
+from fnmlp.checks import finite, positive
 from fnmlp.key import Key, OutlineKey, generator
-from fnmlp.options import finite, positive
 from fnmlp.rules import on_numbers
+
+__all__ = [
+    "constant",
+    "glorot_normal",
+    "glorot_uniform",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "normal",
+    "uniform",
+    "zeros",
+]
 
 Fans: TypeAlias = tuple[int, int]
 """How many inputs a unit has, and how many outputs an input feeds."""

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from attrs import field, frozen
 
+from fnmlp.checks import shown, to_int
 from fnmlp.errors import OptionError
-from fnmlp.options import shown, to_int
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.random import Generator
     from numpy.typing import NDArray
+
+__all__ = ["Key", "fold_in", "generator", "split"]
 
 ENTROPY_LIMIT = 2**128
 """`SeedSequence` pads its entropy to 128 bits; beyond that, entropy and path could be confused."""

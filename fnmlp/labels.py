@@ -3,8 +3,10 @@
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
+from fnmlp.checks import not_negative
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
-from fnmlp.options import not_negative
+
+__all__ = ["one_hot"]
 
 
 def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:

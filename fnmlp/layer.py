@@ -1,15 +1,17 @@
 """The type of a layer: three pure functions over a parameter tree, and a name."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
 from fnmlp.arrays import Array, Shape
+from fnmlp.checks import example_shape, of_kind
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key
-from fnmlp.options import example_shape, of_kind
+
+__all__ = ["Layer", "Pullback", "gradients"]
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -175,41 +177,6 @@ def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None =
         raise ShapeError("gradients(dy)", f"shape {tuple(y.shape)}", tuple(dy.shape), remedy)
     dparams, delayed_dx = pullback(dy)
     return dparams, delayed_dx()
-
-
-def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str, object] | None = None) -> str:
-    """Write the call that constructs something, for names that `fnmlp.build` reads back.
-
-    >>> expression("linear", [512], {"bias": False})
-    'linear(512, bias=False)'
-    """
-    words = [spell(argument) for argument in arguments]
-    words += [f"{option}={spell(value)}" for option, value in (options or {}).items()]
-    return f"{name}({', '.join(words)})"
-
-
-def spell(value: Any) -> str:
-    """Write one argument of a construction: a literal, a layer, or a function bound to its options.
-
-    Numbers and arrays of other libraries are written as Python's own.
-
-    >>> import numpy as np
-    >>> spell((np.int64(1), 2.5)), spell(partial(expression, "f"))
-    ('(1, 2.5)', "expression('f')")
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return f"[{', '.join(map(spell, value))}]"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(spell, value))}{',' if len(value) == 1 else ''})"
-    if isinstance(value, partial):
-        return expression(_name_of(value.func).lstrip("_"), value.args, value.keywords)
-    return repr(value) if isinstance(value, Layer) else _name_of(value)
-
-
-def _name_of(value: object) -> str:
-    return getattr(value, "__name__", repr(value))
 
 
 def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
+from fnmlp.checks import count, each, function_of, of_kind, one_of, path_text
 from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
 from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
-from fnmlp.options import count, each, function_of, of_kind, one_of, path_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,7 @@ from math import prod
 from operator import add
 from typing import Any
 
-from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.special import widen
+from fnmlp.arrays import Array, Shape, namespace, widen
 
 
 @dataclass(frozen=True, eq=False)

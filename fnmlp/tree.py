@@ -5,6 +5,7 @@ A tree is a value. Nothing here changes one; a map rebuilds each node with `type
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, reduce
+from math import isfinite
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -12,7 +13,10 @@ import attrs
 import numpy as np
 from numpy import ndarray
 
+from fnmlp.arrays import namespace
 from fnmlp.errors import DtypeError, StructureError
+
+__all__ = ["tree_equal", "tree_flatten", "tree_leaves", "tree_map", "tree_paths", "tree_reduce", "tree_sha256"]
 
 Tree: TypeAlias = Any
 """An attrs instance or a tuple of trees, or a leaf: an array or a number."""
@@ -261,3 +265,19 @@ def _leaf_equal(left: Any, right: Any) -> bool:
     if isinstance(left, int | float | str | bytes):
         return repr(left) == repr(right)
     return _leaf_equal(np.asarray(left), np.asarray(right))
+
+
+def first_not_finite(tree: Tree) -> str | None:
+    """Return the path of the first leaf that holds infinities or NaN, or None where all numbers are finite.
+
+    >>> first_not_finite((1.0, (float("nan"),))), first_not_finite(())
+    ('[1][0]', None)
+    """
+    return next((name for name, leaf in tree_paths(tree) if not _is_finite(leaf)), None)
+
+
+def _is_finite(leaf: Any) -> bool:
+    if isinstance(leaf, (int, float)):
+        return isfinite(leaf)
+    xp = namespace(leaf)
+    return bool(xp.all(xp.isfinite(leaf)))

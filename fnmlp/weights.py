@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
+__all__ = ["Weights"]
+
 Weights: TypeAlias = Array | Sequence[float]
 """Numbers of at least 0, one for each class or for each row; () says that all count alike."""
 

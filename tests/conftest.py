@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from fnmlp.batches import Batch
+from fnmlp.batching import Batch
 from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 

@@ -16,10 +16,10 @@ import mpmath as mp
 import numpy as np
 
 from fnmlp.arrays import Shape
+from fnmlp.expressions import constructors
 from fnmlp.key import Key
 from fnmlp.layer import Layer
 from fnmlp.layers import linear
-from fnmlp.models import constructors
 from fnmlp.tree import tree_map
 
 Number: TypeAlias = Any

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from fnmlp.batches import Batch, batches, check_data, epoch_order, split_data
+from fnmlp.batching import Batch, batches, check_data, epoch_order, split_data
 from fnmlp.errors import DataError, DtypeError, OptionError
 from fnmlp.key import Key
 from fnmlp.tree import tree_equal

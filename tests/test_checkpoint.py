@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import save as safetensors_bytes
 
 import fnmlp as fn
-from fnmlp import checkpoint
-from fnmlp.environment import environment
 from fnmlp.errors import CheckpointError, one_line
+from fnmlp.storage import format as checkpoint
+from fnmlp.storage.environment import environment
 from fnmlp.tree import Tree, tree_equal, tree_leaves
 from tests.catalogue import OPTIMIZERS
 from tests.specimens import OptimizerSpecimen

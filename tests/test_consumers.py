@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.consumers import best_state, early_stopping, scored
 from fnmlp.errors import DataError, OptionError, StructureError
+from fnmlp.training.consumers import best_state, early_stopping, scored
 from tests.steps import draw
 
 scores = st.lists(st.one_of(st.integers(-3, 3).map(float), st.sampled_from([nan, -inf, inf])))

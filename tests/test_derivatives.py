@@ -14,7 +14,7 @@ import pytest
 
 from custom_layer import power
 import fnmlp as fn
-from fnmlp.derivatives.leaves import vjp_by_leaf
+from fnmlp.derivatives.by_layer import vjp_by_leaf
 from fnmlp.testing.strategies import chains
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import LAYERS, LOSSES, Specimen

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.diagnostics import LeafStatistics, statistics_table, tree_statistics, update_ratios
 from fnmlp.errors import StructureError
+from fnmlp.training.statistics import LeafStatistics, statistics_table, tree_statistics, update_ratios
 from tests.optional import optional
 from tests.steps import draw
 

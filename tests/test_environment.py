@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fnmlp import environment as environment_module
-from fnmlp.environment import UNKNOWN, differences, environment
+from fnmlp.storage import environment as environment_module
+from fnmlp.storage.environment import UNKNOWN, differences, environment
 
 
 def test_an_environment_names_the_library_that_numpy_multiplies_with() -> None:

@@ -20,7 +20,7 @@ from diabetes import diabetes, least_squares
 from diabetes import main as diabetes_main
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
-from fnmlp.recipes import Recipe
+from recipes import Recipe
 from spirals import main as spirals_main
 from spirals import spirals
 import sweep

@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import save as safetensors_bytes
 
 import fnmlp as fn
-from fnmlp import checkpoint
 from fnmlp.data import write_idx
 from fnmlp.errors import CheckpointError
 from fnmlp.kinds import kind_of
+from fnmlp.storage import format as checkpoint
 from image_models import load as load_image_model
 from run_checkpoints import check_run, origin_of
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from fnmlp.combinators import chain
+from fnmlp.expressions import expression, spell
 from fnmlp.initializers import constant, glorot_normal
 from fnmlp.key import Key
-from fnmlp.layer import Layer, expression, gradients, input_pullback, no_parameters, spell, with_parts
+from fnmlp.layer import Layer, gradients, input_pullback, no_parameters, with_parts
 from fnmlp.layers import linear, relu, softmax
 from tests.catalogue import LAYERS, Specimen
 from tests.steps import same_bits

@@ -16,7 +16,6 @@ from fnmlp.losses import (
     Loss,
     binary_cross_entropy,
     binary_focal,
-    check_alike,
     cross_entropy,
     focal,
     hinge,
@@ -26,6 +25,7 @@ from fnmlp.losses import (
     nll,
     on_labels,
 )
+from fnmlp.losses.shared import check_alike
 from tests.catalogue import LOSSES
 from tests.loss_oracles import ORACLES
 from tests.specimens import LossSpecimen, labels_like, shares_like

@@ -11,8 +11,8 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError
-from fnmlp.layer import expression
-from fnmlp.models import TEXT_LIMIT, build, constructors, load_model, model_parts, save_model
+from fnmlp.expressions import TEXT_LIMIT, build, constructors, expression
+from fnmlp.storage.models import load_model, model_parts, save_model
 from tests.catalogue import INITIALIZERS, LAYERS, Specimen
 from tests.steps import same_bits
 from tests.sweep import each

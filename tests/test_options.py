@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fnmlp.checks import count, finite, one_of, positive, switch
 from fnmlp.errors import OptionError
 from fnmlp.layers import linear, prelu
 from fnmlp.optimizers import adam, muon, rmsprop, sgd
-from fnmlp.options import count, finite, one_of, positive, switch
 
 NUMBERS = pytest.mark.parametrize("check", [positive, finite], ids=lambda check: check.__name__)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from inspect import getmembers, isfunction
 from typing import Any
 
 from attrs import frozen
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from fnmlp import combinators, layers, models
+from fnmlp import expressions, initializers
 from fnmlp.key import Key
 from fnmlp.layer import Layer, gradients
 from fnmlp.layers import elementwise, hardtanh, silu
@@ -31,8 +30,7 @@ MAGNITUDES = np.concatenate([-HALF, HALF]).astype(np.float32)
 
 
 def public_layers() -> list[str]:
-    rooms = (layers, combinators)
-    return sorted(name for room in rooms for name, made in getmembers(room, isfunction) if name in room.__all__)
+    return sorted({*expressions.constructors(), *expressions.NO_TEXT}.difference(initializers.__all__))
 
 
 @each("name", public_layers())
@@ -106,13 +104,13 @@ over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @over_curves
 @over_dtypes
 def test_an_activation_is_its_curve(text: str, dtype: Any) -> None:
-    expect_curve(models.build(text), text, 0, dtype)
+    expect_curve(expressions.build(text), text, 0, dtype)
 
 
 @over_curves
 @over_dtypes
 def test_the_pullback_of_an_activation_is_the_derivative_of_its_curve(text: str, dtype: Any) -> None:
-    expect_curve(models.build(text), text, 1, dtype)
+    expect_curve(expressions.build(text), text, 1, dtype)
 
 
 @over_curves
@@ -121,14 +119,14 @@ def test_where_pieces_meet_the_derivative_is_the_one_that_is_written_down(text: 
     meets = CURVES[text].meets
     for sign in (1, -1):  # 0.0 and -0.0
         x = np.array([point or sign * 0.0 for point in meets], dtype)
-        assert found(models.build(text), 1, x).tolist() == [dtype(slope) for slope in meets.values()]
+        assert found(expressions.build(text), 1, x).tolist() == [dtype(slope) for slope in meets.values()]
 
 
 @over_curves
 @over_dtypes
 def test_infinite_numbers_have_the_limits_and_nan_stays_nan(text: str, dtype: Any) -> None:
     x = np.array([-np.inf, np.inf, np.nan], dtype)
-    curve, layer = CURVES[text], models.build(text)
+    curve, layer = CURVES[text], expressions.build(text)
     with np.errstate(invalid="raise", over="raise", under="ignore"):
         y, dx = found(layer, 0, x), found(layer, 1, x)
     assert y[:2].tolist() == [dtype(end) for end in curve.ends]
@@ -224,4 +222,4 @@ def test_a_slip_in_a_tail_or_beside_a_kink_alone_is_caught(dtype: Any, monkeypat
 def test_a_wrong_layer_is_caught(wrong: str, right: str) -> None:
     [specimen] = [one for one in LAYERS if one.layer.name == right]
     with pytest.raises(AssertionError):
-        expect_formula(models.build(wrong), formula_of(specimen.layer), specimen, 0)
+        expect_formula(expressions.build(wrong), formula_of(specimen.layer), specimen, 0)

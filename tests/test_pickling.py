@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import fnmlp as fn
-from fnmlp.training import TrainState, train_step
+from fnmlp.training.loop import TrainState, train_step
 from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Specimen
 from tests.specimens import LossSpecimen, OptimizerSpecimen
 from tests.steps import draw, same_bits

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.layer import expression, spell
-from fnmlp.options import count, example_shape, integer, not_negative, one_of
+from fnmlp.checks import count, example_shape, integer, not_negative, one_of
+from fnmlp.expressions import expression, spell
 from fnmlp.tree import tree_paths
 from tests import catalogue
 

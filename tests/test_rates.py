@@ -12,7 +12,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DataError, OptionError
-from fnmlp.rates import rate_range, suggested_rate
+from fnmlp.training.rates import rate_range, suggested_rate
 from tests.steps import draw
 
 MODEL = fn.chain(fn.linear(8), fn.tanh(), fn.dropout(0.25), fn.linear(1))

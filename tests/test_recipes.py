@@ -13,22 +13,9 @@ import fnmlp as fn
 from fnmlp.augmentation import mirror
 from fnmlp.data import Dataset, digits
 from fnmlp.errors import OptionError
-from fnmlp.recipes import (
-    LOSSES,
-    OPTIMIZERS,
-    RECIPES,
-    SCHEDULES,
-    USED_BY,
-    Recipe,
-    build_augmentation,
-    build_loss,
-    build_model,
-    build_optimizer,
-    build_schedule,
-    classifier,
-    unused,
-)
+from recipe_building import build_augmentation, build_loss, build_model, build_optimizer, build_schedule, classifier
 from recipe_options import KINDS, flag, read_field, spelled, with_fields
+from recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
 from tests.sweep import each
 from training_run import Settings, beginning, members_of, model_of, training
 

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp import saving
-from fnmlp.consumers import best_state, scored
 from fnmlp.data import digits
 from fnmlp.errors import CheckpointError, DivergenceError, OptionError, StructureError
-from fnmlp.saving import best_checkpoint, checkpoints, resume, saved_score
+from fnmlp.files import rotate
+from fnmlp.storage import runs as saving
+from fnmlp.storage.runs import best_checkpoint, checkpoints, resume, saved_score
+from fnmlp.training.consumers import best_state, scored
 
 MODEL = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.dropout(0.1), fn.linear(8), fn.relu(), fn.linear(10))
 OPTIMIZER = fn.averaged(fn.scheduled(fn.adam, fn.cosine_decay(0.01, steps=100)))
@@ -118,7 +119,7 @@ def test_a_run_that_is_killed_between_giving_names_and_saving_keeps_what_it_had(
     path = tmp_path / "number"
     list(checkpoints(range(4), path, steps=1, keep=3))
     for _ in range(3):  # as a process does that is killed each time before it writes the next file
-        saving.rotate(path, 3)
+        rotate(path, 3)
         assert resume(path, -1) == 3
     list(checkpoints(range(3, 6), path, steps=1, keep=3))
     assert [resume(tmp_path / name, -1) for name in sorted(os.listdir(tmp_path))] == [5, 4, 3]

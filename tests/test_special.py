@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from fnmlp import special
+from fnmlp.arrays import narrow, widen
+from fnmlp.layers import special
 from tests.optional import optional
 
 torch = optional("torch")
@@ -86,8 +87,8 @@ def test_no_number_however_large_overflows_on_the_way(name: str, dtype: Any) -> 
 
 def test_widen_leaves_all_but_float32_alone() -> None:
     for x in (np.zeros(2), np.zeros(2, np.complex64), np.zeros(2, np.complex128)):
-        assert special.widen(x) is x
-        assert special.narrow(x, x, x) is x
+        assert widen(x) is x
+        assert narrow(x, x, x) is x
     big_endian = np.ones(2, ">f4")
-    assert special.widen(big_endian).dtype == np.float64
+    assert widen(big_endian).dtype == np.float64
     assert special.in_float64(np.negative, big_endian).tolist() == [-1, -1]

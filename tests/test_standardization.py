@@ -12,9 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError, StructureError
-from fnmlp.fitting import fit_standardize
+from fnmlp.expressions import build
 from fnmlp.layers import standardize, unstandardize
-from fnmlp.models import build, load_model, save_model
+from fnmlp.layers.scaling import fit_standardize
+from fnmlp.storage.models import load_model, save_model
 from tests.optional import optional
 from tests.steps import draw, same_bits, seeds
 

@@ -13,7 +13,8 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DataError, DivergenceError, OptionError
-from fnmlp.steps import checked_step, replay
+from fnmlp.training.checking import checked_step
+from fnmlp.training.replaying import replay
 from fnmlp.tree import Tree, tree_map
 from tests.catalogue import LAYERS, OPTIMIZERS, Specimen
 from tests.optional import optional

@@ -20,8 +20,8 @@ import pytest
 import fnmlp as fn
 from fnmlp.data import Fit, digits, fit_drawing
 from fnmlp.data.folders import FOLDER_VARIABLE
-from fnmlp.recipes import RECIPES, Recipe
 from image_models import doubt
+from recipes import RECIPES, Recipe
 from tests.test_datasets import made_up, write_files, write_set
 
 PROGRAM = Path(__file__).resolve().parents[1] / "examples" / "mnist.py"

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import fnmlp as fn
-from fnmlp import checkpoint
+from fnmlp.storage import format as checkpoint
 from tests.test_datasets import PARTS, made_up, write_files, write_set
 from tests.test_trainer import SMALL, run, succeed
 

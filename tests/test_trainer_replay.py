@@ -11,11 +11,11 @@ from attrs import evolve
 import pytest
 
 import fnmlp as fn
-from fnmlp import checkpoint
 from fnmlp.data import digits
-from fnmlp.environment import environment
-from fnmlp.recipes import RECIPES
+from fnmlp.storage import format as checkpoint
+from fnmlp.storage.environment import environment
 from image_models import with_validation
+from recipes import RECIPES
 from run_checkpoints import origin_of, resumed, saved_parts
 from tests.test_datasets import made_up, write_set
 from tests.test_trainer import SMALL, run, succeed

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fnmlp import checkpoint
-from fnmlp.environment import environment
+from fnmlp.storage import format as checkpoint
+from fnmlp.storage.environment import environment
 from tests.faults.processes import repeatable
 from tests.test_datasets import made_up, write_set
 from tests.test_trainer import PROGRAM, SMALL, command, run, succeed

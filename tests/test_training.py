@@ -14,7 +14,7 @@ import pytest
 import fnmlp as fn
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError, StructureError
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
-from fnmlp.training import TrainState
+from fnmlp.training.loop import TrainState
 from fnmlp.tree import tree_equal, tree_leaves
 from tests.steps import draw, same_bits
 

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from fnmlp import layers, models
+from fnmlp import expressions, layers
 from fnmlp.layers import log_softmax, softmax
 from tests.ulp.measure import errors, worst
 from tests.ulp.references import REFERENCES
@@ -16,7 +16,7 @@ STRIDE = 1031
 
 @pytest.mark.parametrize("text", REFERENCES)
 def test_an_activation_is_within_4_ulp_and_its_derivative_within_8(text: str) -> None:
-    value, slope = worst(models.build(text), REFERENCES[text], stride=STRIDE)
+    value, slope = worst(expressions.build(text), REFERENCES[text], stride=STRIDE)
     assert value.ulp <= 4, f"{text} at {value.x!r}"
     assert slope.ulp <= 8, f"the derivative of {text} at {slope.x!r}"
 
@@ -26,7 +26,7 @@ def test_every_activation_has_a_reference() -> None:
     others = {"linear", "flatten", "scale", "softmax", "log_softmax", "elementwise", "maxout", "prelu", "dropout"}
     others |= {"glu", "swiglu"}
     others |= {"gaussian_noise", "layer_norm", "rms_norm", "embedding", "standardize", "unstandardize"}
-    names = {name for name, made in models.constructors().items() if made.__module__.startswith(layers.__name__)}
+    names = {name for name, made in expressions.constructors().items() if made.__module__.startswith(layers.__name__)}
     assert {text.split("(")[0] for text in REFERENCES} == names - others
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from attrs import evolve
 
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
-from fnmlp.batches import Batch, Pair, as_batch, check_data
+from fnmlp.batching import Batch, Pair, as_batch, check_data
+from fnmlp.checks import each, function_of, not_negative, positive
 from fnmlp.errors import DtypeError
 from fnmlp.key import Key, fold_in, generator, split
-from fnmlp.options import each, function_of, not_negative, positive
+
+__all__ = ["augmented", "mixup"]
 
 
 def augmented(
@@ -19,7 +21,7 @@ def augmented(
 ) -> Iterator[Batch]:
     """Pass the inputs of each batch through `augment`: those of batch i with the key `fold_in(key, i)`.
 
-    Batches are counted from `start`: with the `start` of `fnmlp.batches`, an epoch goes on in the middle as if it
+    Batches are counted from `start`: with the `start` of `fnmlp.batching`, an epoch goes on in the middle as if it
     had never stopped. Give each epoch a key of its own, for instance `fold_in(key, epoch)`.
     Raises:   OptionError for a bad start; StructureError for what is no batch; DataError where `augment` loses rows.
 

@@ -11,9 +11,11 @@ import numpy as np
 from fnmlp.arrays import Array, Shape
 from fnmlp.augmentation.images import check_images
 from fnmlp.augmentation.warps import Warps, as_warps, resample
+from fnmlp.checks import at_least_0, count, each, not_negative, positive
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key, generator, split
-from fnmlp.options import at_least_0, count, each, not_negative, positive
+
+__all__ = ["elastic", "random_warps", "rotate", "shear", "shift", "warp", "zoom"]
 
 
 def shift(key: Key, images: Array, *, pixels: float) -> Array:

@@ -11,10 +11,12 @@ import numpy as np
 
 from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.augmentation.images import check_images
+from fnmlp.checks import of_kind
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.key import Key, generator
-from fnmlp.options import of_kind
 from fnmlp.tree import tree_map
+
+__all__ = ["Warps", "apply_warps", "as_warps", "resample"]
 
 
 @frozen(eq=False)

@@ -1,8 +1,5 @@
 """Combinators: layers made of layers."""
 
-from fnmlp.combinators.branches import add, concat, parallel, residual
-from fnmlp.combinators.chains import chain, repeat
-from fnmlp.combinators.sharing import frozen, tied
-from fnmlp.combinators.strictness import strict
+from fnmlp.lazy import offering
 
-__all__ = ["add", "chain", "concat", "frozen", "parallel", "repeat", "residual", "strict", "tied"]
+__getattr__, __dir__, __all__ = offering(__name__)

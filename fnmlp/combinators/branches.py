@@ -15,11 +15,14 @@ from operator import add as plus
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.combinators.parts import Layers, check_layers, check_params, place_noted
+from fnmlp.checks import count, example_shape
+from fnmlp.combinators.checks import Layers, check_layers, check_params, place_noted
 from fnmlp.errors import OptionError, ShapeError
+from fnmlp.expressions import expression
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, alone, combinator, expression, own_params
-from fnmlp.options import count, example_shape
+from fnmlp.layer import Layer, Pullback, alone, combinator, own_params
+
+__all__ = ["add", "concat", "parallel", "residual"]
 
 Delayed: TypeAlias = Callable[[], Array]
 

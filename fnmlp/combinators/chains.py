@@ -5,12 +5,15 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, namespace, unshared
-from fnmlp.combinators.parts import Layers, check_layers, check_params, shown
+from fnmlp.checks import count
+from fnmlp.combinators.checks import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
+from fnmlp.expressions import expression
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, combinator, expression, own_params
-from fnmlp.options import count
+from fnmlp.layer import Layer, Pullback, combinator, own_params
 from fnmlp.tree import has_leaves
+
+__all__ = ["chain", "repeat"]
 
 
 def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:

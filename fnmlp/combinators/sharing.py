@@ -7,11 +7,14 @@ from typing import Any
 
 from fnmlp.arrays import Array, Shape, bring, namespace, read_only, same_dtype, to_dtype
 from fnmlp.combinators.chains import chain_apply, chain_vjp
+from fnmlp.combinators.checks import Layers, check_layers, check_same_form, place_noted
 from fnmlp.combinators.ordered import ordered_like
-from fnmlp.combinators.parts import Layers, check_layers, check_same_form, place_noted
+from fnmlp.expressions import expression
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, combinator, expression
+from fnmlp.layer import Layer, Pullback, combinator
 from fnmlp.tree import Tree, tree_map
+
+__all__ = ["frozen", "tied"]
 
 
 def tied(*layers: Layer[Any]) -> Layer[Any]:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace
+from fnmlp.combinators.checks import Layers, check_layers, place_noted, shown
 from fnmlp.combinators.ordered import Ordered, ordered, unordered
-from fnmlp.combinators.parts import Layers, check_layers, place_noted, shown
 from fnmlp.errors import DtypeError
+from fnmlp.expressions import expression
 from fnmlp.key import Key
-from fnmlp.layer import Layer, P, Pullback, alone, combinator, expression
+from fnmlp.layer import Layer, P, Pullback, alone, combinator
 from fnmlp.tree import tree_leaves, tree_map
+
+__all__ = ["strict"]
 
 
 def strict(layer: Layer[P]) -> Layer[P]:

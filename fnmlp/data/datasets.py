@@ -10,14 +10,16 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, read_only
-from fnmlp.batches import Batch
+from fnmlp.batching import Batch
+from fnmlp.checks import one_of
 from fnmlp.data.cache import cache_folder, check_private, read_verified
 from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE, files_in, found_in
 from fnmlp.data.idx import read_idx
 from fnmlp.data.sources import DIGIT_CLASSES, SOURCES, Source
 from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError, OptionError
-from fnmlp.options import one_of
+
+__all__ = ["Dataset", "digits", "emnist", "fashion_mnist", "kmnist", "mnist", "qmnist"]
 
 Files: TypeAlias = Mapping[str, tuple[Path, Array]]
 """What was read of a data set: the name of a part -> where it came from, and what it holds."""

@@ -4,8 +4,10 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array
+from fnmlp.checks import example_shape, of_kind
 from fnmlp.errors import DataError, OptionError, ShapeError
-from fnmlp.options import example_shape, of_kind
+
+__all__ = ["Fit", "fit_drawing"]
 
 
 @frozen

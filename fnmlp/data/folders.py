@@ -5,9 +5,11 @@ from itertools import product
 import os
 from pathlib import Path
 
+from fnmlp.checks import path_text
 from fnmlp.data.sources import SOURCES, Source
 from fnmlp.errors import DataError
-from fnmlp.options import path_text
+
+__all__ = ["data_sets_in"]
 
 FOLDER_VARIABLE = "FNMLP_DATA_DIR"
 """The environment variable that names a folder with data sets in it; an empty one counts as unset."""

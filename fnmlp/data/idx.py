@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.arrays import as_array
+from fnmlp.checks import is_number, path_text, shown
 from fnmlp.errors import DataError, OptionError
 from fnmlp.files import write_whole
-from fnmlp.options import is_number, path_text, shown
+
+__all__ = ["read_idx", "write_idx"]
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 _MAX_DIMENSIONS = 64  # NumPy's own; the format's byte could say 255

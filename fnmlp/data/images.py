@@ -7,12 +7,14 @@ import warnings
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
+from fnmlp.checks import count, example_shape, of_kind, path_text, switch
 from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
-from fnmlp.options import count, example_shape, of_kind, path_text, switch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+__all__ = ["read_image"]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 """What is read of all that Pillow can; some of the rest it hands to other programs."""

@@ -10,15 +10,17 @@ from operator import add
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.batches import Batch, Pair, as_batch
-from fnmlp.derivatives.leaves import vjp_by_leaf
+from fnmlp.batching import Batch, Pair, as_batch
+from fnmlp.checks import function_of, of_kind
+from fnmlp.derivatives.by_layer import vjp_by_leaf
 from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
 from fnmlp.losses import Loss
-from fnmlp.options import function_of, of_kind
 from fnmlp.rows import Rows, stacked
 from fnmlp.tree import Tree, has_leaves, tree_map, tree_reduce
 from fnmlp.weights import Weights, row_weights
+
+__all__ = ["per_example_gradients", "per_example_norms"]
 
 
 def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> P:

@@ -2,11 +2,14 @@
 
 from functools import partial
 
-from fnmlp import special
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.layer import Layer, expression
+from fnmlp.checks import positive
+from fnmlp.expressions import expression
+from fnmlp.layer import Layer
+from fnmlp.layers import special
 from fnmlp.layers.pointwise import elementwise
-from fnmlp.options import positive
+
+__all__ = ["celu", "elu", "selu", "sigmoid", "softplus", "softsign", "tanh"]
 
 FARTHEST = 750.0
 """Beyond its negative exp is 0 in float64."""

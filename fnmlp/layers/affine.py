@@ -7,14 +7,17 @@ from typing import Never
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
+from fnmlp.checks import count, function_of, switch
 from fnmlp.errors import OptionError
+from fnmlp.expressions import expression
 from fnmlp.initializers import Initializer, kaiming_uniform
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.layers.fit import check_example, check_record, fits, initial, misfit
-from fnmlp.options import count, function_of, switch
+from fnmlp.layer import Layer, Pullback
+from fnmlp.layers.checks import check_example, check_record, fits, initial, misfit
 from fnmlp.rows import outer, stacked
 from fnmlp.rules import on_numbers
+
+__all__ = ["Linear", "linear", "maxout"]
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
 """Uniform over ±1/√fan_in: what torch.nn.Linear draws weights and biases from."""

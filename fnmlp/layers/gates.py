@@ -10,12 +10,15 @@ from functools import partial
 from math import pi, sqrt
 from typing import TypeAlias
 
-from fnmlp import special
 from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.checks import one_of
+from fnmlp.expressions import expression
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import one_of
+from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
+from fnmlp.layers import special
 from fnmlp.rules import on_numbers
+
+__all__ = ["gelu", "mish", "silu"]
 
 Tail: TypeAlias = Callable[[Array], Array]
 """a -> t(a), where the gate is t at -a and 1 - t at a, for a >= 0 in float64."""

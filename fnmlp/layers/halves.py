@@ -6,14 +6,16 @@ The linear maps before and after stay layers of their own. A gated feed-forward 
 
 from functools import partial
 
-from fnmlp import special
 from fnmlp.arrays import Array, Shape, namespace
+from fnmlp.checks import example_shape
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
+from fnmlp.layers import special
 from fnmlp.layers.gates import wide_silu, wide_silu_with_slope
-from fnmlp.options import example_shape
 from fnmlp.rules import on_numbers
+
+__all__ = ["glu", "swiglu"]
 
 
 def glu() -> Layer[tuple[()]]:

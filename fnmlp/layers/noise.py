@@ -3,11 +3,14 @@
 from functools import partial
 
 from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
+from fnmlp.checks import fraction, positive
 from fnmlp.errors import DtypeError
+from fnmlp.expressions import expression
 from fnmlp.key import Key, generator, random_words
-from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import fraction, positive
+from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
+
+__all__ = ["dropout", "gaussian_noise"]
 
 STEPS = 2**16
 """In how many equal steps a rate is realized: 16 random bits a number, because 32 would take twice the time."""

@@ -6,13 +6,16 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows
+from fnmlp.checks import positive
+from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression
-from fnmlp.layers.fit import check_example, check_record, fits, misfit
-from fnmlp.options import positive
+from fnmlp.layer import Layer, Pullback
+from fnmlp.layers.checks import check_example, check_record, fits, misfit
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+
+__all__ = ["LayerNorm", "RmsNorm", "layer_norm", "rms_norm"]
 
 EPSILON = 1e-5
 """What is added to a variance unless another number is asked for: torch.nn.LayerNorm's."""

@@ -5,11 +5,14 @@ from functools import partial
 from typing import TypeAlias
 
 from fnmlp.arrays import Array, namespace
+from fnmlp.checks import function_of, of_kind
 from fnmlp.errors import OptionError
+from fnmlp.expressions import expression
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import function_of, of_kind
+from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
+
+__all__ = ["elementwise"]
 
 Function: TypeAlias = Callable[[Array], Array]
 """Numbers to as many numbers of the same dtype, in operators and functions of `namespace(x)`."""

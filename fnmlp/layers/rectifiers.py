@@ -7,14 +7,17 @@ from math import prod
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, read_only, same_dtype, sum_rows, to_dtype
+from fnmlp.checks import finite, fraction, switch
+from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.layers.fit import check_example, check_record, fits, misfit, wrong_dtype
+from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
+from fnmlp.layers.checks import check_example, check_record, fits, misfit, wrong_dtype
 from fnmlp.layers.pointwise import elementwise
-from fnmlp.options import finite, fraction, switch
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+
+__all__ = ["Prelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
 
 
 def relu() -> Layer[tuple[()]]:

@@ -3,11 +3,13 @@
 from functools import partial
 from math import prod
 
-from fnmlp.arrays import Array, Shape, namespace, to_dtype, unshared
+from fnmlp.arrays import Array, Shape, namespace, unshared
+from fnmlp.checks import example_shape
 from fnmlp.key import Key
-from fnmlp.layer import Layer, Pullback, expression, input_pullback, no_parameters
-from fnmlp.options import example_shape, finite, float_dtype
+from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
+
+__all__ = ["flatten", "identity"]
 
 
 def identity() -> Layer[tuple[()]]:
@@ -59,54 +61,3 @@ def _flatten_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, P
 
 def _reshape(shape: Shape, x: Array) -> Array:
     return namespace(x).reshape(unshared(x), shape)
-
-
-def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> Layer[tuple[()]]:
-    """Map the input by a fixed affine function, x · factor + offset; 1/255 brings pixels into [0, 1].
-
-    Shapes:   any; kept. Integers become floats of `dtype`; floats keep their own.
-    Units:    factor has units of y per x, offset those of y.
-    Gradient: the pullback multiplies dy by the factor.
-    Raises:   OptionError unless factor and offset are finite and dtype is float32 or float64.
-
-    >>> import numpy as np
-    >>> scale(1 / 255).apply((), np.array([0, 255], dtype=np.uint8))
-    array([0., 1.], dtype=float32)
-    """
-    factor, offset = finite("scale(factor)", factor), finite("scale(offset)", offset)
-    name_of_dtype = float_dtype("scale(dtype)", dtype)
-    options: dict[str, object] = {"offset": offset} if offset else {}
-    if name_of_dtype != "float32":
-        options["dtype"] = name_of_dtype
-    name = expression("scale", [factor], options)
-    bound = (factor, offset, name_of_dtype)
-    return Layer(name, no_parameters, partial(_scale_apply, *bound), partial(_scale_vjp, *bound))
-
-
-@on_numbers
-def _scale_apply(factor: float, offset: float, dtype: str, params: tuple[()], x: Array) -> Array:
-    xp = namespace(x)
-    if xp.isdtype(x.dtype, ("integral", "bool")):
-        y = to_dtype(x, dtype)
-        y *= factor
-    else:
-        y = x * factor
-    if offset:
-        y += offset
-    return y
-
-
-def _scale_vjp(
-    factor: float,
-    offset: float,
-    dtype: str,
-    params: tuple[()],
-    x: Array,
-    key: Key | None,
-) -> tuple[Array, Pullback[tuple[()]]]:
-    return _scale_apply(factor, offset, dtype, params, x), input_pullback(partial(_times, factor))
-
-
-@on_numbers
-def _times(factor: float, dy: Array) -> Array:
-    return dy * factor

@@ -3,10 +3,12 @@
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
+from fnmlp.checks import at_least_0
 from fnmlp.losses.shared import as_targets, check_alike, check_probabilities, reduce_elements, shared_out
-from fnmlp.options import at_least_0
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
+
+__all__ = ["binary_cross_entropy"]
 
 
 @on_numbers

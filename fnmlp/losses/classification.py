@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.checks import finite, fraction, function_of
 from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
@@ -23,9 +24,10 @@ from fnmlp.losses.shared import (
     shared_out,
     without_ignored,
 )
-from fnmlp.options import finite, fraction, function_of
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights, weights_like, with_weights
+
+__all__ = ["cross_entropy", "hinge", "kl", "nll", "on_labels"]
 
 
 @on_numbers

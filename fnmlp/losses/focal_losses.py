@@ -3,6 +3,7 @@
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
+from fnmlp.checks import at_least_0
 from fnmlp.errors import OptionError
 from fnmlp.losses.classification import entropy_of_labels
 from fnmlp.losses.shared import (
@@ -17,9 +18,10 @@ from fnmlp.losses.shared import (
     shared_out,
     without_ignored,
 )
-from fnmlp.options import at_least_0
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights, weights_like
+
+__all__ = ["binary_focal", "focal"]
 
 
 @on_numbers

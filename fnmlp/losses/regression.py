@@ -4,10 +4,12 @@ from math import log
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
+from fnmlp.checks import positive
 from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
-from fnmlp.options import positive
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights
+
+__all__ = ["huber", "l1", "log_cosh", "mse"]
 
 
 @on_numbers

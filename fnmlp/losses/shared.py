@@ -5,10 +5,12 @@ from math import prod
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, as_array, namespace, same_dtype, to_dtype
+from fnmlp.checks import integer, one_of
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
-from fnmlp.options import integer, one_of
 from fnmlp.weights import Weights, row_weights
+
+__all__ = ["Loss"]
 
 Loss: TypeAlias = Callable[[Array, Array], tuple[Any, Array]]
 """(y, target) -> (value, dy). Bind options with functools.partial.

@@ -4,29 +4,6 @@
 and which `fold_metric` carries over batches.
 """
 
-from fnmlp.metrics.classification import (
-    accuracy,
-    confusion_matrix,
-    expected_calibration_error,
-    f1,
-    precision,
-    recall,
-    top_k_accuracy,
-)
-from fnmlp.metrics.fold import Metric, fold_metric, mean_over_rows
-from fnmlp.metrics.regression import mean_absolute_error, r2
+from fnmlp.lazy import offering
 
-__all__ = [
-    "Metric",
-    "accuracy",
-    "confusion_matrix",
-    "expected_calibration_error",
-    "f1",
-    "fold_metric",
-    "mean_absolute_error",
-    "mean_over_rows",
-    "precision",
-    "r2",
-    "recall",
-    "top_k_accuracy",
-]
+__getattr__, __dir__, __all__ = offering(__name__)

@@ -4,11 +4,13 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
+from fnmlp.checks import count, one_of
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import at_labels, check_labels, largest, one_hot
 from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
-from fnmlp.options import count, one_of
 from fnmlp.weights import Weights, row_weights
+
+__all__ = ["accuracy", "confusion_matrix", "expected_calibration_error", "f1", "precision", "recall", "top_k_accuracy"]
 
 SLACK = 1e-3
 """How far above 1 rounding may carry a share, in half precision too."""

@@ -7,10 +7,12 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from fnmlp.arrays import Array, as_array, namespace
+from fnmlp.checks import each, function_of, of_kind
 from fnmlp.errors import DataError, StructureError
-from fnmlp.options import each, function_of, of_kind
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
+
+__all__ = ["Metric", "fold_metric", "mean_over_rows"]
 
 
 @frozen

@@ -10,6 +10,8 @@ from fnmlp.moments import NOTHING, Moments, merged, moments
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, row_weights
 
+__all__ = ["mean_absolute_error", "r2"]
+
 Spread: TypeAlias = tuple[Any, Moments, Any]
 """For each output: what targets are measured from, their moments, and their squared distances from the outputs."""
 

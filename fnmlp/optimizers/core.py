@@ -9,10 +9,12 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
+from fnmlp.checks import of_kind
 from fnmlp.errors import DtypeError, ShapeError, StructureError
-from fnmlp.options import of_kind
 from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
+
+__all__ = ["Optimizer", "Sums"]
 
 Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
 """(parameters, gradients, state) -> (new parameters, new state)."""

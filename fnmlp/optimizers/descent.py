@@ -3,6 +3,7 @@
 from functools import partial
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import at_least_0, fraction, pair_of_fractions, positive, switch
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -15,11 +16,12 @@ from fnmlp.optimizers.core import (
     owning,
     step_along,
 )
-from fnmlp.optimizers.paths import PathFilter, everywhere
+from fnmlp.optimizers.filters import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, fraction, pair_of_fractions, positive, switch
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map
+
+__all__ = ["lion", "sgd", "sgd_update"]
 
 
 @on_numbers

@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import at_least_0, count, finite, fraction, function_of, pair_of_fractions, positive, switch
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -17,11 +18,12 @@ from fnmlp.optimizers.core import (
     sums_update,
     zeros_leaf,
 )
+from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.moments import adam_direction
-from fnmlp.optimizers.paths import PathFilter, everywhere, flags
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, count, finite, fraction, function_of, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
+
+__all__ = ["lamb", "muon"]
 
 
 def lamb(

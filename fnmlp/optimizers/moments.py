@@ -11,6 +11,7 @@ from math import sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import at_least_0, pair_of_fractions, positive, switch
 from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
@@ -23,10 +24,11 @@ from fnmlp.optimizers.core import (
     step_along,
     zeros_leaf,
 )
-from fnmlp.optimizers.paths import PathFilter, everywhere
+from fnmlp.optimizers.filters import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.options import at_least_0, pair_of_fractions, positive, switch
 from fnmlp.tree import Tree, tree_map
+
+__all__ = ["NadamState", "adam", "adamax", "adamw", "nadam", "radam"]
 
 
 def adam(

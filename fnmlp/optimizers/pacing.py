@@ -5,6 +5,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import count, of_kind
 from fnmlp.optimizers.core import (
     Optimizer,
     StepOf,
@@ -15,9 +16,10 @@ from fnmlp.optimizers.core import (
     spending,
     zeros_leaf,
 )
-from fnmlp.options import count, of_kind
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
+
+__all__ = ["AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"]
 
 
 @frozen(eq=False)

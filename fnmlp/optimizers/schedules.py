@@ -8,8 +8,21 @@ from functools import partial
 from math import cos, pi
 from typing import TypeAlias
 
+from fnmlp.checks import at_least_0, count, each, fraction, function_of, positive
 from fnmlp.errors import OptionError
-from fnmlp.options import at_least_0, count, each, fraction, function_of, positive
+
+__all__ = [
+    "Schedule",
+    "constant_rate",
+    "cosine_decay",
+    "cosine_restarts",
+    "exponential_decay",
+    "linear_decay",
+    "one_cycle",
+    "piecewise",
+    "step_decay",
+    "warm_up",
+]
 
 Schedule: TypeAlias = Callable[[int], float]
 """The number of steps that were taken -> the rate of the next."""

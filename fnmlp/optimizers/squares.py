@@ -7,8 +7,10 @@ from functools import partial
 from math import sqrt
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import at_least_0, fraction, positive, switch
 from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
-from fnmlp.options import at_least_0, fraction, positive, switch
+
+__all__ = ["adadelta", "adagrad", "rmsprop"]
 
 
 def rmsprop(

@@ -7,12 +7,14 @@ from math import hypot, sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
+from fnmlp.checks import at_least_0, function_of, of_kind, positive
 from fnmlp.errors import OptionError, StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state
-from fnmlp.optimizers.paths import PathFilter, everywhere, flags
-from fnmlp.options import at_least_0, function_of, of_kind, positive
+from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
+
+__all__ = ["Transform", "clip_by_global_norm", "clip_by_value", "compose", "weight_decay"]
 
 
 @frozen

@@ -6,12 +6,23 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.checks import fraction, function_of, of_kind, positive
 from fnmlp.errors import StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf
-from fnmlp.optimizers.paths import PathFilter, everywhere, flags, is_weight
+from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
-from fnmlp.options import fraction, function_of, of_kind, positive
 from fnmlp.tree import Tree, tree_map
+
+__all__ = [
+    "AveragedState",
+    "ChosenState",
+    "ScheduledState",
+    "averaged",
+    "averaged_params",
+    "decoupled_decay",
+    "max_norm",
+    "scheduled",
+]
 
 STANDSTILL = 1e-300
 """A rate that moves nothing; constructors refuse 0, because a user who writes it has made a mistake."""

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Shape
+from fnmlp.expressions import spell
 from fnmlp.key import Key
-from fnmlp.layer import Layer, spell
+from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.testing.cases import Draw, LayerCase
@@ -18,6 +19,8 @@ from fnmlp.testing.numeric import normal
 from fnmlp.testing.optimizers import OPTIMIZER_LAWS, OptimizerCase
 from fnmlp.testing.references import Reference
 from fnmlp.testing.report import DifferenceFound, Law, LawBrokenError
+
+__all__ = ["TRIALS", "check_layer", "check_loss", "check_optimizer", "laws"]
 
 TRIALS = 10
 """How many random trials a check makes unless it is told otherwise."""

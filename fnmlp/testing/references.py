@@ -8,6 +8,8 @@ import numpy as np
 
 from fnmlp.arrays import Array
 
+__all__ = ["NumberRule", "Reference", "each_number"]
+
 Leaves: TypeAlias = dict[str, Array]
 """Path of a parameter -> its numbers, in float64."""
 

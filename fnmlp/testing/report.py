@@ -8,6 +8,8 @@ import numpy as np
 
 from fnmlp.arrays import Array
 
+__all__ = ["Law", "LawBrokenError"]
+
 Case = TypeVar("Case")
 
 

@@ -56,6 +56,8 @@ except ImportError as error:
     remedy = "pip install 'fnmlp[testing]'"
     raise MissingDependencyError.of("fnmlp.testing.strategies", "Hypothesis", error, remedy) from error
 
+__all__ = ["layer_test"]
+
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
 """What arithmetic treats apart from other numbers; the smallest and largest of the dtype are added."""
 

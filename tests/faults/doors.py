@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fnmlp as fn
-from fnmlp import checkpoint
 from fnmlp.data.idx import read_idx
+from fnmlp.expressions import constructors
 from fnmlp.key import Key, generator
-from fnmlp.models import constructors
+from fnmlp.storage import format as checkpoint
 from fnmlp.tree import Tree, tree_paths
 from tests.catalogue import INITIALIZERS, LAYERS
 from tests.faults.grammar import chosen, description, expression

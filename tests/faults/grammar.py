@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from inspect import Parameter, signature
 
-from fnmlp.models import constructors
+from fnmlp.expressions import constructors
 
 HUGE = "0x" + "f" * 4000
 """An integer that Python refuses to write in decimal."""

@@ -14,7 +14,7 @@ from attrs import astuple, frozen
 import numpy as np
 
 import fnmlp as fn
-from fnmlp import saving
+from fnmlp.storage import runs as saving
 from tests.faults.forks import Act, End, forked
 from tests.faults.processes import FILES, RUN, new_folder, repeatable
 

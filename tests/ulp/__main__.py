@@ -2,7 +2,7 @@
 
 import sys
 
-from fnmlp.models import build
+from fnmlp.expressions import build
 from tests.ulp.measure import worst
 from tests.ulp.references import REFERENCES
 

@@ -1,0 +1,221 @@
+"""Recipes: the choices that a training run is made of, each with its range, and those that have names."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from attrs import Attribute, evolve, frozen
+
+from fnmlp.checks import at_least_0, count, finite, fraction, one_of, positive
+from fnmlp.errors import OptionError
+
+LOSSES = ("mse", "mse-sum", "cross-entropy")
+OPTIMIZERS = ("sgd", "nesterov", "adamw")
+SCHEDULES = ("constant", "linear", "cosine")
+PIXELS = ("unit", "raw")
+DTYPES = ("float32", "float64")
+
+
+def _at_most(highest: int, where: str, value: Any) -> int:
+    number = count(where, value)
+    if number > highest:
+        raise OptionError(where, f"an integer of at most {highest}", number, "choose a smaller one")
+    return number
+
+
+def _pair(where: str, value: Any) -> tuple[float, ...]:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise OptionError(where, "two numbers", repr(value), "give both, such as (0.1, 0.4)")
+    return tuple(fraction(where, part) for part in value)
+
+
+def _units(where: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, tuple):
+        raise OptionError(where, "a tuple of integers", repr(value), "write such as (512,)")
+    return tuple(_count(where, part) for part in value)
+
+
+def _switch(where: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(where, "True or False", repr(value), "choose one of these")
+    return value
+
+
+def _strength(where: str, value: Any) -> float:
+    number = at_least_0(where, value)
+    if number > 10:
+        raise OptionError(where, "a number from 0 to 10", number, "choose for instance 1.0")
+    return number
+
+
+_count = partial(_at_most, 2**31 - 1)
+
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "hidden": _units,
+    "pieces": _count,
+    "epochs": _count,
+    "batch_size": _count,
+    "rate": positive,
+    "loss": partial(one_of, choices=LOSSES),
+    "label_smoothing": fraction,
+    "optimizer": partial(one_of, choices=OPTIMIZERS),
+    "momentum": fraction,
+    "betas": _pair,
+    "weight_decay": at_least_0,
+    "schedule": partial(one_of, choices=SCHEDULES),
+    "warm_up": fraction,
+    "dropout": _pair,
+    "warp": _strength,
+    "mirror": _switch,
+    "average": fraction,
+    "members": partial(_at_most, 1000),
+    "pixels": partial(one_of, choices=PIXELS),
+    "mean": finite,
+    "dtype": partial(one_of, choices=DTYPES),
+}
+"""How each field of a recipe is checked, and made a plain Python value."""
+
+
+def _checked(_: type, fields: "list[Attribute[Any]]") -> "list[Attribute[Any]]":
+    """Let the checks stand at the door of a recipe; with converters in the class, its types could not be read."""
+    return [field.evolve(converter=partial(_CHECKS[field.name], f"recipe: {field.name}")) for field in fields]
+
+
+@frozen(field_transformer=_checked)
+class Recipe:
+    """All that a run depends on beside its data and its seed.
+
+    `hidden`           units of the hidden layers, each with ReLU.
+    `pieces`           linear maps a hidden unit, of which the largest counts (maxout) instead of ReLU; 1 for ReLU.
+    `rate`, `schedule` the learning rate at its highest, and how it falls to 0 after `warm_up`, a share of all steps.
+    `mean`             of the pixels in [0, 1], subtracted from them.
+    `dropout`          shares dropped of the input and of each hidden layer.
+    `warp`             how strongly the images of a batch are warped, each anew; 0 for not at all, 1 for handwriting.
+    `mirror`           whether left and right are exchanged in half of the images of a batch.
+    `average`          decay of a mean of the parameters over the steps, which is used in their place; 0 for none.
+    `members`          networks that differ in their keys alone; their probabilities are averaged.
+    Raises:   OptionError, naming the field, for a value outside its range.
+
+    >>> Recipe(optimizer="sdg")
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: recipe: optimizer: expected 'sgd' or 'nesterov' or 'adamw', got 'sdg'; choose one of these
+    """
+
+    hidden: tuple[int, ...] = (512,)
+    pieces: int = 1
+    epochs: int = 15
+    batch_size: int = 64
+    rate: float = 0.5
+    loss: str = "mse"
+    label_smoothing: float = 0.0
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warm_up: float = 0.0
+    dropout: tuple[float, float] = (0.0, 0.0)
+    warp: float = 0.0
+    mirror: bool = False
+    average: float = 0.0
+    members: int = 1
+    pixels: str = "unit"
+    mean: float = 0.0
+    dtype: str = "float32"
+
+
+USED_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "label_smoothing": ("loss", ("cross-entropy",)),
+    "momentum": ("optimizer", ("sgd", "nesterov")),
+    "betas": ("optimizer", ("adamw",)),
+    "weight_decay": ("optimizer", ("adamw",)),
+}
+"""Fields that some recipes do not use: the field that decides it, and its values that use them."""
+
+
+def unused(recipe: Recipe) -> frozenset[str]:
+    """Return the fields that a recipe does not use: other values of them would train the same network.
+
+    >>> sorted(unused(Recipe(loss="mse", optimizer="adamw")))
+    ['label_smoothing', 'momentum']
+    """
+    return frozenset(name for name, (field, values) in USED_BY.items() if getattr(recipe, field) not in values)
+
+
+_FAST = Recipe(
+    hidden=(256,),
+    epochs=3,
+    batch_size=192,
+    rate=1.0,
+    loss="cross-entropy",
+    optimizer="nesterov",
+    momentum=0.8,
+    schedule="cosine",
+    warm_up=0.25,
+    mean=0.1307,
+)
+_PLAIN = Recipe(
+    epochs=30,
+    batch_size=128,
+    rate=0.002,
+    loss="cross-entropy",
+    label_smoothing=0.2,
+    optimizer="adamw",
+    weight_decay=0.2,
+    schedule="linear",
+    warm_up=0.1,
+    mean=0.1307,
+)
+_DROPOUT = evolve(_PLAIN, hidden=(240, 240), pieces=5, epochs=120, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.4))
+_FASHION = evolve(
+    _PLAIN,
+    hidden=(512, 512),
+    epochs=100,
+    batch_size=256,
+    label_smoothing=0.1,
+    dropout=(0.0, 0.1),
+    warp=0.3,
+    mean=0.286,
+)
+
+_AUGMENTED = Recipe(
+    hidden=(1024, 1024),
+    epochs=100,
+    batch_size=128,
+    rate=0.0015,
+    loss="cross-entropy",
+    optimizer="adamw",
+    betas=(0.9, 0.999),
+    schedule="cosine",
+    warm_up=0.03,
+    warp=1.0,
+)
+
+_DIGITS = Recipe(
+    hidden=(128,),
+    epochs=20,
+    rate=1.0,
+    loss="cross-entropy",
+    label_smoothing=0.1,
+    optimizer="nesterov",
+    momentum=0.8,
+    schedule="cosine",
+    warm_up=0.25,
+    warp=0.5,
+    mean=0.3,
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    "lab": Recipe(),
+    "fast": _FAST,
+    "plain": _PLAIN,
+    "dropout": _DROPOUT,
+    "augmented": _AUGMENTED,
+    "record": evolve(_AUGMENTED, members=5),
+    "fashion": _FASHION,
+    "digits": _DIGITS,
+}
+"""`lab` is the university lab's loop; the others are named after what they are for."""
+
+DEFAULT_RECIPES: Mapping[str, str] = {"digits": "digits"}
+"""The recipes that data sets are trained with unless another is asked for; those that are not here with `lab`."""

@@ -1,0 +1,52 @@
+"""Cutout: a square of each image is hidden."""
+
+import numpy as np
+
+from fnmlp.arrays import Array, read_only
+from fnmlp.augmentation.images import check_images
+from fnmlp.checks import count
+from fnmlp.key import Key, generator
+
+__all__ = ["cutout", "mirror"]
+
+
+def cutout(key: Key, images: Array, *, size: int) -> Array:
+    """Set a square of each image to 0; its centre is any pixel, and what lies outside the picture is cut off.
+
+    Shapes:   (n, height, width) -> (n, height, width); the square of image i depends on the key and i alone.
+    Units:    `size` is the side of the square in pixels.
+    Raises:   OptionError for a bad size; ShapeError and DtypeError for what is no stack of images.
+    Source:   DeVries & Taylor 2017, arXiv:1708.04552, section 3.
+
+    >>> cutout(Key(3), np.full((1, 3, 4), 7, np.uint8), size=2)
+    array([[[0, 7, 7, 7],
+            [0, 7, 7, 7],
+            [7, 7, 7, 7]]], dtype=uint8)
+    """
+    check_images("cutout", images)
+    side = count("cutout(size)", size)
+    rows, columns = generator(key).integers(images.shape[1:], size=(len(images), 2)).T - side // 2
+    _, height, width = images.shape
+    hidden = _covered(rows, side, height)[:, :, None] & _covered(columns, side, width)[:, None, :]
+    return read_only(np.where(hidden, 0, images).astype(images.dtype, copy=False))
+
+
+def _covered(starts: Array, side: int, length: int) -> Array:
+    """Tell for each start which of the places 0 … length - 1 lie among the `side` places from there on."""
+    distances = np.arange(length) - starts[:, None]
+    return (distances >= 0) & (distances < side)
+
+
+def mirror(key: Key, images: Array) -> Array:
+    """Exchange left and right in half of the images, drawn at random; for things, not for letters and digits.
+
+    Shapes:   (n, height, width) -> (n, height, width); whether image i is mirrored depends on the key and i alone.
+    Raises:   ShapeError and DtypeError for what is no stack of images.
+
+    >>> mirror(Key(4), np.array([[[1, 2, 3]], [[4, 5, 6]]], np.uint8))[:, 0]
+    array([[3, 2, 1],
+           [4, 5, 6]], dtype=uint8)
+    """
+    check_images("mirror", images)
+    exchanged = generator(key).random(len(images)) < 0.5
+    return read_only(np.where(exchanged[:, None, None], images[:, :, ::-1], images).astype(images.dtype, copy=False))

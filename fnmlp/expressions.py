@@ -1,0 +1,184 @@
+"""Layers as text: `expression` writes the call that constructs something, and `build` reads it back."""
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from importlib import import_module
+from inspect import isfunction
+from typing import Any, get_origin
+
+from fnmlp._names import NAMES
+from fnmlp.checks import of_kind
+from fnmlp.errors import FnmlpError, StructureError, one_line
+from fnmlp.layer import Layer
+
+__all__ = ["build"]
+
+
+def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str, object] | None = None) -> str:
+    """Write the call that constructs something, for names that `fnmlp.build` reads back.
+
+    >>> expression("linear", [512], {"bias": False})
+    'linear(512, bias=False)'
+    """
+    words = [spell(argument) for argument in arguments]
+    words += [f"{option}={spell(value)}" for option, value in (options or {}).items()]
+    return f"{name}({', '.join(words)})"
+
+
+def spell(value: Any) -> str:
+    """Write one argument of a construction: a literal, a layer, or a function bound to its options.
+
+    Numbers and arrays of other libraries are written as Python's own.
+
+    >>> import numpy as np
+    >>> spell((np.int64(1), 2.5)), spell(partial(expression, "f"))
+    ('(1, 2.5)', "expression('f')")
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return f"[{', '.join(map(spell, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(spell, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, partial):
+        return expression(_name_of(value.func).lstrip("_"), value.args, value.keywords)
+    return repr(value) if isinstance(value, Layer) else _name_of(value)
+
+
+def _name_of(value: object) -> str:
+    return getattr(value, "__name__", repr(value))
+
+
+Known = Mapping[str, Any]
+"""What names in an expression stand for: constructors of layers, and functions such as initializers."""
+
+
+TEXT_LIMIT = 65_536
+"""No model that a person wrote is described by more characters; a longer text is an attack or an accident."""
+
+
+LAYER_LIMIT = 10_000
+"""More layers than a network has; a text of one line could ask for billions."""
+
+
+NO_TEXT = {
+    "elementwise": "give both of its functions in `known`, as in known={'sin': np.sin, 'cos': np.cos}",
+    "frozen": "save the layer inside it with its parameters, and freeze that after loading",
+}
+"""Constructors of which an argument has no text: functions, or parameters; and what to do."""
+
+ROOMS = ("fnmlp.layers.", "fnmlp.combinators.", "fnmlp.initializers")
+"""Where the constructors are that a text may call: layers, combinators and initializers."""
+
+MADE: tuple[object, ...] = (Layer, Callable)
+"""What they return: a layer, or the function that an initializer is."""
+
+
+def constructors() -> dict[str, Callable[..., Any]]:
+    """Return the public constructors of layers, combinators and initializers by name, that take what a text can hold.
+
+    >>> constructors()["linear"](2)
+    linear(2)
+    """
+    names = [name for module in NAMES if module.startswith(ROOMS) for name in NAMES[module]]
+    return {name: made for name in sorted(names) if name not in NO_TEXT and (made := _built_in(name))}
+
+
+def _built_in(name: str) -> Callable[..., Any] | None:
+    """Return the constructor of a name, or None where it is no name of one; only its own module is loaded."""
+    for module in NAMES:
+        if module.startswith(ROOMS) and name in NAMES[module]:
+            made: Callable[..., Any] = getattr(import_module(module), name)
+            return made if isfunction(made) and get_origin(made.__annotations__["return"]) in MADE else None
+    return None
+
+
+def build(text: str, *, known: Known | None = None) -> Layer[Any]:
+    """Construct the model that an expression describes: the inverse of a layer's name.
+
+    Only calls of known constructors with literal arguments are read; nothing is evaluated. `known` adds your own
+    constructors, and the functions that a bare name stands for, to those of `constructors()`.
+    Raises:   StructureError for anything else; what the constructors raise.
+
+    >>> build("chain(linear(4), relu(), linear(2, bias=False))")
+    chain(linear(4), relu(), linear(2, bias=False))
+    >>> from math import cos, sin
+    >>> build("elementwise(sin, cos)", known={"sin": sin, "cos": cos})
+    elementwise(sin, cos)
+    """
+    of_kind("build(text)", text, str, "'linear(10)'")
+    if known is not None:
+        of_kind("known", known, Mapping, "{'mine': mine}")
+    if len(text) > TEXT_LIMIT:
+        remedy = "describe the model in fewer words"
+        raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)
+    try:
+        expression = ast.parse(text, mode="eval").body
+        if _extent(expression) > LAYER_LIMIT:
+            raise StructureError("build", f"at most {LAYER_LIMIT} layers", "more", "repeat fewer of them")
+        own = {name: value for name, value in (known or {}).items() if value is not _built_in(name)}
+        model = _construct(expression, own)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
+        if isinstance(error, FnmlpError):
+            raise
+        remedy = "write calls of constructors; a function needs a name, and a place in `known`: no lambda has one"
+        raise StructureError(f"build({shortened(text)})", "a model expression", one_line(error), remedy) from error
+    if not isinstance(model, Layer):
+        got = type(model).__name__
+        raise StructureError(f"build({shortened(text)})", "a layer", got, "describe a model, such as 'linear(2)'")
+    return model
+
+
+def _extent(node: ast.expr) -> int:
+    """Count the calls of an expression, those of a repeated layer as often as it is repeated."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return sum(map(_extent, node.elts))
+    if not isinstance(node, ast.Call):
+        return 0
+    arguments = [*node.args, *(option.value for option in node.keywords)]
+    inside = 1 + sum(map(_extent, arguments))
+    if isinstance(node.func, ast.Name) and node.func.id == "repeat":
+        numbers = [part.value for part in arguments if isinstance(part, ast.Constant) and isinstance(part.value, int)]
+        return inside * max([1, *numbers])
+    return inside
+
+
+def _construct(node: ast.expr, own: Known) -> Any:
+    if isinstance(node, ast.Name):
+        if node.id not in own:
+            remedy = f"give it in `known`, as in known={{{node.id!r}: {node.id}}}, or call it, if it is a layer"
+            raise StructureError("build", "literals, calls of constructors and names in `known`", node.id, remedy)
+        return own[node.id]
+    if isinstance(node, ast.Tuple | ast.List):
+        parts = [_construct(part, own) for part in node.elts]
+        return parts if isinstance(node, ast.List) else tuple(parts)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        constructor = _constructor(node.func.id, node, own)
+        names = [option.arg for option in node.keywords]
+        if None in names or len(set(names)) < len(names):
+            raise StructureError("build", "each option once, by name", ast.unparse(node)[:60], "write them out")
+        options = {str(option.arg): _construct(option.value, own) for option in node.keywords}
+        return constructor(*(_construct(argument, own) for argument in node.args), **options)
+    return ast.literal_eval(node)
+
+
+def _constructor(name: str, call: ast.Call, own: Known) -> Callable[..., Any]:
+    of_functions = name == "elementwise" and not call.keywords and all(_is_own(argument, own) for argument in call.args)
+    found: Callable[..., Any] | None = own.get(name)
+    if found is None and (name not in NO_TEXT or of_functions):
+        found = _built_in(name)
+    if found is None:
+        offered = f"use one of {', '.join(sorted({*constructors(), *own}))}, or give your own in `known`"
+        raise StructureError("build", "a known constructor", name, NO_TEXT.get(name, offered))
+    return found
+
+
+def _is_own(node: ast.expr, own: Known) -> bool:
+    """Tell whether an argument is a function of the user's, or made by one."""
+    name = node.func if isinstance(node, ast.Call) else node
+    return isinstance(name, ast.Name) and name.id in own
+
+
+def shortened(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,42 @@
+# Written by `python -m tests.names` from what each module says in its `__all__`.
+from fnmlp.layers.activations import (
+    celu as celu,
+    elu as elu,
+    selu as selu,
+    sigmoid as sigmoid,
+    softplus as softplus,
+    softsign as softsign,
+    tanh as tanh,
+)
+from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as maxout)
+from fnmlp.layers.embeddings import (Embedding as Embedding, embedding as embedding)
+from fnmlp.layers.gates import (gelu as gelu, mish as mish, silu as silu)
+from fnmlp.layers.halves import (glu as glu, swiglu as swiglu)
+from fnmlp.layers.noise import (dropout as dropout, gaussian_noise as gaussian_noise)
+from fnmlp.layers.normalization import (
+    LayerNorm as LayerNorm,
+    RmsNorm as RmsNorm,
+    layer_norm as layer_norm,
+    rms_norm as rms_norm,
+)
+from fnmlp.layers.pointwise import (elementwise as elementwise,)
+from fnmlp.layers.rectifiers import (
+    Prelu as Prelu,
+    hardsigmoid as hardsigmoid,
+    hardswish as hardswish,
+    hardtanh as hardtanh,
+    leaky_relu as leaky_relu,
+    prelu as prelu,
+    relu as relu,
+    relu6 as relu6,
+)
+from fnmlp.layers.scaling import (
+    fit_standardize as fit_standardize,
+    scale as scale,
+    standardize as standardize,
+    unstandardize as unstandardize,
+)
+from fnmlp.layers.shape import (flatten as flatten, identity as identity)
+from fnmlp.layers.softmaxes import (log_softmax as log_softmax, softmax as softmax)
+
+__all__: list[str]

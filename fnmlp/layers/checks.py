@@ -1,0 +1,83 @@
+"""What layers with parameters say when parameters, initial values or inputs do not fit."""
+
+import numpy as np
+
+from fnmlp.arrays import Array, Shape, namespace, same_dtype
+from fnmlp.checks import example_shape
+from fnmlp.errors import DtypeError, FnmlpError, ShapeError, StructureError, one_line
+from fnmlp.initializers import Fans, Initializer
+from fnmlp.key import Key
+
+
+def check_record(where: str, kind: type, params: object) -> None:
+    """Refuse parameters that are not the layer's own record.
+
+    >>> check_record("linear", int, 3.0)
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: linear: expected int parameters, got float; pass what init returned
+    """
+    if not isinstance(params, kind):
+        raise StructureError(where, f"{kind.__name__} parameters", type(params).__name__, "pass what init returned")
+
+
+def check_example(where: str, shape: Shape) -> None:
+    """Refuse examples of other than one axis, and of no number at all.
+
+    >>> check_example("layer_norm()", (2, 3))
+    Traceback (most recent call last):
+    fnmlp.errors.ShapeError: layer_norm(): expected examples of shape (n,), got (2, 3); put flatten() before it
+    """
+    shape = example_shape(where, shape)
+    if len(shape) != 1 or shape[0] < 1:
+        remedy = "put flatten() before it" if len(shape) > 1 else "give examples at least one feature"
+        raise ShapeError(where, "examples of shape (n,)", shape, remedy)
+
+
+def initial(where: str, initializer: Initializer, key: Key, shape: Shape, fans: Fans) -> Array:
+    """Return what an initializer makes, if it is an array of the shape that it was asked for.
+
+    Raises:   StructureError where it is not, or where the initializer does not take these arguments.
+
+    >>> initial("weight_init", lambda key, shape, fans: 0.5, Key(0), (2, 3), (2, 3))
+    Traceback (most recent call last):
+    fnmlp.errors.StructureError: weight_init: expected an array of shape (2, 3), got float; return one, as constant(0...
+    """
+    expected = f"an array of shape {shape}"
+    try:
+        array = initializer(key, shape, fans)
+    except (AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, FnmlpError):
+            raise
+        got, remedy = f"{type(error).__name__}: {one_line(error)}", "pass a function of (key, shape, fans)"
+        raise StructureError(where, expected, got, remedy) from error
+    found = getattr(array, "shape", None)
+    if found is None or tuple(found) != shape:
+        got = type(array).__name__ if found is None else f"shape {tuple(found)}"
+        raise StructureError(where, expected, got, "return one, as constant(0.5) does")
+    return array
+
+
+def fits(x: Array, parameter: Array) -> bool:
+    """Tell whether inputs are rows of as many numbers as the parameter has along its first axis, and of its dtype.
+
+    >>> fits(np.zeros((5, 2)), np.zeros((2, 3))), fits(np.zeros((5, 3)), np.zeros((2, 3)))
+    (True, False)
+    """
+    if type(x) is not np.ndarray:
+        namespace(x)  # which refuses masked arrays and matrices
+    return x.ndim == 2 and x.shape[1] == parameter.shape[0] and same_dtype(x, parameter)
+
+
+def misfit(where: str, x: Array, parameter: Array) -> ShapeError | DtypeError:
+    """Say why inputs do not fit a parameter."""
+    features = parameter.shape[0]
+    if x.ndim != 2 or x.shape[1] != features:
+        remedy = "give the model the examples that it was initialized for"
+        return ShapeError(where, f"inputs of shape (batch, {features})", tuple(x.shape), remedy)
+    return wrong_dtype(where, x, parameter)
+
+
+def wrong_dtype(where: str, x: Array, parameter: Array) -> DtypeError:
+    """Say that inputs are of another dtype than a parameter."""
+    remedy = f"convert the inputs with .astype({str(parameter.dtype)!r}); for pixels put scale(1 / 255) first"
+    return DtypeError(where, f"inputs of {parameter.dtype}, as the parameters are", x.dtype, remedy)

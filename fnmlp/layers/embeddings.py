@@ -1,0 +1,121 @@
+"""Layers that take integers: a row of a table for each."""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.checks import count as at_least_1
+from fnmlp.checks import example_shape, function_of
+from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
+from fnmlp.expressions import expression
+from fnmlp.initializers import Fans, Initializer, normal
+from fnmlp.key import Key, fold_in
+from fnmlp.layer import Layer, Pullback
+from fnmlp.layers.checks import check_record, initial
+from fnmlp.rules import on_numbers
+
+__all__ = ["Embedding", "embedding"]
+
+STANDARD_NORMAL = normal(1.0)
+"""What torch.nn.Embedding draws its rows from."""
+
+
+@frozen(eq=False)
+class Embedding:
+    """The parameter of `embedding(count, width)`: a table of `count` rows of `width` numbers."""
+
+    table: Array
+
+
+def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORMAL) -> Layer[Embedding]:
+    """Look up a learned row for each integer from 0 to count - 1.
+
+    Shapes:   (batch,) -> (batch, width), or (batch, n) -> (batch, n, width); put flatten() after the latter.
+              Parameters: table (count, width).
+    Gradient: the pullback adds each row of dy to the row of the table that it came from, in the order of the batch, and
+              in float64; integers have no derivative, so that dx is 0.
+    Raises:   OptionError unless count and width >= 1; ShapeError at init unless an example has at most one axis;
+              DtypeError for inputs that are no integers, DataError for one out of range: NumPy would take -1.
+    Source:   Bengio et al. 2003, "A neural probabilistic language model"; torch.nn.Embedding.
+
+    >>> import numpy as np
+    >>> embedding(2, 3).apply(Embedding(np.eye(2, 3)), np.array([1, 0]))
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
+    """
+    size = at_least_1("embedding(count)", count), at_least_1("embedding(width)", width)
+    if not callable(table_init):
+        remedy = "use for instance normal(0.1)"
+        raise OptionError("embedding(table_init)", "an initializer", repr(table_init), remedy)
+    function_of("embedding(table_init)", table_init, 3, "normal(0.1)")
+    options = {} if table_init is STANDARD_NORMAL else {"table_init": table_init}
+    name = expression("embedding", size, options)
+    return Layer(name, partial(_embedding_init, name, size, table_init), _embedding_apply, _embedding_vjp)
+
+
+def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, shape: Shape) -> tuple[Embedding, Shape]:
+    shape = example_shape(where, shape)
+    if len(shape) > 1:
+        raise ShapeError(where, "examples of shape () or (n,)", shape, "put flatten() before it")
+    return Embedding(initial("table_init", table_init, fold_in(key, 0), size, size)), (*shape, size[1])
+
+
+@on_numbers
+def _embedding_apply(params: Embedding, x: Array) -> Array:
+    check_record("embedding", Embedding, params)
+    table = params.table
+    xp = namespace(table)
+    _check_ids(x, table.shape[0])
+    rows = xp.take(table, _flat(x), axis=0)
+    return xp.reshape(rows, (*x.shape, table.shape[1]))
+
+
+def _embedding_vjp(
+    params: Embedding,
+    x: Array,
+    key: Key | None,
+) -> tuple[Array, Pullback[Embedding]]:
+    return _embedding_apply(params, x), partial(_embedding_pull, params, x)
+
+
+@on_numbers
+def _embedding_pull(params: Embedding, x: Array, dy: Array) -> tuple[Embedding, Callable[[], Array]]:
+    count, width = params.table.shape
+    rows = namespace(dy).reshape(dy, (prod(x.shape), width))
+    return Embedding(_sum_by_id(count, _flat(x), rows)), partial(_no_derivative, x, dy)
+
+
+def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
+    """Return for each id the sum of its rows: a scatter-add, which the array API does not have."""
+    if isinstance(rows, np.ndarray) and rows.dtype.kind == "f":  # bincount takes no complex numbers
+        width = rows.shape[1]
+        places = (ids[:, None] * width + np.arange(width)).ravel()
+        total = np.bincount(places, rows.ravel(), count * width)
+        return to_dtype(total.reshape(count, width), rows.dtype)
+    xp = namespace(rows)
+    chosen = ids[None, :] == xp.arange(count, device=ids.device)[:, None]
+    return to_dtype(chosen, rows.dtype) @ rows
+
+
+def _no_derivative(x: Array, dy: Array) -> Array:
+    return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=dy.device)
+
+
+def _flat(x: Array) -> Array:
+    return to_dtype(namespace(x).reshape(x, (prod(x.shape),)), "int64")
+
+
+def _check_ids(x: Array, count: int) -> None:
+    xp = namespace(x)
+    if not xp.isdtype(x.dtype, "integral"):
+        remedy = "pass row numbers of the table; make it the first layer"
+        raise DtypeError("embedding", "integers", x.dtype, remedy)
+    if 0 not in x.shape and (int(xp.min(x)) < 0 or int(xp.max(x)) >= count):
+        flat = _flat(x)
+        wrong = int(xp.argmax(to_dtype((flat < 0) | (flat >= count), "uint8")))
+        where = f"embedding: row {wrong // prod(x.shape[1:])} of the inputs"
+        raise DataError(where, f"0 to {count - 1}", int(flat[wrong]), "correct it, or give the table more rows")

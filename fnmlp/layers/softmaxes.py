@@ -1,0 +1,144 @@
+"""Distributions over an axis: softmax and its logarithm."""
+
+from functools import partial
+
+import numpy as np
+
+from fnmlp.arrays import Array, Shape, namespace, narrow, read_only, to_dtype, unshared, widen
+from fnmlp.checks import example_shape, integer
+from fnmlp.errors import ShapeError
+from fnmlp.expressions import expression
+from fnmlp.key import Key
+from fnmlp.layer import Layer, Pullback, input_pullback
+from fnmlp.rules import on_numbers
+
+__all__ = ["log_softmax", "softmax"]
+
+MANY, SHORT = 32, 64
+"""Of so many rows of NumPy's, if they are so short, softmax makes columns: rows are reduced one by one, columns not."""
+
+
+def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
+    """Turn numbers along an axis into probabilities: exp(x) over the sum of exp(x).
+
+    Shapes:   any; kept. `axis` counts in the batch, so that 0 is the batch axis itself.
+    Gradient: the pullback is (dy - Σ dy·y) y along the axis.
+    A row with +inf, and a row of -inf alone, has no limit that all approaches share: it becomes NaN, as in torch.
+    Raises:   OptionError for an axis that is no integer; ShapeError at init for one that examples do not have.
+    Source:   Bridle 1990; shifted by the maximum so that exp never overflows.
+
+    >>> import numpy as np
+    >>> softmax().apply((), np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    axis = integer("softmax(axis)", axis)
+    name = expression("softmax", (), {} if axis == -1 else {"axis": axis})
+    init = partial(_axis_init, "softmax", axis)
+    return Layer(name, init, partial(_softmax_apply, axis), partial(_softmax_vjp, axis))
+
+
+@on_numbers
+def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
+    if 0 in x.shape:
+        return unshared(x)
+    if isinstance(x, np.ndarray) and x.ndim == 2 and axis in (-1, 1) and x.shape[0] >= MANY and x.shape[1] <= SHORT:
+        return _shares(0, x.T.copy()).T.copy()
+    return _shares(axis, x)
+
+
+def _shares(axis: int, x: Array) -> Array:
+    # In float32 the rounding of x - max(x) alone would cost up to 64 units in the last place.
+    xp, wide = namespace(x), widen(x)
+    exponentials: Array = xp.exp(wide - xp.max(wide, axis=axis, keepdims=True))
+    total: Array = xp.sum(exponentials, axis=axis, keepdims=True)
+    return narrow(exponentials / total, wide, x)
+
+
+def _softmax_vjp(
+    axis: int,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,
+) -> tuple[Array, Pullback[tuple[()]]]:
+    y = read_only(_softmax_apply(axis, params, x))
+    return y, input_pullback(partial(_softmax_pull, axis, y))
+
+
+@on_numbers
+def _softmax_pull(axis: int, y: Array, dy: Array) -> Array:
+    mean: Array = namespace(dy).sum(dy * y, axis=axis, keepdims=True)
+    dx = dy - mean
+    dx *= y
+    return dx
+
+
+def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
+    """Turn numbers along an axis into logarithms of probabilities: x minus the logarithm of the sum of exp(x).
+
+    Shapes:   any; kept. `axis` counts in the batch, so that 0 is the batch axis itself.
+    Gradient: the pullback is dy - softmax(x) Σ dy along the axis.
+    The logarithm of a probability near 1 keeps its digits: it is -log1p of what the others add up to.
+    A row with +inf, and a row of -inf alone, becomes NaN, as in `softmax`.
+    Raises:   as `softmax`.
+    Source:   Blanchard, Higham & Higham 2021, "Accurately computing the log-sum-exp and softmax functions", eq. 4.
+
+    >>> import numpy as np
+    >>> log_softmax().apply((), np.array([[0.0, 0.0], [1000.0, 900.0]]))
+    array([[-6.93147181e-01, -6.93147181e-01],
+           [-3.72007598e-44, -1.00000000e+02]])
+    """
+    axis = integer("log_softmax(axis)", axis)
+    name = expression("log_softmax", (), {} if axis == -1 else {"axis": axis})
+    init = partial(_axis_init, "log_softmax", axis)
+    return Layer(name, init, partial(_log_softmax_apply, axis), partial(_log_softmax_vjp, axis))
+
+
+@on_numbers
+def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
+    if 0 in x.shape:
+        return unshared(x)
+    wide = widen(x)
+    shifted, _, others = _summed(axis, wide)
+    return narrow(shifted - namespace(x).log1p(others), wide, x)
+
+
+@on_numbers
+def _log_softmax_vjp(
+    axis: int,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,
+) -> tuple[Array, Pullback[tuple[()]]]:
+    if 0 in x.shape:
+        return unshared(x), input_pullback(unshared)
+    wide = widen(x)
+    shifted, exponentials, others = _summed(axis, wide)
+    y = narrow(shifted - namespace(x).log1p(others), wide, x)
+    probabilities = narrow(exponentials / (1 + others), wide, x)
+    return y, input_pullback(partial(_log_softmax_pull, axis, probabilities))
+
+
+@on_numbers
+def _log_softmax_pull(axis: int, probabilities: Array, dy: Array) -> Array:
+    return dy - probabilities * namespace(dy).sum(dy, axis=axis, keepdims=True)
+
+
+def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
+    """Return x - max(x), its exponentials, and what these add up to beyond the 1 of the largest."""
+    xp = namespace(x)
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    exponentials = xp.exp(shifted)
+    largest = to_dtype(shifted == 0, x.dtype)
+    others = xp.sum(exponentials - largest, axis=axis, keepdims=True)
+    others = others + (xp.sum(largest, axis=axis, keepdims=True) - 1)
+    return shifted, exponentials, others
+
+
+def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
+    shape = example_shape(constructor, shape)
+    axes = len(shape) + 1
+    if not -axes <= axis < axes:
+        where = f"{constructor}(axis={axis})"
+        raise ShapeError(where, f"an axis from {-axes} to {axes - 1} for examples of shape {shape}", axis, "use -1")
+    return (), shape

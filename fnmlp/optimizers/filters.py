@@ -1,0 +1,99 @@
+"""Which parameters something applies to, by their path in the tree."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from attrs import frozen
+
+from fnmlp.checks import function_of, of_kind
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, owned
+from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
+
+__all__ = ["PartitionedState", "PathFilter", "everywhere", "is_weight", "partitioned"]
+
+PathFilter: TypeAlias = Callable[[str], bool]
+"""Path of a parameter, such as `[2].weight` -> whether it is meant."""
+
+
+def everywhere(path: str) -> bool:
+    """Mean every parameter.
+
+    >>> everywhere("[0].bias")
+    True
+    """
+    return True
+
+
+def is_weight(path: str) -> bool:
+    """Mean what is called a weight, and so neither biases nor the gains and offsets of normalisation.
+
+    >>> is_weight("[0].weight"), is_weight("[0].bias")
+    (True, False)
+    """
+    of_kind("is_weight(path)", path, str, "'[0].weight'")
+    return path.endswith(".weight")
+
+
+def flags(only: PathFilter, params: Tree) -> Tree:
+    """Ask the filter once for each leaf, and return its answers as a tree.
+
+    >>> flags(lambda path: path.startswith("[1]"), (5, (6, 7)))
+    (False, (True, True))
+    """
+    return tree_flatten(params)[1]([bool(only(path)) for path, _ in tree_paths(params)])
+
+
+@frozen(eq=False)
+class PartitionedState:
+    """Which parameters the first optimiser moves, and the states of both."""
+
+    chosen: Tree
+    first: Tree
+    second: Tree
+
+
+def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter) -> Optimizer:
+    """Let one optimiser move the parameters that `only(path)` means, and another one the rest.
+
+    Each sees the tree with `()` in place of the parameters that are the other's. The filter is asked once, when the
+    state is made.
+
+    Shapes:   those of the parameters.
+    Raises:   what the optimisers raise.
+
+    >>> import numpy as np
+    >>> from fnmlp.optimizers import sgd
+    >>> optimizer = partitioned(sgd(1.0), sgd(0.5), only=lambda path: path == "[0]")
+    >>> params, grads = (np.array([4.0]), np.array([4.0])), (np.array([1.0]), np.array([1.0]))
+    >>> optimizer.update(params, grads, optimizer.init(params))[0]
+    (array([3.]), array([3.5]))
+    """
+    of_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    of_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
+    function_of("partitioned(only)", only, 1, "is_weight")
+    return around(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
+
+
+def _partitioned_init(only: PathFilter, optimizer: Optimizer, otherwise: Optimizer, params: Tree) -> PartitionedState:
+    chosen = flags(only, params)
+    mine, rest = _split(chosen, params)
+    return PartitionedState(chosen, optimizer.init(mine), otherwise.init(rest))
+
+
+def _split(chosen: Tree, tree: Tree) -> tuple[Tree, Tree]:
+    mine = tree_map(lambda meant, leaf: leaf if meant else (), chosen, tree)
+    return mine, tree_map(lambda meant, leaf: () if meant else leaf, chosen, tree)
+
+
+def _partitioned_update(
+    step_of: StepOf, optimizer: Optimizer, otherwise: Optimizer, params: Tree, grads: Tree, state: PartitionedState
+) -> tuple[Tree, PartitionedState]:
+    check_state(PartitionedState, state)
+    # Neither optimiser sees what its gradients share with those of the other.
+    (mine, rest), (my_grads, rest_grads) = _split(state.chosen, params), _split(state.chosen, owned(grads))
+    mine, first = step_of(optimizer)(mine, my_grads, state.first)
+    rest, second = step_of(otherwise)(rest, rest_grads, state.second)
+    leaves = iter(tree_leaves(mine)), iter(tree_leaves(rest))
+    moved = tree_map(lambda meant: next(leaves[0] if meant else leaves[1]), state.chosen)
+    return moved, PartitionedState(state.chosen, first, second)

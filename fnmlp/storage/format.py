@@ -1,0 +1,229 @@
+"""Checkpoints: a tree of arrays and numbers, and a description, in one safetensors file.
+
+The file holds each array under its path, such as `[2].weight`, and all else as one text in its header. It appears
+under its name only when it is whole: written beside it, synced, and renamed over it.
+"""
+
+from collections.abc import Mapping
+import os
+from stat import S_ISREG
+from typing import Any, NoReturn
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import as_array, read_only
+from fnmlp.checks import of_kind, path_text
+from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
+from fnmlp.files import write_whole
+from fnmlp.kinds import kind_of
+from fnmlp.storage.environment import environment
+from fnmlp.tree import Tree, tree_flatten, tree_paths
+
+__all__ = ["Checkpoint", "load", "restore", "save"]
+
+FORMAT = "fnmlp 1"
+"""The name of the header's one entry; another number is another format."""
+
+DTYPES = ("float32", "float64")
+
+NUMBERS = (bool, int, float)
+"""Python's own numbers, which an optimiser remembers beside arrays."""
+
+START = b'{"__metadata__":{"' + FORMAT.encode() + b'":"'
+"""How the header begins, after its length in 8 bytes; the digest comes next."""
+
+DIGEST = slice(8 + len(START), 8 + len(START) + 64)
+"""Where the SHA-256 of the whole file stands, in hexadecimal; for the reckoning, 64 zeros stand there."""
+
+BLANK = "0" * 64
+
+
+@frozen(eq=False)
+class Checkpoint:
+    """What a file holds.
+
+    `path`         where it came from.
+    `description`  texts that the saver gave.
+    `written_by`   what it was computed with, as `fnmlp.environment` tells it.
+    `leaves`       arrays and numbers, by their paths in the tree.
+    """
+
+    path: str
+    description: Mapping[str, str]
+    written_by: Mapping[str, str]
+    leaves: Mapping[str, Any]
+
+
+def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str]) -> None:
+    """Write a tree of arrays and numbers, and a description of it, to one file, whole or not at all.
+
+    The tree may be a model's parameters or a whole TrainState.
+    Raises:   CheckpointError where the file can't be written, what stood there before is then intact; and for leaves
+              other than float32 and float64 arrays, and Python's own numbers.
+    Source:   https://huggingface.co/docs/safetensors, with all that is no array as its `__metadata__`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/m.safetensors", (np.ones(2, np.float32), 3), {"model": "m()"})
+    ...     load(f"{folder}/m.safetensors").leaves
+    {'[1]': 3, '[0]': array([1., 1.], dtype=float32)}
+    """
+    place = path_text(path)
+    of_kind("save(description)", description, Mapping, "{'author': 'Ada'}")
+    try:
+        write_whole(place, _to_bytes(place, tree, description))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = "choose a file in a folder that exists, may be written to and has room"
+        raise CheckpointError(place, "a place to save to", reason, remedy) from error
+
+
+def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
+    import json
+
+    from safetensors.numpy import save as to_bytes
+
+    for key, text in description.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
+    leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(tree)]
+    numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
+    # safetensors writes the memory of an array as it lies there.
+    arrays = {name: np.asarray(_unmasked(place, name, leaf), order="C") for name, leaf in leaves if name not in numbers}
+    for name, array in arrays.items():
+        _check_dtype(place, name, array)
+    told = {"description": dict(description), "numbers": numbers, "written_by": environment()}
+    # One entry, because safetensors writes several in an order that changes from call to call.
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False)
+    content = to_bytes(arrays, metadata={FORMAT: BLANK + text})
+    return content[: DIGEST.start] + _digest(content) + content[DIGEST.stop :]
+
+
+def _plain(leaf: Any) -> Any:
+    """Return an integer or truth value of NumPy's as Python's own; floats stay arrays, which keep their dtype."""
+    whole = isinstance(leaf, np.ndarray | np.generic) and leaf.ndim == 0 and leaf.dtype.kind in "biu"
+    return leaf.item() if whole else leaf
+
+
+def _unmasked(place: str, name: str, leaf: Any) -> Any:
+    """Refuse a leaf that is no plain array: the gaps of a masked one would be saved as numbers."""
+    try:
+        return as_array(f"{place}: {name}", leaf)
+    except DtypeError as error:
+        raise CheckpointError(error.where, error.expected, error.got, error.remedy) from error
+
+
+def _digest(content: bytes) -> bytes:
+    """Return the SHA-256 of a file in which zeros stand for it: safetensors has no checksum of its own."""
+    from hashlib import sha256
+
+    digest = sha256(memoryview(content)[: DIGEST.start])
+    digest.update(BLANK.encode())
+    digest.update(memoryview(content)[DIGEST.stop :])
+    return digest.hexdigest().encode()
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read what `save` wrote, and verify it.
+
+    Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
+    """
+    place = path_text(path)
+    try:
+        content = _read(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+    if content[DIGEST] != _digest(content):
+        raise CheckpointError(place, "the bytes that were saved", "others", "restore the file from a copy")
+    return _parse(place, content)
+
+
+def _read(place: str) -> bytes:
+    """Read a file that begins as ours do; of another one, no more than its beginning."""
+    if not S_ISREG(os.stat(place).st_mode):  # a pipe would wait for its writer
+        raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
+    with open(place, "rb") as file:
+        beginning = file.read(DIGEST.stop)
+        if beginning[8 : DIGEST.start] != START or len(beginning) < DIGEST.stop:
+            cut = START.startswith(beginning[8 : DIGEST.start]) and len(beginning) > 8
+            got, remedy = ("only its beginning", "restore it from a copy") if cut else kind_of(beginning)
+            raise CheckpointError(place, f"a file that fnmlp saved (format {FORMAT!r})", got, remedy)
+        return beginning + file.read()
+
+
+def _parse(place: str, content: bytes) -> Checkpoint:
+    """Take a file apart whose digest is right; someone may have reckoned that of a file of their own making."""
+    import json
+
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        told = json.loads(header["__metadata__"][FORMAT][len(BLANK) :])
+        parts = {name: told[name] for name in ("description", "numbers", "written_by")}
+        arrays = from_bytes(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _refuse(place, f"one that can't be read ({type(error).__name__})")
+    kinds: dict[str, tuple[type, ...]] = {"description": (str,), "numbers": NUMBERS, "written_by": (str,)}
+    for name, part in parts.items():
+        if not isinstance(part, dict) or not all(type(value) in kinds[name] for value in part.values()):
+            _refuse(place, f"one whose {name} can't be read")
+    names = [*parts["numbers"], *arrays]
+    if len(set(names)) < len(names) or not all(map(str.isprintable, names)):
+        _refuse(place, "one whose names can't be those of leaves")
+    for name, array in arrays.items():
+        _check_dtype(place, name, array)
+    leaves = parts["numbers"] | {name: read_only(array) for name, array in arrays.items()}
+    return Checkpoint(place, parts["description"], parts["written_by"], leaves)
+
+
+def _refuse(place: str, got: str) -> NoReturn:
+    raise CheckpointError(place, "a file that fnmlp saved", got, "give another file")
+
+
+def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
+    """Build a tree with the structure, shapes and kinds of numbers of `like` from the leaves of a checkpoint.
+
+    Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
+    """
+    of_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
+    where, leaves = checkpoint.path, checkpoint.leaves
+    remedy = "load it with the model that it was saved with"
+    check_leaves(where, leaves, like, remedy)
+    try:
+        return tree_flatten(like)[1]([leaves[name] for name, _ in tree_paths(like)])
+    except FnmlpError as error:  # a node that refuses a number, as a key does
+        raise CheckpointError(where, "leaves of a tree like this", one_line(error), remedy) from error
+
+
+def check_leaves(where: str, leaves: Mapping[str, Any], like: Tree, remedy: str) -> None:
+    """Refuse leaves by their paths that are not of the names, kinds and shapes of those of a tree.
+
+    >>> check_leaves("here", {"[0]": np.zeros(2)}, (np.zeros(3),), "initialize it anew")
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: here: [0]: expected shape (3,), got shape (2,); initialize it anew
+    """
+    wanted = dict(tree_paths(like))
+    missing, extra = sorted(wanted.keys() - leaves.keys()), sorted(leaves.keys() - wanted.keys())
+    if missing or extra:
+        got = f"{missing[0]} missing" if missing else f"also {extra[0]}"
+        raise CheckpointError(where, f"the {len(wanted)} parameters of the model", got, remedy)
+    for name, leaf in wanted.items():
+        expected, got = _form(leaf), _form(leaves[name])
+        if got != expected:
+            raise CheckpointError(f"{where}: {name}", expected, got, remedy)
+
+
+def _form(leaf: Any) -> str:
+    """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
+    number = _plain(leaf)
+    return type(number).__name__ if type(number) in NUMBERS else f"shape {tuple(np.shape(leaf))}"
+
+
+def _check_dtype(place: str, name: str, array: Any) -> None:
+    if str(array.dtype) not in DTYPES:
+        remedy = "convert the parameters with .astype('float32')"
+        raise CheckpointError(f"{place}: {name}", " or ".join(DTYPES), array.dtype, remedy)

@@ -1,0 +1,292 @@
+"""Training is a fold of a pure step over batches; everything that watches it consumes the states."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial, reduce
+from itertools import count as count_from
+from math import nan
+from typing import Any
+
+from attrs import evolve, frozen
+import numpy as np
+
+from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
+from fnmlp.batching import Batch, Pair, as_batch, check_data
+from fnmlp.checks import count, each, example_shape, float_dtype, function_of, not_negative, of_kind
+from fnmlp.errors import DataError, FnmlpError, ShapeError, StructureError
+from fnmlp.key import Key, fold_in, split
+from fnmlp.layer import Layer, P
+from fnmlp.losses import Loss
+from fnmlp.metrics import accuracy
+from fnmlp.optimizers import Optimizer
+from fnmlp.optimizers.core import spending
+from fnmlp.tree import Tree, tree_leaves, tree_map
+from fnmlp.weights import with_weights
+
+__all__ = [
+    "TrainState",
+    "apply_remainder",
+    "epochs",
+    "evaluate",
+    "predict",
+    "train_state",
+    "train_step",
+    "value_and_grad",
+]
+
+
+@frozen(eq=False)
+class TrainState:
+    """All that training needs to go on: a value.
+
+    `step`             how many steps were taken.
+    `params`           the parameters.
+    `optimizer_state`  what the optimiser remembers.
+    `key`              the randomness of the steps; that of step i is `fold_in(key, i)`.
+    `loss`             the loss of the last step's batch before that step; NaN before the first.
+    """
+
+    step: int
+    params: Tree
+    optimizer_state: Tree
+    key: Key
+    loss: float
+
+
+def train_state(
+    model: Layer[Any], optimizer: Optimizer, *, key: Key, example: Shape, dtype: object = "float32"
+) -> TrainState:
+    """Return the state before the first step.
+
+    `example` is the shape of one input, without the batch axis; `dtype` that of the parameters.
+    Raises:   what the layers' init raises where shapes do not fit; OptionError for a dtype other than float32 and
+              float64; StructureError for what is no layer, no optimiser or no key.
+
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.optimizers import sgd
+    >>> train_state(linear(2), sgd(0.1), key=Key(0), example=(3,)).params.weight.shape
+    (3, 2)
+    """
+    of_kind("train_state(model)", model, Layer, "linear(10)")
+    of_kind("train_state(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    of_kind("train_state(key)", key, Key, "Key(0)")
+    name = float_dtype("train_state(dtype)", dtype)
+    init_key, step_key = split(key, 2)
+    params, _ = model.init(init_key, example_shape("train_state(example)", example))
+    params = tree_map(partial(_cast, dtype=name), params)
+    return TrainState(0, params, optimizer.init(params), step_key, nan)
+
+
+def _cast(x: Array, *, dtype: str) -> Array:
+    return read_only(to_dtype(x, dtype))
+
+
+def value_and_grad(
+    model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None
+) -> tuple[Any, P]:
+    """Return the loss of a batch and its gradient with respect to the parameters.
+
+    The gradient has the structure, shapes and dtypes of the parameters. A pair of inputs and targets is a batch too.
+    Raises:   what the model and the loss raise; StructureError for what is no model, no loss or no batch.
+
+    >>> import numpy as np
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> params = linear(1).init(Key(0), (2,))[0]
+    >>> batch = Batch(np.ones((3, 2), np.float32), np.ones((3, 1), np.float32))
+    >>> value_and_grad(linear(1), mse, params, batch)[1].weight.shape
+    (2, 1)
+    """
+    if not isinstance(batch, Batch):
+        batch = as_batch("value_and_grad", batch, params)
+    try:
+        y, pullback = model.vjp(params, batch.inputs, key)
+        result = with_weights(loss, y, batch.targets, batch.weights)
+    except (AttributeError, TypeError) as error:
+        check_kinds("value_and_grad", error, model, loss)
+        raise
+    try:
+        value, dy = result
+    except (TypeError, ValueError) as error:
+        remedy = "pass a loss such as mse; metrics are for evaluate"
+        raise StructureError(
+            "value_and_grad(loss)", "a value and its gradient", type(result).__name__, remedy
+        ) from error
+    if getattr(dy, "shape", None) != y.shape:  # a pullback may broadcast it in silence
+        got = tuple(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
+        remedy = "return (value, gradient with respect to the outputs)"
+        raise ShapeError("value_and_grad(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
+    grads, _ = pullback(dy)
+    return value, grads
+
+
+def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
+    """Find out whether Python's own error comes from a model that is no layer, or a loss that is no function."""
+    if not isinstance(error, FnmlpError):
+        of_kind(f"{where}(model)", model, Layer, "linear(10)")
+        function_of(f"{where}(loss)", loss, 2, "mse")
+
+
+def train_step(
+    model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
+) -> TrainState:
+    """Take one step on one batch: the function that training folds over batches.
+
+    Bind the first three arguments with functools.partial. A pair of arrays, such as torch's DataLoader yields, or a
+    triple with a weight for each row, is as good as a Batch; its arrays are brought to the library of the parameters.
+    Raises:   what the model, the loss and the optimiser raise; StructureError for anything but a batch.
+
+    >>> from functools import partial, reduce
+    >>> import numpy as np
+    >>> from fnmlp.batching import batches
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import sgd
+    >>> step = partial(train_step, linear(1), mse, sgd(0.1))
+    >>> data = Batch(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32))
+    >>> state = train_state(linear(1), sgd(0.1), key=Key(0), example=(2,))
+    >>> reduce(step, batches(data, size=4, key=Key(1), epoch=0), state).step
+    2
+    """
+    try:
+        if not isinstance(batch, Batch):
+            batch = as_batch("train_step", batch, state.params)
+        value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
+        # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
+        params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
+    except FloatingPointError:
+        if np.geterr()["under"] == "ignore":
+            raise
+        with np.errstate(under="ignore"):
+            return train_step(model, loss, optimizer, state, batch)
+    except AttributeError:
+        of_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+        of_kind("train_step(state)", state, TrainState, "train_state(…)")
+        raise
+    return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
+
+
+def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
+    """Take the step that the last gradients call for, when training ends with a group of `accumulated` that isn't full.
+
+    They are averaged over as many as there are, so the result is that of one large batch of these alone; where none
+    wait, nothing moves. No batch is taken, so the count of the steps stays.
+    Raises:   StructureError unless `accumulated` is the outermost part of the optimiser.
+
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import accumulated, sgd
+    >>> from fnmlp.tree import tree_equal
+    >>> import numpy as np
+    >>> optimizer, ones = accumulated(sgd(0.1), steps=8), np.ones((2, 1), np.float32)
+    >>> start = train_state(linear(1), optimizer, key=Key(0), example=(1,))
+    >>> state = train_step(linear(1), mse, optimizer, start, Batch(ones, ones))
+    >>> tree_equal(state.params, start.params), tree_equal(apply_remainder(optimizer, state).params, start.params)
+    (True, False)
+    """
+    of_kind("apply_remainder(optimizer)", optimizer, Optimizer, "accumulated(sgd(0.1), steps=8)")
+    of_kind("apply_remainder(state)", state, TrainState, "train_state(…)")
+    if optimizer.finish is None:
+        remedy = "make the optimizer with accumulated(…) as its outermost part"
+        raise StructureError("apply_remainder", "an optimizer that gathers gradients", "one that does not", remedy)
+    params, optimizer_state = optimizer.finish(state.params, state.optimizer_state)
+    return evolve(state, params=params, optimizer_state=optimizer_state)
+
+
+def epochs(
+    step: Callable[[TrainState, Any], TrainState],
+    state: TrainState,
+    batches_of: Callable[[int], Iterable[Any]],
+    *,
+    first: int = 0,
+) -> Iterator[TrainState]:
+    """Yield the state after each epoch, without end: take as many as you want with itertools.
+
+    `batches_of(epoch)` gives the batches of one epoch. An epoch without batches is an error, because a
+    consumer that waits for progress would wait for ever.
+    Raises:   DataError for an epoch without batches; what the step raises.
+
+    >>> from itertools import islice
+    >>> states = epochs(lambda state, batch: state + batch, 0, lambda epoch: (1, 2))
+    >>> list(islice(states, 3))
+    [3, 6, 9]
+    """
+    function_of("epochs(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    function_of("epochs(batches_of)", batches_of, 1, "lambda epoch: batches(data, size=64, key=key, epoch=epoch)")
+    return _epochs(step, state, batches_of, not_negative("epochs(first)", first))
+
+
+def _epochs(
+    step: Callable[[TrainState, Any], TrainState],
+    state: TrainState,
+    batches_of: Callable[[int], Iterable[Any]],
+    first: int,
+) -> Iterator[TrainState]:
+    for epoch in count_from(first):  # pragma: no branch (it has no end)
+        batches = each(f"epochs: epoch {epoch}", batches_of(epoch), "batches")
+        try:
+            first_batch = next(batches)
+        except StopIteration:
+            remedy = "return a fresh iterable for each epoch, not one that is used up"
+            raise DataError(f"epochs: epoch {epoch}", "at least one batch", "none", remedy) from None
+        state = reduce(step, batches, step(state, first_batch))
+        yield state
+
+
+def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> Array:
+    """Apply a model to any number of inputs in batches of at most `size`, so that memory stays bounded.
+
+    Shapes:   (n, …) -> (n, …), as the model maps an example.
+    Raises:   OptionError for a bad size; what the model raises.
+
+    >>> import numpy as np
+    >>> from fnmlp.layers import relu
+    >>> predict(relu(), (), np.array([[-1.0], [2.0], [3.0]]), size=2)
+    array([[0.],
+           [2.],
+           [3.]])
+    """
+    of_kind("predict(model)", model, Layer, "linear(10)")
+    inputs = as_array("predict(inputs)", inputs, next(iter(tree_leaves(params)), None))
+    if not inputs.ndim:
+        raise ShapeError("predict(inputs)", "rows of inputs", "a single number", "give it a row axis, as in x[None]")
+    size = count("predict(size)", size)
+    rows = range(0, max(inputs.shape[0], 1), size)
+    outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
+    if len(outputs) == 1:
+        return outputs[0]
+    return namespace(outputs[0]).concat(outputs)
+
+
+def evaluate(
+    model: Layer[P],
+    loss: Loss,
+    params: P,
+    data: Batch | Pair,
+    *,
+    metrics: Sequence[Callable[[Array, Array], Any]] = (accuracy,),
+    size: int = 1024,
+) -> tuple[float, ...]:
+    """Return the loss over all of `data`, and then each metric: a function of outputs and targets, or a `Metric`.
+
+    Where the data have weights, each is called with them, as `sample_weights`.
+    Raises:   DataError for empty data; StructureError for what is no model, no loss, no metric or no batch; what the
+              model, the loss and the metrics raise.
+
+    >>> import numpy as np
+    >>> from fnmlp.layers import identity
+    >>> from fnmlp.losses import mse, on_labels
+    >>> data = Batch(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    >>> evaluate(identity(), on_labels(mse), (), data)
+    (0.5, 0.5)
+    """
+    data = as_batch("evaluate", data, params)
+    check_data(data)
+    function_of("evaluate(loss)", loss, 2, "mse")
+    if not isinstance(metrics, (tuple, list)):
+        remedy = "write a tuple, as in metrics=(accuracy,)"
+        raise StructureError("evaluate(metrics)", "a tuple of metrics", type(metrics).__name__, remedy)
+    for metric in metrics:
+        function_of("evaluate(metrics)", metric, 2, "accuracy")
+    y = predict(model, params, data.inputs, size=size)
+    value, _ = with_weights(loss, y, data.targets, data.weights)
+    return (float(value), *(with_weights(metric, y, data.targets, data.weights) for metric in metrics))

@@ -1,0 +1,132 @@
+"""Which learning rate to choose: a short training whose rate grows at every step, and what its losses say."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from fnmlp.checks import count, each, fraction, function_of, is_number, of_kind, positive
+from fnmlp.errors import DataError, OptionError, StructureError
+from fnmlp.layer import Layer
+from fnmlp.losses import Loss
+from fnmlp.optimizers import Optimizer
+from fnmlp.training.loop import TrainState, train_step
+
+__all__ = ["rate_range", "suggested_rate"]
+
+DIVERGED = 4.0
+"""Times the lowest loss at which there is nothing to be learned any more from higher rates."""
+
+
+def rate_range(
+    model: Layer[Any],
+    loss: Loss,
+    make: Callable[[float], Optimizer],
+    state: TrainState,
+    batches: Iterable[Any],
+    *,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+    smoothing: float = 0.9,
+) -> Iterator[tuple[float, float]]:
+    """Train with a rate that grows by one factor at every step, and yield each rate with the smoothed loss, lazily.
+
+    `make` is a constructor such as `sgd` or `adam`, with its other options bound by functools.partial. Training starts
+    from the parameters of `state`, which stays what it is, with an optimiser that remembers nothing. The losses are
+    those of each batch before its step, smoothed by a mean in which older ones fade by the factor `smoothing`; 0 leaves
+    them as they are. The sweep ends after the highest rate, or before, with a loss of infinity, where the smoothed loss
+    is no longer finite or is above four times its lowest.
+    Units:    those of the rate, and of the loss.
+    Raises:   OptionError unless 0 < lowest < highest, steps is at least 2, and 0 <= smoothing < 1; DataError where the
+              batches are fewer than the steps; what the model, the loss and the optimiser raise.
+    Source:   Smith 2017, arXiv:1506.01186, sec. 3.3; the geometric growth, the smoothing and the end: fastai's lr_find.
+
+    >>> from itertools import repeat
+    >>> from fnmlp.batching import Batch
+    >>> from fnmlp.key import Key
+    >>> from fnmlp.layers import linear
+    >>> from fnmlp.losses import mse
+    >>> from fnmlp.optimizers import sgd
+    >>> from fnmlp.training.loop import train_state
+    >>> data = Batch(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32))
+    >>> state = train_state(linear(1), sgd(0.1), key=Key(0), example=(2,))
+    >>> sweep = rate_range(linear(1), mse, sgd, state, repeat(data), lowest=0.001, highest=1.0, steps=4)
+    >>> [round(rate, 6) for rate, _ in sweep]
+    [0.001, 0.01, 0.1, 1.0]
+    """
+    function_of("rate_range(make)", make, 1, "sgd")
+    of_kind("rate_range(state)", state, TrainState, "train_state(…)")
+    first, last = positive("rate_range(lowest)", lowest), positive("rate_range(highest)", highest)
+    if first >= last:
+        remedy = "choose for instance lowest=1e-6, highest=10.0"
+        raise OptionError("rate_range", "lowest < highest", f"lowest={first}, highest={last}", remedy)
+    steps = count("rate_range(steps)", steps)
+    if steps < 2:
+        raise OptionError("rate_range(steps)", "an integer of at least 2", steps, "choose for instance 100")
+    ways = [step / (steps - 1) for step in range(steps)]
+    rates = [first ** (1 - way) * last**way for way in ways]
+    optimizer = make(first)
+    of_kind("rate_range(make): its result", optimizer, Optimizer, "sgd as `make`")
+    start = TrainState(state.step, state.params, optimizer.init(state.params), state.key, state.loss)
+    smoothing = fraction("rate_range(smoothing)", smoothing)
+    passed = each("rate_range(batches)", batches, "batches")
+    return _until_diverged(partial(_step, model, loss, make), start, rates, passed, smoothing)
+
+
+def _step(
+    model: Layer[Any], loss: Loss, make: Callable[[float], Optimizer], rate: float, state: TrainState, batch: Any
+) -> TrainState:
+    with np.errstate(all="ignore"):  # numbers that overflow are how a rate shows that it is too high
+        return train_step(model, loss, make(rate), state, batch)
+
+
+def _until_diverged(
+    step: Callable[[float, TrainState, Any], TrainState],
+    state: TrainState,
+    rates: list[float],
+    batches: Iterator[Any],
+    smoothing: float,
+) -> Iterator[tuple[float, float]]:
+    average, lowest = 0.0, inf
+    for number, rate in enumerate(rates, start=1):
+        batch = next(batches, None)
+        if batch is None:
+            remedy = "chain the batches of several epochs"
+            raise DataError("rate_range", f"{len(rates)} batches", number - 1, remedy)
+        state = step(rate, state, batch)
+        average = smoothing * average + (1 - smoothing) * state.loss
+        smoothed = average / (1 - smoothing**number)  # what began at 0 is too small at first
+        lowest = min(lowest, smoothed)
+        if not isfinite(smoothed) or smoothed > lowest + (DIVERGED - 1) * abs(lowest):
+            yield rate, inf
+            return
+        yield rate, smoothed
+
+
+def suggested_rate(pairs: Iterable[tuple[float, float]]) -> float:
+    """Return a tenth of the rate at which the loss was lowest, from what `rate_range` yields: a rate to begin with.
+
+    The loss still falls there, well before the rates at which it rises. Where it falls fastest is not asked, because
+    that depends on the noise of single batches; and for the same reason the first tenth of the pairs is left out.
+    Units:    those of the rate.
+    Raises:   DataError unless the loss falls and then rises.
+
+    >>> suggested_rate([(0.01, 3.0), (0.1, 2.0), (1.0, 1.0), (10.0, 4.0)])
+    0.1
+    """
+    sweep = list(each("suggested_rate(pairs)", pairs, "rates and losses"))
+    for pair in sweep:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(is_number, pair)):
+            remedy = "pass what rate_range yields"
+            raise StructureError("suggested_rate", "pairs of rate and loss", type(pair).__name__, remedy)
+    sweep = sweep[len(sweep) // 10 :]
+    losses = [loss for _, loss in sweep]
+    place = losses.index(min(losses)) if losses else 0
+    if place == 0 or place == len(losses) - 1:
+        got = f"the lowest loss at the {'first' if place == 0 else 'last'} of {len(losses)} rates"
+        remedy = "begin with a lower rate" if place == 0 else "go on to a higher rate"
+        raise DataError("suggested_rate", "a loss that falls and then rises", got, f"{remedy}, or take more steps")
+    return sweep[place][0] / 10
