@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import Attribute, evolve, frozen
 
-from fnmlp.checks import at_least_0, count, finite, fraction, one_of, positive
+from fnmlp.checks import as_choice, as_count, as_finite, as_fraction, as_nonnegative, as_positive
 from fnmlp.errors import OptionError
 
 LOSSES = ("mse", "mse-sum", "cross-entropy")
@@ -17,7 +17,7 @@ DTYPES = ("float32", "float64")
 
 
 def _at_most(highest: int, where: str, value: Any) -> int:
-    number = count(where, value)
+    number = as_count(where, value)
     if number > highest:
         raise OptionError(where, f"an integer of at most {highest}", number, "choose a smaller one")
     return number
@@ -26,7 +26,7 @@ def _at_most(highest: int, where: str, value: Any) -> int:
 def _pair(where: str, value: Any) -> tuple[float, ...]:
     if not isinstance(value, tuple) or len(value) != 2:
         raise OptionError(where, "two numbers", repr(value), "give both, such as (0.1, 0.4)")
-    return tuple(fraction(where, part) for part in value)
+    return tuple(as_fraction(where, part) for part in value)
 
 
 def _units(where: str, value: Any) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ def _switch(where: str, value: Any) -> bool:
 
 
 def _strength(where: str, value: Any) -> float:
-    number = at_least_0(where, value)
+    number = as_nonnegative(where, value)
     if number > 10:
         raise OptionError(where, "a number from 0 to 10", number, "choose for instance 1.0")
     return number
@@ -55,23 +55,23 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "pieces": _count,
     "epochs": _count,
     "batch_size": _count,
-    "rate": positive,
-    "loss": partial(one_of, choices=LOSSES),
-    "label_smoothing": fraction,
-    "optimizer": partial(one_of, choices=OPTIMIZERS),
-    "momentum": fraction,
+    "rate": as_positive,
+    "loss": partial(as_choice, choices=LOSSES),
+    "label_smoothing": as_fraction,
+    "optimizer": partial(as_choice, choices=OPTIMIZERS),
+    "momentum": as_fraction,
     "betas": _pair,
-    "weight_decay": at_least_0,
-    "schedule": partial(one_of, choices=SCHEDULES),
-    "warm_up": fraction,
+    "weight_decay": as_nonnegative,
+    "schedule": partial(as_choice, choices=SCHEDULES),
+    "warm_up": as_fraction,
     "dropout": _pair,
     "warp": _strength,
     "mirror": _switch,
-    "average": fraction,
+    "average": as_fraction,
     "members": partial(_at_most, 1000),
-    "pixels": partial(one_of, choices=PIXELS),
-    "mean": finite,
-    "dtype": partial(one_of, choices=DTYPES),
+    "pixels": partial(as_choice, choices=PIXELS),
+    "mean": as_finite,
+    "dtype": partial(as_choice, choices=DTYPES),
 }
 """How each field of a recipe is checked, and made a plain Python value."""
 

@@ -8,7 +8,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, as_array, bring, namespace, read_only
-from fnmlp.checks import count, fraction, not_negative
+from fnmlp.checks import as_count, as_fraction, as_natural
 from fnmlp.errors import DataError, DtypeError, OptionError, StructureError
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.tree import Tree, tree_leaves
@@ -141,9 +141,9 @@ def batches(data: Batch | Pair, *, size: int, key: Key, epoch: int, start: int =
     data = as_batch("batches", data)
     check_data(data)
     order = epoch_order(len(data), key=key, epoch=epoch)
-    size = count("batches(size)", size)
+    size = as_count("batches(size)", size)
     first_rows = range(0, len(data), size)
-    return (data[order[row : row + size]] for row in first_rows[not_negative("batches(start)", start) :])
+    return (data[order[row : row + size]] for row in first_rows[as_natural("batches(start)", start) :])
 
 
 def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
@@ -152,7 +152,7 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
     >>> sorted(epoch_order(5, key=Key(0), epoch=0).tolist())
     [0, 1, 2, 3, 4]
     """
-    return generator(fold_in(key, epoch)).permutation(not_negative("epoch_order(rows)", rows))
+    return generator(fold_in(key, epoch)).permutation(as_natural("epoch_order(rows)", rows))
 
 
 def split_data(data: Batch | Pair, *, key: Key, share: float) -> tuple[Batch, Batch]:
@@ -169,7 +169,7 @@ def split_data(data: Batch | Pair, *, key: Key, share: float) -> tuple[Batch, Ba
     """
     data = as_batch("split_data", data)
     rows = len(data)
-    held_out = round(rows * fraction("split_data(share)", share))
+    held_out = round(rows * as_fraction("split_data(share)", share))
     if not 0 < held_out < rows:
         got = f"{share} of {rows} rows"
         raise OptionError("split_data(share)", "a share that leaves rows in both parts", got, "choose for instance 0.2")

@@ -21,10 +21,10 @@ FLOATS = ("float32", "float64")
 """The dtypes of parameters."""
 
 
-def positive(where: str, value: float) -> float:
+def as_positive(where: str, value: float) -> float:
     """Return `value` as a Python float if it is finite and above 0.
 
-    >>> positive("sgd(rate)", -1.0)
+    >>> as_positive("sgd(rate)", -1.0)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: sgd(rate): expected a finite number above 0, got -1.0; choose for instance 0.1
     """
@@ -34,10 +34,10 @@ def positive(where: str, value: float) -> float:
     return number
 
 
-def finite(where: str, value: float) -> float:
+def as_finite(where: str, value: float) -> float:
     """Return `value` as a Python float if it is neither infinite nor NaN.
 
-    >>> finite("scale(offset)", 2)
+    >>> as_finite("scale(offset)", 2)
     2.0
     """
     number = _to_float(value)
@@ -91,10 +91,10 @@ def to_int(value: Any) -> int | None:
         return None
 
 
-def integer(where: str, value: SupportsIndex) -> int:
+def as_integer(where: str, value: SupportsIndex) -> int:
     """Return `value` as a Python int if it is an integer.
 
-    >>> integer("softmax(axis)", 1.5)
+    >>> as_integer("softmax(axis)", 1.5)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: softmax(axis): expected an integer, got 1.5; use a Python int, such as 1
     """
@@ -104,17 +104,17 @@ def integer(where: str, value: SupportsIndex) -> int:
     return number
 
 
-def count(where: str, value: SupportsIndex) -> int:
+def as_count(where: str, value: SupportsIndex) -> int:
     """Return `value` as a Python int if it is an integer of at least 1.
 
-    >>> count("linear(out)", 0)
+    >>> as_count("linear(out)", 0)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: linear(out): expected an integer of at least 1, got 0; choose for instance 1
     """
     return _at_least(1, where, value)
 
 
-def not_negative(where: str, value: SupportsIndex) -> int:
+def as_natural(where: str, value: SupportsIndex) -> int:
     """Return `value` as a Python int if it is an integer of at least 0."""
     return _at_least(0, where, value)
 
@@ -126,10 +126,10 @@ def _at_least(least: int, where: str, value: SupportsIndex) -> int:
     return number
 
 
-def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
+def as_choice(where: str, value: str, choices: tuple[str, ...]) -> str:
     """Return the one of the names that `value` is.
 
-    >>> one_of("mse(reduction)", "mean", ("mean", "sum"))
+    >>> as_choice("mse(reduction)", "mean", ("mean", "sum"))
     'mean'
     """
     if not isinstance(value, str) or value not in choices:
@@ -137,10 +137,10 @@ def one_of(where: str, value: str, choices: tuple[str, ...]) -> str:
     return choices[choices.index(value)]
 
 
-def switch(where: str, value: bool) -> bool:
+def as_bool(where: str, value: bool) -> bool:
     """Return `value` if it is True or False: any text is true to Python, "False" too.
 
-    >>> switch("linear(bias)", "False")
+    >>> as_bool("linear(bias)", "False")
     Traceback (most recent call last):
     fnmlp.errors.OptionError: linear(bias): expected True or False, got 'False'; choose one of these
     """
@@ -151,11 +151,11 @@ def switch(where: str, value: bool) -> bool:
     return bool(value)
 
 
-def float_dtype(where: str, dtype: object) -> str:
+def as_float_dtype(where: str, dtype: object) -> str:
     """Return the name of float32 or float64, given by name or as a dtype of any library.
 
     >>> import numpy as np
-    >>> float_dtype("train_state(dtype)", np.float32), float_dtype("train_state(dtype)", np.dtype("float64"))
+    >>> as_float_dtype("train_state(dtype)", np.float32), as_float_dtype("train_state(dtype)", np.dtype("float64"))
     ('float32', 'float64')
     """
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype).rpartition(".")[2])
@@ -164,10 +164,10 @@ def float_dtype(where: str, dtype: object) -> str:
     return FLOATS[FLOATS.index(name)]
 
 
-def example_shape(where: str, shape: Any) -> tuple[int, ...]:
+def as_shape(where: str, shape: Any) -> tuple[int, ...]:
     """Return the shape of an example as a tuple of Python's integers.
 
-    >>> example_shape("train_state(example)", 784)
+    >>> as_shape("train_state(example)", 784)
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: train_state(example): expected the shape of one input, got 784; write (784,)
     """
@@ -180,10 +180,10 @@ def example_shape(where: str, shape: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def of_kind(where: str, value: Any, kind: type, example: str) -> None:
+def check_kind(where: str, value: Any, kind: type, example: str) -> None:
     """Refuse what is not of a kind, such as a constructor in place of what it returns.
 
-    >>> of_kind("train_state(key)", 7, Exception, "Key(0)")
+    >>> check_kind("train_state(key)", 7, Exception, "Key(0)")
     Traceback (most recent call last):
     fnmlp.errors.StructureError: train_state(key): expected an Exception, got 7; pass for instance Key(0)
     """
@@ -193,10 +193,10 @@ def of_kind(where: str, value: Any, kind: type, example: str) -> None:
         raise StructureError(where, f"{article} {name}", _said(value), _way(value, f"pass for instance {example}"))
 
 
-def function_of(where: str, value: Any, arguments: int, example: str) -> None:
+def check_function(where: str, value: Any, arguments: int, example: str) -> None:
     """Refuse what can't be called with so many arguments, such as the constructor of a metric in place of the metric.
 
-    >>> function_of("evaluate(loss)", "mse", 2, "mse")
+    >>> check_function("evaluate(loss)", "mse", 2, "mse")
     Traceback (most recent call last):
     fnmlp.errors.StructureError: evaluate(loss): expected a function of 2 arguments, got 'mse'; pass for instance mse
     """
@@ -233,10 +233,10 @@ def _said(value: Any) -> str:
     return f"the function {name}" if callable(value) and name else type(value).__name__
 
 
-def each(where: str, values: Iterable[Item], what: str) -> Iterator[Item]:
+def as_iterator(where: str, values: Iterable[Item], what: str) -> Iterator[Item]:
     """Return an iterator over values, at once, so that what can't be iterated over is refused at the door.
 
-    >>> each("piecewise(at)", 3, "steps")
+    >>> as_iterator("piecewise(at)", 3, "steps")
     Traceback (most recent call last):
     fnmlp.errors.StructureError: piecewise(at): expected an iterable of steps, got 3; pass for instance a tuple of them
     """
@@ -247,10 +247,10 @@ def each(where: str, values: Iterable[Item], what: str) -> Iterator[Item]:
         raise StructureError(where, f"an iterable of {what}", _said(values), remedy) from error
 
 
-def path_text(path: str | os.PathLike[str]) -> str:
+def as_path(path: str | os.PathLike[str]) -> str:
     """Return a path as a text.
 
-    >>> path_text(3)
+    >>> as_path(3)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: path: expected a text or a pathlib.Path, got 3; pass for instance 'model.safetensors'
     """
@@ -264,10 +264,10 @@ def path_text(path: str | os.PathLike[str]) -> str:
     return text
 
 
-def fraction(where: str, value: float) -> float:
+def as_fraction(where: str, value: float) -> float:
     """Return `value` as a Python float if it is at least 0 and below 1.
 
-    >>> fraction("dropout(rate)", 1)
+    >>> as_fraction("dropout(rate)", 1)
     Traceback (most recent call last):
     fnmlp.errors.OptionError: dropout(rate): expected a number of at least 0 and below 1, got 1; choose for instance 0.1
     """
@@ -277,21 +277,21 @@ def fraction(where: str, value: float) -> float:
     return number
 
 
-def pair_of_fractions(where: str, values: tuple[float, float]) -> tuple[float, float]:
+def as_fractions(where: str, values: tuple[float, float]) -> tuple[float, float]:
     """Return a pair of Python floats if both are at least 0 and below 1.
 
-    >>> pair_of_fractions("adam(betas)", (0.9, 0.999))
+    >>> as_fractions("adam(betas)", (0.9, 0.999))
     (0.9, 0.999)
     """
     if not isinstance(values, tuple) or len(values) != 2:
         raise OptionError(where, "a pair of numbers", repr(values), "choose for instance (0.9, 0.99)")
-    return fraction(f"{where}[0]", values[0]), fraction(f"{where}[1]", values[1])
+    return as_fraction(f"{where}[0]", values[0]), as_fraction(f"{where}[1]", values[1])
 
 
-def at_least_0(where: str, value: float) -> float:
+def as_nonnegative(where: str, value: float) -> float:
     """Return `value` as a Python float if it is finite and not below 0.
 
-    >>> at_least_0("adamw(weight_decay)", 0)
+    >>> as_nonnegative("adamw(weight_decay)", 0)
     0.0
     """
     number = _to_float(value)

@@ -8,7 +8,7 @@ from inspect import isfunction
 from typing import Any, get_origin
 
 from fnmlp._names import NAMES
-from fnmlp.checks import of_kind
+from fnmlp.checks import check_kind
 from fnmlp.errors import FnmlpError, StructureError, one_line
 from fnmlp.layer import Layer
 
@@ -107,9 +107,9 @@ def build(text: str, *, known: Known | None = None) -> Layer[Any]:
     >>> build("elementwise(sin, cos)", known={"sin": sin, "cos": cos})
     elementwise(sin, cos)
     """
-    of_kind("build(text)", text, str, "'linear(10)'")
+    check_kind("build(text)", text, str, "'linear(10)'")
     if known is not None:
-        of_kind("known", known, Mapping, "{'mine': mine}")
+        check_kind("known", known, Mapping, "{'mine': mine}")
     if len(text) > TEXT_LIMIT:
         remedy = "describe the model in fewer words"
         raise StructureError("build", f"at most {TEXT_LIMIT} characters", len(text), remedy)

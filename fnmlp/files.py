@@ -10,7 +10,7 @@ from itertools import pairwise
 import os
 from stat import S_IMODE, S_ISREG, S_IWUSR
 
-from fnmlp.checks import path_text
+from fnmlp.checks import as_path
 from fnmlp.errors import CheckpointError
 
 try:
@@ -194,7 +194,7 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     >>> is_there("no-such-file"), is_there(os.getcwd())
     (False, True)
     """
-    place = path_text(path)
+    place = as_path(path)
     try:
         os.lstat(place)
     except FileNotFoundError:

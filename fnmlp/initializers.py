@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
-from fnmlp.checks import finite, positive
+from fnmlp.checks import as_finite, as_positive
 from fnmlp.key import Key, OutlineKey, generator
 from fnmlp.rules import on_numbers
 
@@ -39,7 +39,7 @@ def kaiming_uniform(*, a: float = 0.0) -> Initializer:
     >>> bool(abs(kaiming_uniform(a=5**0.5)(Key(0), (16, 3), (16, 3))).max() <= 0.25)
     True
     """
-    return partial(_kaiming_uniform, a=finite("kaiming_uniform(a)", a))
+    return partial(_kaiming_uniform, a=as_finite("kaiming_uniform(a)", a))
 
 
 def _kaiming_uniform(key: Key, shape: Shape, fans: Fans, *, a: float) -> Array:
@@ -55,7 +55,7 @@ def kaiming_normal(*, a: float = 0.0) -> Initializer:
     >>> kaiming_normal()(Key(0), (4, 3), (4, 3)).shape
     (4, 3)
     """
-    return partial(_kaiming_normal, a=finite("kaiming_normal(a)", a))
+    return partial(_kaiming_normal, a=as_finite("kaiming_normal(a)", a))
 
 
 def _kaiming_normal(key: Key, shape: Shape, fans: Fans, *, a: float) -> Array:
@@ -100,7 +100,7 @@ def uniform(bound: float) -> Initializer:
     >>> bool(abs(uniform(0.1)(Key(0), (9,), (9, 1))).max() <= 0.1)
     True
     """
-    return partial(_uniform, bound=positive("uniform(bound)", bound))
+    return partial(_uniform, bound=as_positive("uniform(bound)", bound))
 
 
 def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:
@@ -115,7 +115,7 @@ def normal(deviation: float) -> Initializer:
     >>> normal(0.01)(Key(0), (4, 3), (4, 3)).shape
     (4, 3)
     """
-    return partial(_normal, deviation=positive("normal(deviation)", deviation))
+    return partial(_normal, deviation=as_positive("normal(deviation)", deviation))
 
 
 def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:
@@ -139,7 +139,7 @@ def constant(value: float) -> Initializer:
     >>> constant(0.5)(Key(0), (2,), (5, 2))
     array([0.5, 0.5], dtype=float32)
     """
-    return partial(_constant, value=finite("constant(value)", value))
+    return partial(_constant, value=as_finite("constant(value)", value))
 
 
 def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
-from fnmlp.checks import not_negative
+from fnmlp.checks import as_natural
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
 __all__ = ["one_hot"]
@@ -21,7 +21,7 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
            [1., 0., 0.]], dtype=float32)
     """
     if type(classes) is not int:
-        classes = not_negative("one_hot(classes)", classes)
+        classes = as_natural("one_hot(classes)", classes)
     labels = as_array("one_hot(labels)", labels)
     check_labels(labels, classes)
     xp = namespace(labels)

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from attrs import field, frozen
 
 from fnmlp.arrays import Array, Shape
-from fnmlp.checks import example_shape, of_kind
+from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 
@@ -170,7 +170,7 @@ def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None =
     >>> gradients(relu(), (), np.array([[-1.0, 2.0]]), np.array([[5.0, 5.0]]))
     ((), array([[0., 5.]]))
     """
-    of_kind("gradients(layer)", layer, Layer, "linear(10)")
+    check_kind("gradients(layer)", layer, Layer, "linear(10)")
     y, pullback = layer.vjp(params, x, key)
     if getattr(dy, "shape", y.shape) != y.shape:
         remedy = "pass a gradient of the output's shape"
@@ -185,7 +185,7 @@ def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     >>> no_parameters(Key(0), (3,))
     ((), (3,))
     """
-    return (), example_shape("init(key, shape)", shape)
+    return (), as_shape("init(key, shape)", shape)
 
 
 def input_pullback(pull: Callable[[Any], Array]) -> Pullback[tuple[()]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import count, each, function_of, of_kind, one_of, path_text
+from fnmlp.checks import as_choice, as_count, as_iterator, as_path, check_function, check_kind
 from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
 from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
@@ -31,9 +31,9 @@ def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     `test_accuracy`, or `validation_loss` and `validation_accuracy`.
     Raises:   DataError for an empty history; MissingDependencyError without matplotlib.
     """
-    history = list(each("curves(history)", history, "mappings"))
+    history = list(as_iterator("curves(history)", history, "mappings"))
     for entry in history:
-        of_kind("curves(history)", entry, Mapping, "{'epoch': 1, 'train_loss': 0.5}")
+        check_kind("curves(history)", entry, Mapping, "{'epoch': 1, 'train_loss': 0.5}")
     if not history:
         raise DataError("curves", "at least one epoch", "an empty history", "train first")
     figure = _figure(9.0, 3.6)
@@ -67,7 +67,7 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
     Raises:   ShapeError where matrix and classes differ; MissingDependencyError without matplotlib.
     """
     matrix = as_array("confusion(matrix)", matrix)
-    classes = list(each("confusion(classes)", classes, "names"))
+    classes = list(as_iterator("confusion(classes)", classes, "names"))
     size = len(classes)
     if not size or matrix.shape != (size, size):
         raise ShapeError("confusion", f"a matrix of shape {(size, size)}", matrix.shape, "pass its own classes")
@@ -94,11 +94,11 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
     Raises:   ShapeError where they differ in number; MissingDependencyError without matplotlib.
     """
     images = as_array("samples(images)", images)
-    titles = list(each("samples(titles)", titles, "texts"))
+    titles = list(as_iterator("samples(titles)", titles, "texts"))
     if images.ndim != 3 or not len(images) or len(images) != len(titles):
         got = f"images {images.shape} and {len(titles)} titles"
         raise ShapeError("samples", "images (n, height, width) and n titles", got, "pass one title for each image")
-    columns = min(count("samples(columns)", columns), len(images))
+    columns = min(as_count("samples(columns)", columns), len(images))
     rows = -(-len(images) // columns)
     figure = _figure(1.5 * columns, 1.75 * rows)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
@@ -120,8 +120,8 @@ def decision_boundary(
     Raises:   ShapeError where these differ; DataError for no points, for what is no share, and naming the row of a
               label other than 0 and 1; MissingDependencyError without matplotlib.
     """
-    of_kind("decision_boundary(title)", title, str, "'Two moons'")
-    function_of("decision_boundary(shares)", shares, 1, "partial(predict, model, params)")
+    check_kind("decision_boundary(title)", title, str, "'Two moons'")
+    check_function("decision_boundary(shares)", shares, 1, "partial(predict, model, params)")
     points, labels = as_array("decision_boundary(points)", points), as_array("decision_boundary(labels)", labels)
     if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
         got = f"{points.shape} and {labels.shape}"
@@ -166,8 +166,8 @@ def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:
 
     Raises:   OptionError for an ending other than .png, .pdf or .svg; DataError where the file can't be written.
     """
-    place = path_text(path)
-    ending = one_of(f"{place}: ending", Path(place).suffix.lower(), (".png", ".pdf", ".svg"))
+    place = as_path(path)
+    ending = as_choice(f"{place}: ending", Path(place).suffix.lower(), (".png", ".pdf", ".svg"))
     if not hasattr(figure, "savefig"):
         raise StructureError("save_figure(figure)", "a figure", type(figure).__name__, "pass what curves(…) returns")
     content = BytesIO()

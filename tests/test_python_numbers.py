@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.checks import count, example_shape, integer, not_negative, one_of
+from fnmlp.checks import as_choice, as_count, as_integer, as_natural, as_shape
 from fnmlp.expressions import expression, spell
 from fnmlp.tree import tree_paths
 from tests import catalogue
@@ -156,7 +156,7 @@ def test_sizes_of_few_bits_do_not_overflow() -> None:
     assert [len(batch) for batch in served] == [200, 100]
 
 
-@pytest.mark.parametrize("check", [integer, count, not_negative], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [as_integer, as_count, as_natural], ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
     "value", [1.0, "1", None, True, np.bool_(True), np.array([1]), np.array(1.0), 1j, np.float64(1)], ids=repr
 )
@@ -167,9 +167,9 @@ def test_what_is_no_integer_is_none(check: Callable[[str, Any], Any], value: Any
 
 def test_a_shape_becomes_a_tuple_of_python_ints() -> None:
     for shape in ((np.int64(28), np.uint8(28)), [28, 28], np.array([28, 28]), (Index(28), 28)):
-        sizes = example_shape("f(example)", shape)
+        sizes = as_shape("f(example)", shape)
         assert (sizes, {type(size) for size in sizes}) == ((28, 28), {int})
-    assert example_shape("f(example)", ()) == ()
+    assert as_shape("f(example)", ()) == ()
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ def test_a_shape_becomes_a_tuple_of_python_ints() -> None:
 )
 def test_what_is_no_shape_is_refused_with_the_way_to_write_one(value: Any, remedy: str) -> None:
     with pytest.raises(fn.errors.ShapeError, match=rf"f\(example\): expected the shape of one input, got .*{remedy}"):
-        example_shape("f(example)", value)
+        as_shape("f(example)", value)
 
 
 def test_a_choice_becomes_python_text() -> None:
-    assert type(one_of("f(x)", np.str_("sum"), ("mean", "sum"))) is str
+    assert type(as_choice("f(x)", np.str_("sum"), ("mean", "sum"))) is str
     with pytest.raises(fn.errors.OptionError, match="'mean' or 'sum'"):
-        one_of("f(x)", np.array(["sum", "mean"]), ("mean", "sum"))  # type: ignore[arg-type]
+        as_choice("f(x)", np.array(["sum", "mean"]), ("mean", "sum"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

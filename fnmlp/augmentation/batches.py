@@ -9,7 +9,7 @@ from attrs import evolve
 
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch, check_data
-from fnmlp.checks import each, function_of, not_negative, positive
+from fnmlp.checks import as_iterator, as_natural, as_positive, check_function
 from fnmlp.errors import DtypeError
 from fnmlp.key import Key, fold_in, generator, split
 
@@ -32,9 +32,9 @@ def augmented(
     >>> hidden.inputs.sum(axis=(1, 2)), hidden.targets
     (array([15., 15.]), array([3, 5]))
     """
-    function_of("augmented(augment)", augment, 2, "partial(shift, pixels=1.0)")
-    passed = each("augmented(batches)", batches, "batches")
-    return map(partial(_augment, augment, key), count_from(not_negative("augmented(start)", start)), passed)
+    check_function("augmented(augment)", augment, 2, "partial(shift, pixels=1.0)")
+    passed = as_iterator("augmented(batches)", batches, "batches")
+    return map(partial(_augment, augment, key), count_from(as_natural("augmented(start)", start)), passed)
 
 
 def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batch: Any) -> Batch:
@@ -62,7 +62,7 @@ def mixup(key: Key, batch: Batch | Pair, *, alpha: float) -> Batch:
     if not namespace(batch.targets).isdtype(batch.targets.dtype, "real floating"):
         remedy = "pass Batch(inputs, one_hot(labels, classes))"
         raise DtypeError("mixup: targets", "distributions in float32 or float64", batch.targets.dtype, remedy)
-    a = positive("mixup(alpha)", alpha)
+    a = as_positive("mixup(alpha)", alpha)
     other_key, share_key = split(key, 2)
     others = generator(other_key).permutation(len(batch))
     shares = generator(share_key).beta(a, a, len(batch))

@@ -11,7 +11,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape
 from fnmlp.augmentation.images import check_images
 from fnmlp.augmentation.warps import Warps, as_warps, resample
-from fnmlp.checks import at_least_0, count, each, not_negative, positive
+from fnmlp.checks import as_count, as_iterator, as_natural, as_nonnegative, as_positive
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key, generator, split
 
@@ -29,7 +29,7 @@ def shift(key: Key, images: Array, *, pixels: float) -> Array:
     array([[[9, 9],
             [9, 9]]], dtype=uint8)
     """
-    return warp(key, images, pixels=at_least_0("shift(pixels)", pixels))
+    return warp(key, images, pixels=as_nonnegative("shift(pixels)", pixels))
 
 
 def rotate(key: Key, images: Array, *, degrees: float) -> Array:
@@ -42,7 +42,7 @@ def rotate(key: Key, images: Array, *, degrees: float) -> Array:
     >>> rotate(Key(0), np.ones((1, 3, 3)), degrees=15.0)[0, 1, 1]
     np.float64(1.0)
     """
-    return warp(key, images, degrees=at_least_0("rotate(degrees)", degrees))
+    return warp(key, images, degrees=as_nonnegative("rotate(degrees)", degrees))
 
 
 def zoom(key: Key, images: Array, *, factor: float) -> Array:
@@ -54,7 +54,7 @@ def zoom(key: Key, images: Array, *, factor: float) -> Array:
     >>> zoom(Key(0), np.ones((1, 3, 3)), factor=1.2)[0, 1, 1]
     np.float64(1.0)
     """
-    return warp(key, images, factor=positive("zoom(factor)", factor))
+    return warp(key, images, factor=as_positive("zoom(factor)", factor))
 
 
 def shear(key: Key, images: Array, *, slope: float) -> Array:
@@ -67,7 +67,7 @@ def shear(key: Key, images: Array, *, slope: float) -> Array:
     >>> shear(Key(0), np.ones((1, 3, 3)), slope=0.2)[0, 1]
     array([1., 1., 1.])
     """
-    return warp(key, images, slope=at_least_0("shear(slope)", slope))
+    return warp(key, images, slope=as_nonnegative("shear(slope)", slope))
 
 
 def elastic(key: Key, images: Array, *, displacement: float, smoothing: float) -> Array:
@@ -83,8 +83,8 @@ def elastic(key: Key, images: Array, *, displacement: float, smoothing: float) -
     >>> elastic(Key(0), np.ones((1, 9, 9)), displacement=0.5, smoothing=2.0)[0, 4, 4]
     np.float64(1.0)
     """
-    strength = at_least_0("elastic(displacement)", displacement)
-    return warp(key, images, displacement=strength, smoothing=positive("elastic(smoothing)", smoothing))
+    strength = as_nonnegative("elastic(displacement)", displacement)
+    return warp(key, images, displacement=strength, smoothing=as_positive("elastic(smoothing)", smoothing))
 
 
 def warp(
@@ -145,19 +145,19 @@ def random_warps(
     >>> random_warps(Key(0), 100, (28, 28), degrees=12.0, displacement=1.1).corners.shape
     (100, 28, 28)
     """
-    number = not_negative("random_warps(number)", number)
-    shape = tuple(each("random_warps(shape)", shape, "two lengths"))
+    number = as_natural("random_warps(number)", number)
+    shape = tuple(as_iterator("random_warps(shape)", shape, "two lengths"))
     if len(shape) != 2:
         raise ShapeError("random_warps", "the shape of one image, (height, width)", shape, "pass for instance (28, 28)")
-    height, width = (count("random_warps(shape)", length) for length in shape)
+    height, width = (as_count("random_warps(shape)", length) for length in shape)
     shift_key, turn_key, zoom_key, shear_key, elastic_key = split(key, 5)
-    shifts = _uniform(shift_key, (number, 2), at_least_0("random_warps(pixels)", pixels))
-    angles = _uniform(turn_key, (number,), at_least_0("random_warps(degrees)", degrees))
-    logarithms = _uniform(zoom_key, (number,), log(positive("random_warps(factor)", factor)))
-    slopes = _uniform(shear_key, (number,), at_least_0("random_warps(slope)", slope))
+    shifts = _uniform(shift_key, (number, 2), as_nonnegative("random_warps(pixels)", pixels))
+    angles = _uniform(turn_key, (number,), as_nonnegative("random_warps(degrees)", degrees))
+    logarithms = _uniform(zoom_key, (number,), log(as_positive("random_warps(factor)", factor)))
+    slopes = _uniform(shear_key, (number,), as_nonnegative("random_warps(slope)", slope))
     points = affine_points(zooms(np.exp(logarithms)) @ rotations(angles) @ shears(slopes), shifts, (height, width))
-    strength = at_least_0("random_warps(displacement)", displacement)
-    sigma = positive("random_warps(smoothing)", smoothing)
+    strength = as_nonnegative("random_warps(displacement)", displacement)
+    sigma = as_positive("random_warps(smoothing)", smoothing)
     if strength:
         points += strength * smooth_noise(elastic_key, number, (height, width), sigma)
     return as_warps(points)

@@ -4,7 +4,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, read_only
 from fnmlp.augmentation.images import check_images
-from fnmlp.checks import count
+from fnmlp.checks import as_count
 from fnmlp.key import Key, generator
 
 __all__ = ["cutout", "mirror"]
@@ -24,7 +24,7 @@ def cutout(key: Key, images: Array, *, size: int) -> Array:
             [7, 7, 7, 7]]], dtype=uint8)
     """
     check_images("cutout", images)
-    side = count("cutout(size)", size)
+    side = as_count("cutout(size)", size)
     rows, columns = generator(key).integers(images.shape[1:], size=(len(images), 2)).T - side // 2
     _, height, width = images.shape
     hidden = _covered(rows, side, height)[:, :, None] & _covered(columns, side, width)[:, None, :]

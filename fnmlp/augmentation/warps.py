@@ -11,7 +11,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.augmentation.images import check_images
-from fnmlp.checks import of_kind
+from fnmlp.checks import check_kind
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.key import Key, generator
 from fnmlp.tree import tree_map
@@ -74,7 +74,7 @@ def resample(images: Array, warps: Warps) -> Array:
             [4., 0.]]])
     """
     check_images("resample", images)
-    of_kind("resample(warps)", warps, Warps, "as_warps(points)")
+    check_kind("resample(warps)", warps, Warps, "as_warps(points)")
     if warps.corners.shape != images.shape:
         remedy = "make warps of the images' own height and width, one for each image"
         raise ShapeError("resample", f"warps of shape {images.shape}", warps.corners.shape, remedy)
@@ -112,7 +112,7 @@ def apply_warps(warps: Warps, key: Key, images: Array) -> Array:
     (5, 8, 8)
     """
     check_images("apply_warps", images)
-    of_kind("apply_warps(warps)", warps, Warps, "random_warps(key, 100, (28, 28))")
+    check_kind("apply_warps(warps)", warps, Warps, "random_warps(key, 100, (28, 28))")
     if not len(warps.corners):
         raise DataError("apply_warps", "at least one map", "none", "make some with random_warps")
     chosen = generator(key).integers(len(warps.corners), size=len(images))

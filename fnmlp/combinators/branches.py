@@ -15,7 +15,7 @@ from operator import add as plus
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.checks import count, example_shape
+from fnmlp.checks import as_count, as_shape
 from fnmlp.combinators.checks import Layers, check_layers, check_params, place_noted
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.expressions import expression
@@ -161,7 +161,7 @@ def parallel(*layers: Layer[Any], widths: Sequence[int]) -> Layer[tuple[Any, ...
     if isinstance(widths, str) or not isinstance(widths, Sequence) or len(widths) != len(layers):
         remedy = "give the number of features of each layer, as in widths=(3, 1)"
         raise OptionError("parallel(widths)", f"a tuple of {len(layers)} integers", repr(widths), remedy)
-    parts = tuple(count("parallel(widths)", width) for width in widths)
+    parts = tuple(as_count("parallel(widths)", width) for width in widths)
     name = expression("parallel", layers, {"widths": parts})
     return combinator(name, layers, _parallel_init, _parallel_apply, _parallel_vjp, parts, deal=own_params)
 
@@ -169,7 +169,7 @@ def parallel(*layers: Layer[Any], widths: Sequence[int]) -> Layer[tuple[Any, ...
 def _parallel_init(
     name: str, layers: Layers, widths: tuple[int, ...], key: Key, shape: Shape
 ) -> tuple[tuple[Any, ...], Shape]:
-    shape = example_shape(name, shape)
+    shape = as_shape(name, shape)
     if not shape or shape[-1] != sum(widths):
         raise ShapeError(name, f"examples of {sum(widths)} features", shape, "give widths that add up to the features")
     return _joined_init(name, layers, key, [(*shape[:-1], width) for width in widths])

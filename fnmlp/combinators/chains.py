@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, namespace, unshared
-from fnmlp.checks import count
+from fnmlp.checks import as_count
 from fnmlp.combinators.checks import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
 from fnmlp.expressions import expression
@@ -125,5 +125,5 @@ def repeat(layer: Layer[Any], times: int) -> Layer[tuple[Any, ...]]:
     (4,)
     """
     check_layers("repeat", (layer,))
-    times = count("repeat(times)", times)
+    times = as_count("repeat(times)", times)
     return in_sequence(expression("repeat", [layer, times]), (layer,) * times)

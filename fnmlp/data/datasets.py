@@ -11,7 +11,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, read_only
 from fnmlp.batching import Batch
-from fnmlp.checks import one_of
+from fnmlp.checks import as_choice
 from fnmlp.data.cache import cache_folder, check_private, read_verified
 from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE, files_in, found_in
@@ -132,7 +132,7 @@ def emnist(split: str, data_dir: str | os.PathLike[str] | None = None) -> Datase
     Source:   Cohen et al. 2017, arXiv:1702.05373.
     """
     splits = tuple(name.removeprefix("emnist-") for name in SOURCES if name.startswith("emnist-"))
-    return _load(SOURCES[f"emnist-{one_of('emnist(split)', split, splits)}"], data_dir)
+    return _load(SOURCES[f"emnist-{as_choice('emnist(split)', split, splits)}"], data_dir)
 
 
 def _load(

@@ -4,7 +4,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array
-from fnmlp.checks import example_shape, of_kind
+from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import DataError, OptionError, ShapeError
 
 __all__ = ["Fit", "fit_drawing"]
@@ -44,8 +44,8 @@ def fit_drawing(levels: Array, shape: Shape, fit: Fit) -> Array:
            [  0.,   0.,   0., 255.,   0.,   0.],
            [  0.,   0.,   0.,   0.,   0.,   0.]])
     """
-    of_kind("fit_drawing(fit)", fit, Fit, "Fit(box=20)")
-    levels, shape = as_array("fit_drawing(levels)", levels), example_shape("fit_drawing(shape)", shape)
+    check_kind("fit_drawing(fit)", fit, Fit, "Fit(box=20)")
+    levels, shape = as_array("fit_drawing(levels)", levels), as_shape("fit_drawing(shape)", shape)
     if levels.ndim != 2 or not levels.size:
         raise ShapeError("fit_drawing", "one picture (height, width)", levels.shape, "pass one at a time")
     if not 1 <= fit.box <= min(shape):

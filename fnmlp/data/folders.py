@@ -5,7 +5,7 @@ from itertools import product
 import os
 from pathlib import Path
 
-from fnmlp.checks import path_text
+from fnmlp.checks import as_path
 from fnmlp.data.sources import SOURCES, Source
 from fnmlp.errors import DataError
 
@@ -27,7 +27,7 @@ def named_folder(data_dir: str | os.PathLike[str] | None) -> tuple[Path, str] | 
     variable = os.environ.get(FOLDER_VARIABLE)
     if data_dir is None and not variable:
         return None
-    folder = Path(variable or "") if data_dir is None else Path(path_text(data_dir))
+    folder = Path(variable or "") if data_dir is None else Path(as_path(data_dir))
     where = f"{FOLDER_VARIABLE}={folder}" if data_dir is None else str(folder)
     # Unlike Path.exists, os.path.exists is False too for a name that is too long.
     if not os.path.isdir(folder):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.arrays import as_array
-from fnmlp.checks import is_number, path_text, shown
+from fnmlp.checks import as_path, is_number, shown
 from fnmlp.errors import DataError, OptionError
 from fnmlp.files import write_whole
 
@@ -63,7 +63,7 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray
     """
     if not is_number(limit) or not limit >= 0:
         raise OptionError("read_idx", "limit >= 0 bytes", shown(limit), f"leave it out for {_GIBIBYTE}")
-    name = path_text(path)
+    name = as_path(path)
     with _os_errors_named(name, "a file that can be read"), _open_regular(name) as file:
         size = os.fstat(file.fileno()).st_size
         _check_name(name, file.read(4))
@@ -86,7 +86,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     array([[1, 0],
            [0, 1]], dtype=uint8)
     """
-    name = path_text(path)
+    name = as_path(path)
     array = as_array("write_idx(array)", array)
     header = encode_header(array)
     content = header + array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()

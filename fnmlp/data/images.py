@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
-from fnmlp.checks import count, example_shape, of_kind, path_text, switch
+from fnmlp.checks import as_bool, as_count, as_path, as_shape, check_kind
 from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
 
@@ -36,11 +36,11 @@ def read_image(
     Raises:   DataError where the file is missing, no picture or several, of another size, or its levels can't be told;
               with `fit`, for strokes that are darker than their ground; MissingDependencyError without Pillow.
     """
-    name = path_text(path)
-    invert, white = switch("read_image(invert)", invert), count("read_image(white)", white)
+    name = as_path(path)
+    invert, white = as_bool("read_image(invert)", invert), as_count("read_image(white)", white)
     if fit is not None:
-        of_kind("read_image(fit)", fit, Fit, "Fit(box=20)")
-    shape = example_shape("read_image(shape)", shape)
+        check_kind("read_image(fit)", fit, Fit, "Fit(box=20)")
+    shape = as_shape("read_image(shape)", shape)
     grey = _read(name, shape if fit is None else None, "white" if invert else "black")
     levels = (255 - grey) if invert else grey
     if fit is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch
-from fnmlp.checks import function_of, of_kind
+from fnmlp.checks import check_function, check_kind
 from fnmlp.combinators.checks import check_same_form
 from fnmlp.derivatives.analytic import Analytic, kept, moving, nothing_lost, rate_of, still, value_of
 from fnmlp.derivatives.by_layer import vjp_by_leaf
@@ -44,7 +44,7 @@ def jvp(
     >>> jvp(linear(1, bias=False), params, np.array([[2.0]]), dparams)
     (array([[6.]]), array([[2.]]))
     """
-    of_kind("jvp(model)", model, Layer, "linear(10)")
+    check_kind("jvp(model)", model, Layer, "linear(10)")
     z_params = _moving_tree("jvp(dparams)", params, dparams)
     z_x = still(x) if dx is None else _moving("jvp(dx)", x, dx)
     y, _ = model.vjp(params, x, key)
@@ -73,8 +73,8 @@ def hessian_vector_product(
     >>> hessian_vector_product(linear(1, bias=False), mse, params, batch, direction).weight
     array([[8.]])
     """
-    of_kind("hessian_vector_product(model)", model, Layer, "linear(10)")
-    function_of("hessian_vector_product(loss)", loss, 2, "mse")
+    check_kind("hessian_vector_product(model)", model, Layer, "linear(10)")
+    check_function("hessian_vector_product(loss)", loss, 2, "mse")
     z_params = _moving_tree("hessian_vector_product(direction)", params, direction)
     batch = as_batch("hessian_vector_product", batch, params)
     with nothing_lost():
@@ -160,7 +160,7 @@ def saliency(model: Layer[P], params: P, x: Array, *, of: Array | None = None) -
     array([[5., 0.],
            [1., 2.]])
     """
-    of_kind("saliency(model)", model, Layer, "linear(10)")
+    check_kind("saliency(model)", model, Layer, "linear(10)")
     y, pullback = model.vjp(params, x, None)
     if y.ndim != 2 or not y.shape[1]:
         remedy = "end the model with linear(classes)"

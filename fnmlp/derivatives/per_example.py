@@ -11,7 +11,7 @@ from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch
-from fnmlp.checks import function_of, of_kind
+from fnmlp.checks import check_function, check_kind
 from fnmlp.derivatives.by_layer import vjp_by_leaf
 from fnmlp.key import Key
 from fnmlp.layer import Layer, P, Pullback
@@ -46,8 +46,8 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
     >>> per_example_gradients(linear(1), mse, params, batch).weight.tolist()
     [[[0.0], [0.0]], [[-6.0], [-8.0]]]
     """
-    of_kind("per_example_gradients(model)", model, Layer, "linear(10)")
-    function_of("per_example_gradients(loss)", loss, 2, "mse")
+    check_kind("per_example_gradients(model)", model, Layer, "linear(10)")
+    check_function("per_example_gradients(loss)", loss, 2, "mse")
     _, rows = _rows(model, loss, params, batch, key)
     return tree_map(Rows.multiplied, rows)
 
@@ -71,8 +71,8 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     >>> per_example_norms(linear(1, bias=False), mse, params, batch)
     array([ 0., 10.])
     """
-    of_kind("per_example_norms(model)", model, Layer, "linear(10)")
-    function_of("per_example_norms(loss)", loss, 2, "mse")
+    check_kind("per_example_norms(model)", model, Layer, "linear(10)")
+    check_function("per_example_norms(loss)", loss, 2, "mse")
     y, rows = _rows(model, loss, params, batch, key)
     xp = namespace(y)
     nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.checks import positive
+from fnmlp.checks import as_positive
 from fnmlp.expressions import expression
 from fnmlp.layer import Layer
 from fnmlp.layers import special
@@ -91,7 +91,7 @@ def elu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
     >>> elu().apply((), np.array([-100.0, 2.0]))
     array([-1.,  2.])
     """
-    alpha = positive("elu(alpha)", alpha)
+    alpha = as_positive("elu(alpha)", alpha)
     name = expression("elu", (), {} if alpha == 1 else {"alpha": alpha})
     return elementwise(partial(_elu, alpha, 1.0), partial(_elu_slope, alpha, 1.0), name=name)
 
@@ -128,7 +128,7 @@ def celu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
     >>> celu(alpha=2.0).apply((), np.array([-100.0, 2.0]))
     array([-2.,  2.])
     """
-    alpha = positive("celu(alpha)", alpha)
+    alpha = as_positive("celu(alpha)", alpha)
     name = expression("celu", (), {} if alpha == 1 else {"alpha": alpha})
     return elementwise(partial(_celu, alpha), partial(_celu_slope, alpha), name=name)
 

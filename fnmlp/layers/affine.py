@@ -7,7 +7,7 @@ from typing import Never
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
-from fnmlp.checks import count, function_of, switch
+from fnmlp.checks import as_bool, as_count, check_function
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
 from fnmlp.initializers import Initializer, kaiming_uniform
@@ -51,10 +51,10 @@ def linear(
     if more:
         remedy = f"write linear({more[0]}): how many inputs there are, the example says that init is given"
         raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
-    bias = switch("linear(bias)", bias)
+    bias = as_bool("linear(bias)", bias)
     options: dict[str, object] = {"bias": False} if not bias else {}
     options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
-    out = count("linear(out)", out)
+    out = as_count("linear(out)", out)
     name = expression("linear", [out], options)
     init = partial(_linear_init, out, weight_init, bias_init if bias else None)
     return Layer(name, init, _linear_apply, _linear_vjp, rows=_linear_rows)
@@ -66,7 +66,7 @@ def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) 
     for name, value in options.items():
         if not callable(value):
             raise OptionError(f"{where}({name})", "an initializer", repr(value), "use for instance glorot_normal()")
-        function_of(f"{where}({name})", value, 3, "glorot_normal()")
+        check_function(f"{where}({name})", value, 3, "glorot_normal()")
     return {name: value for name, value in options.items() if value is not TORCH_UNIFORM}
 
 
@@ -131,7 +131,7 @@ def maxout(
     >>> maxout(2, 3).init(Key(0), (4,))[0].weight.shape
     (4, 6)
     """
-    out, pieces = count("maxout(out)", out), count("maxout(pieces)", pieces)
+    out, pieces = as_count("maxout(out)", out), as_count("maxout(pieces)", pieces)
     if pieces == 1:
         raise OptionError("maxout(pieces)", "at least 2 pieces", pieces, "use linear(out) for a single one")
     name = expression("maxout", [out, pieces], _initializers("maxout", weight_init, bias_init))

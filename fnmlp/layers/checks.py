@@ -3,7 +3,7 @@
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, same_dtype
-from fnmlp.checks import example_shape
+from fnmlp.checks import as_shape
 from fnmlp.errors import DtypeError, FnmlpError, ShapeError, StructureError, one_line
 from fnmlp.initializers import Fans, Initializer
 from fnmlp.key import Key
@@ -27,7 +27,7 @@ def check_example(where: str, shape: Shape) -> None:
     Traceback (most recent call last):
     fnmlp.errors.ShapeError: layer_norm(): expected examples of shape (n,), got (2, 3); put flatten() before it
     """
-    shape = example_shape(where, shape)
+    shape = as_shape(where, shape)
     if len(shape) != 1 or shape[0] < 1:
         remedy = "put flatten() before it" if len(shape) > 1 else "give examples at least one feature"
         raise ShapeError(where, "examples of shape (n,)", shape, remedy)

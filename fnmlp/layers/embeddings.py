@@ -8,8 +8,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, to_dtype
-from fnmlp.checks import count as at_least_1
-from fnmlp.checks import example_shape, function_of
+from fnmlp.checks import as_count, as_shape, check_function
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import Fans, Initializer, normal
@@ -47,18 +46,18 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
     array([[0., 1., 0.],
            [1., 0., 0.]])
     """
-    size = at_least_1("embedding(count)", count), at_least_1("embedding(width)", width)
+    size = as_count("embedding(count)", count), as_count("embedding(width)", width)
     if not callable(table_init):
         remedy = "use for instance normal(0.1)"
         raise OptionError("embedding(table_init)", "an initializer", repr(table_init), remedy)
-    function_of("embedding(table_init)", table_init, 3, "normal(0.1)")
+    check_function("embedding(table_init)", table_init, 3, "normal(0.1)")
     options = {} if table_init is STANDARD_NORMAL else {"table_init": table_init}
     name = expression("embedding", size, options)
     return Layer(name, partial(_embedding_init, name, size, table_init), _embedding_apply, _embedding_vjp)
 
 
 def _embedding_init(where: str, size: Fans, table_init: Initializer, key: Key, shape: Shape) -> tuple[Embedding, Shape]:
-    shape = example_shape(where, shape)
+    shape = as_shape(where, shape)
     if len(shape) > 1:
         raise ShapeError(where, "examples of shape () or (n,)", shape, "put flatten() before it")
     return Embedding(initial("table_init", table_init, fold_in(key, 0), size, size)), (*shape, size[1])

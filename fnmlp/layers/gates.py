@@ -11,7 +11,7 @@ from math import pi, sqrt
 from typing import TypeAlias
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.checks import one_of
+from fnmlp.checks import as_choice
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
@@ -52,7 +52,7 @@ def gelu(*, approximate: str = "none") -> Layer[tuple[()]]:
     >>> gelu().apply((), np.array([-5.0, 0.0, 5.0]))
     array([-1.43325786e-06,  0.00000000e+00,  4.99999857e+00])
     """
-    approximate = one_of("gelu(approximate)", approximate, ("none", "tanh"))
+    approximate = as_choice("gelu(approximate)", approximate, ("none", "tanh"))
     if approximate == "none":
         return _gate("gelu()", special.normal_tail, _normal_density)
     return _gate(expression("gelu", (), {"approximate": approximate}), _cubic_tail, _cubic_density)

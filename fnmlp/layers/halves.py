@@ -7,7 +7,7 @@ The linear maps before and after stay layers of their own. A gated feed-forward 
 from functools import partial
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.checks import example_shape
+from fnmlp.checks import as_shape
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
@@ -87,7 +87,7 @@ def _swiglu_pull(opening: Array, slope: Array, passing: Array, dy: Array) -> Arr
 
 
 def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
-    shape = example_shape(where, shape)
+    shape = as_shape(where, shape)
     if not shape or shape[-1] < 2 or shape[-1] % 2:
         remedy = "put linear(2 * n) before it, for n features"
         raise ShapeError(where, "examples whose last axis is even", shape, remedy)

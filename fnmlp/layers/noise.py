@@ -3,7 +3,7 @@
 from functools import partial
 
 from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
-from fnmlp.checks import fraction, positive
+from fnmlp.checks import as_fraction, as_positive
 from fnmlp.errors import DtypeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key, generator, random_words
@@ -30,7 +30,7 @@ def dropout(rate: float) -> Layer[tuple[()]]:
     >>> dropout(0.5).vjp((), np.ones(6), Key(0))[0]
     array([0., 0., 2., 0., 0., 2.])
     """
-    rate = fraction("dropout(rate)", rate)
+    rate = as_fraction("dropout(rate)", rate)
     dropped = min(round(rate * STEPS), STEPS - 1)
     return Layer(expression("dropout", [rate]), no_parameters, _noiseless, partial(_dropout_vjp, dropped))
 
@@ -71,7 +71,7 @@ def gaussian_noise(deviation: float) -> Layer[tuple[()]]:
     >>> round(float(y.std()), 2)
     0.1
     """
-    deviation = positive("gaussian_noise(deviation)", deviation)
+    deviation = as_positive("gaussian_noise(deviation)", deviation)
     name = expression("gaussian_noise", [deviation])
     return Layer(name, no_parameters, _noiseless, partial(_gaussian_noise_vjp, deviation))
 

@@ -6,7 +6,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows
-from fnmlp.checks import positive
+from fnmlp.checks import as_positive
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
@@ -48,7 +48,7 @@ def layer_norm(*, epsilon: float = EPSILON) -> Layer[LayerNorm]:
     >>> layer_norm().init(Key(0), (3,))[1]
     (3,)
     """
-    epsilon = positive("layer_norm(epsilon)", epsilon)
+    epsilon = as_positive("layer_norm(epsilon)", epsilon)
     name = expression("layer_norm", (), {} if epsilon == EPSILON else {"epsilon": epsilon})
     init = partial(_layer_norm_init, name)
     apply, vjp = partial(_layer_norm_apply, epsilon), partial(_layer_norm_vjp, epsilon)
@@ -117,7 +117,7 @@ def rms_norm(*, epsilon: float = EPSILON) -> Layer[RmsNorm]:
     >>> rms_norm().init(Key(0), (3,))[1]
     (3,)
     """
-    epsilon = positive("rms_norm(epsilon)", epsilon)
+    epsilon = as_positive("rms_norm(epsilon)", epsilon)
     name = expression("rms_norm", (), {} if epsilon == EPSILON else {"epsilon": epsilon})
     init = partial(_rms_norm_init, name)
     apply, vjp = partial(_rms_norm_apply, epsilon), partial(_rms_norm_vjp, epsilon)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TypeAlias
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import function_of, of_kind
+from fnmlp.checks import check_function, check_kind
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
@@ -35,9 +35,9 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
     for option, value in (("f", f), ("df", df)):
         if not callable(value) or isinstance(value, Layer):
             raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
-        function_of(f"elementwise({option})", value, 1, "np.sin")
+        check_function(f"elementwise({option})", value, 1, "np.sin")
     if name is not None:
-        of_kind("elementwise(name)", name, str, "'sine()'")
+        check_kind("elementwise(name)", name, str, "'sine()'")
     text = expression("elementwise", (f, df)) if name is None else name
     return Layer(text, no_parameters, partial(_elementwise_apply, f), partial(_elementwise_vjp, f, df), pointwise=True)
 

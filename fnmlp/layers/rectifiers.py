@@ -7,7 +7,7 @@ from math import prod
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, read_only, same_dtype, sum_rows, to_dtype
-from fnmlp.checks import finite, fraction, switch
+from fnmlp.checks import as_bool, as_finite, as_fraction
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
@@ -66,7 +66,7 @@ def leaky_relu(*, slope: float = 0.01) -> Layer[tuple[()]]:
     >>> leaky_relu(slope=0.25).apply((), np.array([-4.0, 2.0]))
     array([-1.,  2.])
     """
-    slope = fraction("leaky_relu(slope)", slope)
+    slope = as_fraction("leaky_relu(slope)", slope)
     name = expression("leaky_relu", (), {} if slope == 0.01 else {"slope": slope})
     return elementwise(partial(_leaky_relu, slope), partial(_leaky_relu_slope, slope), name=name)
 
@@ -103,9 +103,9 @@ def prelu(*, per_feature: bool = False, initial: float = 0.25) -> Layer[Prelu]:
     >>> prelu().apply(Prelu(np.array([0.25])), np.array([[-4.0, 2.0]]))
     array([[-1.,  2.]])
     """
-    per_feature = switch("prelu(per_feature)", per_feature)
+    per_feature = as_bool("prelu(per_feature)", per_feature)
     options: dict[str, object] = {"per_feature": True} if per_feature else {}
-    initial = finite("prelu(initial)", initial)
+    initial = as_finite("prelu(initial)", initial)
     name = expression("prelu", (), options if initial == 0.25 else {**options, "initial": initial})
     return Layer(name, partial(_prelu_init, name, per_feature, initial), _prelu_apply, _prelu_vjp, rows=_prelu_rows)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array, bring, namespace, read_only, to_dtype
-from fnmlp.checks import example_shape, finite, float_dtype, positive, switch
+from fnmlp.checks import as_bool, as_finite, as_float_dtype, as_positive, as_shape
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
@@ -116,9 +116,9 @@ def _layer(
     where: str, apply: Callable[..., Any], vjp: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: object
 ) -> Layer[tuple[()]]:
     """Make either layer of its checked options."""
-    mean = _checked(finite, f"{where}(mean)", mean)
-    deviation = _checked(positive, f"{where}(deviation)", deviation)
-    dtype_name = float_dtype(f"{where}(dtype)", dtype)
+    mean = _checked(as_finite, f"{where}(mean)", mean)
+    deviation = _checked(as_positive, f"{where}(deviation)", deviation)
+    dtype_name = as_float_dtype(f"{where}(dtype)", dtype)
     centres, widths = (read_only(np.asarray(numbers, np.float64)) for numbers in (mean, deviation))
     if centres.shape != widths.shape:
         got = f"means of shape {centres.shape} and deviations of shape {widths.shape}"
@@ -136,7 +136,7 @@ def _checked(check: Callable[[str, float], float], where: str, value: Any) -> Nu
 
 
 def _init(where: str, fitted: Shape, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
-    shape = example_shape(where, shape)
+    shape = as_shape(where, shape)
     if fitted and shape != fitted:
         remedy = "put flatten() before it" if len(shape) > 1 else "fit it to examples like these"
         raise ShapeError(where, f"examples of shape {fitted}", shape, remedy)
@@ -178,7 +178,7 @@ def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
     >>> standardize(*fit_standardize(x))
     standardize((5.0, 1.0), (2.0, 1.0))
     """
-    per_feature = switch("fit_standardize(per_feature)", per_feature)
+    per_feature = as_bool("fit_standardize(per_feature)", per_feature)
     x = as_array("fit_standardize", x)
     _check(x, per_feature)
     xp, count = namespace(x), x.shape[0]
@@ -227,8 +227,8 @@ def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> L
     >>> scale(1 / 255).apply((), np.array([0, 255], dtype=np.uint8))
     array([0., 1.], dtype=float32)
     """
-    factor, offset = finite("scale(factor)", factor), finite("scale(offset)", offset)
-    name_of_dtype = float_dtype("scale(dtype)", dtype)
+    factor, offset = as_finite("scale(factor)", factor), as_finite("scale(offset)", offset)
+    name_of_dtype = as_float_dtype("scale(dtype)", dtype)
     options: dict[str, object] = {"offset": offset} if offset else {}
     if name_of_dtype != "float32":
         options["dtype"] = name_of_dtype

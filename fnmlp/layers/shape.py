@@ -4,7 +4,7 @@ from functools import partial
 from math import prod
 
 from fnmlp.arrays import Array, Shape, namespace, unshared
-from fnmlp.checks import example_shape
+from fnmlp.checks import as_shape
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
@@ -47,7 +47,7 @@ def flatten() -> Layer[tuple[()]]:
 
 
 def _flatten_init(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
-    return (), (prod(example_shape("flatten()", shape)),)
+    return (), (prod(as_shape("flatten()", shape)),)
 
 
 @on_numbers

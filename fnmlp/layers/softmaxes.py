@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, narrow, read_only, to_dtype, unshared, widen
-from fnmlp.checks import example_shape, integer
+from fnmlp.checks import as_integer, as_shape
 from fnmlp.errors import ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
@@ -32,7 +32,7 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    axis = integer("softmax(axis)", axis)
+    axis = as_integer("softmax(axis)", axis)
     name = expression("softmax", (), {} if axis == -1 else {"axis": axis})
     init = partial(_axis_init, "softmax", axis)
     return Layer(name, init, partial(_softmax_apply, axis), partial(_softmax_vjp, axis))
@@ -88,7 +88,7 @@ def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
     array([[-6.93147181e-01, -6.93147181e-01],
            [-3.72007598e-44, -1.00000000e+02]])
     """
-    axis = integer("log_softmax(axis)", axis)
+    axis = as_integer("log_softmax(axis)", axis)
     name = expression("log_softmax", (), {} if axis == -1 else {"axis": axis})
     init = partial(_axis_init, "log_softmax", axis)
     return Layer(name, init, partial(_log_softmax_apply, axis), partial(_log_softmax_vjp, axis))
@@ -136,7 +136,7 @@ def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
 
 
 def _axis_init(constructor: str, axis: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
-    shape = example_shape(constructor, shape)
+    shape = as_shape(constructor, shape)
     axes = len(shape) + 1
     if not -axes <= axis < axes:
         where = f"{constructor}(axis={axis})"

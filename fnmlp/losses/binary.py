@@ -3,7 +3,7 @@
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import at_least_0
+from fnmlp.checks import as_nonnegative
 from fnmlp.losses.shared import as_targets, check_alike, check_probabilities, reduce_elements, shared_out
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
@@ -66,5 +66,5 @@ def _positive_weights(pos_weight: float | Weights, y: Array) -> Any:
     """Return one number, an array of one for each column, or None where ones count as much as zeros."""
     where = "binary_cross_entropy(pos_weight)"
     if isinstance(pos_weight, (int, float)):
-        return at_least_0(where, pos_weight)
+        return as_nonnegative(where, pos_weight)
     return weights_like(where, pos_weight, y, y.shape[-1] if y.ndim > 1 else 1)

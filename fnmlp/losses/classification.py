@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.checks import finite, fraction, function_of
+from fnmlp.checks import as_finite, as_fraction, check_function
 from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
@@ -65,7 +65,7 @@ def cross_entropy(
     (0.6931, array([[ 0.5, -0.5]]))
     """
     check_classes("cross_entropy", y)
-    smoothing = fraction("cross_entropy(label_smoothing)", label_smoothing)
+    smoothing = as_fraction("cross_entropy(label_smoothing)", label_smoothing)
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("cross_entropy", sample_weights, y)
     target = as_targets("cross_entropy", y, target)
@@ -203,7 +203,7 @@ def hinge(
     (0.25, array([[-0.5,  0.5]]))
     """
     check_classes("hinge", y)
-    margin = finite("hinge(margin)", margin)
+    margin = as_finite("hinge(margin)", margin)
     xp, classes = namespace(y), y.shape[1]
     labels = as_targets("hinge", y, labels)
     hot = hot_rows("hinge", y, labels)
@@ -261,7 +261,7 @@ def on_labels(loss: Loss) -> Loss:
     >>> float(value), dy
     (0.5, array([[ 0., -1.]]))
     """
-    function_of("on_labels(loss)", loss, 2, "mse")
+    check_function("on_labels(loss)", loss, 2, "mse")
     return partial(_on_labels, loss)
 
 

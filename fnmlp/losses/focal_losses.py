@@ -3,7 +3,7 @@
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import at_least_0
+from fnmlp.checks import as_nonnegative
 from fnmlp.errors import OptionError
 from fnmlp.losses.classification import entropy_of_labels
 from fnmlp.losses.shared import (
@@ -53,7 +53,7 @@ def focal(
     (0.1733, array([[ 0.2983, -0.2983]]))
     """
     check_classes("focal", y)
-    gamma = at_least_0("focal(gamma)", gamma)
+    gamma = as_nonnegative("focal(gamma)", gamma)
     by_class = weights_like("focal(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("focal", sample_weights, y)
     labels, by_row = without_ignored("focal", y, as_targets("focal", y, labels), ignore_label, by_row)
@@ -105,7 +105,7 @@ def binary_focal(
     target = as_targets("binary_focal", y, target)
     check_alike("binary_focal", y, target)
     check_probabilities("binary_focal", target)
-    alpha, gamma = at_least_0("binary_focal(alpha)", alpha), at_least_0("binary_focal(gamma)", gamma)
+    alpha, gamma = as_nonnegative("binary_focal(alpha)", alpha), as_nonnegative("binary_focal(gamma)", gamma)
     if alpha > 1:
         raise OptionError("binary_focal(alpha)", "a number from 0 to 1", alpha, "choose for instance 0.25")
     xp, above = namespace(y), y > 0

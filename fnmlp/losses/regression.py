@@ -4,7 +4,7 @@ from math import log
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import positive
+from fnmlp.checks import as_positive
 from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights
@@ -78,7 +78,7 @@ def huber(
     """
     target = as_targets("huber", y, target)
     check_alike("huber", y, target)
-    delta = positive("huber(delta)", delta)
+    delta = as_positive("huber(delta)", delta)
     difference = y - target
     held: Array = namespace(y).clip(difference, -delta, delta)
     difference -= held / 2

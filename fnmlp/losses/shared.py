@@ -5,7 +5,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, as_array, namespace, same_dtype, to_dtype
-from fnmlp.checks import integer, one_of
+from fnmlp.checks import as_choice, as_integer
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
 from fnmlp.weights import Weights, row_weights
@@ -76,7 +76,7 @@ def reduce_elements(where: str, terms: Array, reduction: str, sample_weights: We
     >>> reduce_elements("l1", np.array([[1.0, 2.0], [3.0, 4.0]]), "none")
     (array([3., 7.]), 1.0)
     """
-    reduction = one_of(f"{where}(reduction)", reduction, REDUCTIONS)
+    reduction = as_choice(f"{where}(reduction)", reduction, REDUCTIONS)
     weights = row_weights(where, sample_weights, terms)
     if weights is not None:
         return _reduce_weighted(where, terms, reduction, weights)
@@ -122,7 +122,7 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
     factors: Any = 1.0
     if weights is not None:
         terms, factors = shared_out(weights, terms), weights[:, None]
-    if one_of(f"{where}(reduction)", reduction, REDUCTIONS) == "none":
+    if as_choice(f"{where}(reduction)", reduction, REDUCTIONS) == "none":
         return terms, factors
     if reduction == "sum":
         return xp.sum(terms), factors
@@ -183,7 +183,7 @@ def without_ignored(
     if ignore_label is None or not xp.isdtype(labels.dtype, "integral"):
         return labels, by_row
     labels = to_dtype(labels, "int64")  # torch compares uint8 with -100 modulo 256
-    counted = labels != integer(f"{where}(ignore_label)", ignore_label)
+    counted = labels != as_integer(f"{where}(ignore_label)", ignore_label)
     weights = to_dtype(counted, y.dtype)
     if by_row is not None and by_row.shape == weights.shape:
         weights *= by_row

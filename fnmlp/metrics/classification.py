@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
-from fnmlp.checks import count, one_of
+from fnmlp.checks import as_choice, as_count
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import at_labels, check_labels, largest, one_hot
 from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
@@ -94,7 +94,7 @@ def top_k_accuracy(k: int) -> Metric:
     >>> top_k_accuracy(2)(y, np.array([1, 2]))
     0.5
     """
-    return summed(partial(_count_top, count("top_k_accuracy(k)", k)), ratio, sums=2)
+    return summed(partial(_count_top, as_count("top_k_accuracy(k)", k)), ratio, sums=2)
 
 
 def _count_top(k: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[float, float]:
@@ -166,7 +166,7 @@ AVERAGES = ("macro", "micro", "weighted", "none")
 
 
 def _of_classes(where: str, average: str, given: float, belonging: float) -> Metric:
-    average = one_of(f"{where}(average)", average, AVERAGES)
+    average = as_choice(f"{where}(average)", average, AVERAGES)
     return summed(partial(_count_classes, where), partial(_score_classes, average, given, belonging), sums=3)
 
 
@@ -208,7 +208,7 @@ def expected_calibration_error(*, bins: int = 15) -> Metric:
     >>> round(expected_calibration_error()(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])), 4)
     0.25
     """
-    return summed(partial(_bin, count("expected_calibration_error(bins)", bins)), _calibration_error, sums=2)
+    return summed(partial(_bin, as_count("expected_calibration_error(bins)", bins)), _calibration_error, sums=2)
 
 
 def _bin(bins: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, float]:

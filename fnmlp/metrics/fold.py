@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from fnmlp.arrays import Array, as_array, namespace
-from fnmlp.checks import each, function_of, of_kind
+from fnmlp.checks import as_iterator, check_function, check_kind
 from fnmlp.errors import DataError, StructureError
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
@@ -44,8 +44,8 @@ def fold_metric(metric: Metric, batches: Iterable[tuple[Array, ...]]) -> Any:
     >>> round(fold_metric(mean_absolute_error(), pairs), 4)
     0.3333
     """
-    of_kind("fold_metric(metric)", metric, Metric, "mean_over_rows(accuracy)")
-    pairs = (_pair(batch) for batch in each("fold_metric(batches)", batches, "pairs of outputs and targets"))
+    check_kind("fold_metric(metric)", metric, Metric, "mean_over_rows(accuracy)")
+    pairs = (_pair(batch) for batch in as_iterator("fold_metric(batches)", batches, "pairs of outputs and targets"))
     for first in pairs:
         return metric.result(reduce(partial(_next, metric), pairs, _next(metric, metric.init(), first)))
     raise DataError("fold_metric", "at least one batch", "none", "pass a fresh iterable, not one that is used up")
@@ -100,7 +100,7 @@ def mean_over_rows(metric: Callable[..., float]) -> Metric:
     >>> fold_metric(mean_over_rows(accuracy), [(y[:2], labels[:2]), (y[2:], labels[2:])]) == accuracy(y, labels)
     True
     """
-    function_of("mean_over_rows(metric)", metric, 2, "accuracy")
+    check_function("mean_over_rows(metric)", metric, 2, "accuracy")
     return summed(partial(_rows_and_sum, metric), ratio, sums=2)
 
 

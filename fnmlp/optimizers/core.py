@@ -9,7 +9,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
-from fnmlp.checks import of_kind
+from fnmlp.checks import check_kind
 from fnmlp.errors import DtypeError, ShapeError, StructureError
 from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
@@ -111,7 +111,7 @@ def check_state(kind: type, state: Tree) -> None:
     fnmlp.errors.StructureError: optimizer state: expected a Sums, got (); pass for instance what optimizer.init(par...
     """
     if type(state) is not kind:
-        of_kind("optimizer state", state, kind, "what optimizer.init(params) returns")
+        check_kind("optimizer state", state, kind, "what optimizer.init(params) returns")
 
 
 def check_no_state(state: Tree) -> None:

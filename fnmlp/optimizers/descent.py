@@ -3,7 +3,7 @@
 from functools import partial
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import at_least_0, fraction, pair_of_fractions, positive, switch
+from fnmlp.checks import as_bool, as_fraction, as_fractions, as_nonnegative, as_positive
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -38,7 +38,7 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
     >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
     (array([0.5, 2.5]),)
     """
-    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate)), params, copied(grads))
+    return tree_map(partial(_descend, "sgd_update", as_positive("sgd_update(rate)", rate)), params, copied(grads))
 
 
 def _descend(where: str, rate: float, param: Array, grad: Array) -> Array:
@@ -67,9 +67,9 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
     >>> optimizer.update(params, grads, state)[0]
     (array([-0.25]),)
     """
-    rate = positive("sgd(rate)", rate)
-    momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
-    nesterov = switch("sgd(nesterov)", nesterov)
+    rate = as_positive("sgd(rate)", rate)
+    momentum, dampening = as_fraction("sgd(momentum)", momentum), as_fraction("sgd(dampening)", dampening)
+    nesterov = as_bool("sgd(nesterov)", nesterov)
     if nesterov and (dampening or not momentum):
         got = f"momentum={momentum}, dampening={dampening}"
         raise OptionError(
@@ -130,9 +130,9 @@ def lion(
     >>> lion(0.5).update(params, grads, lion(0.5).init(params))[0]
     (array([0.5, 2.5]),)
     """
-    rate = positive("lion(rate)", rate)
-    share = rate * at_least_0("lion(weight_decay)", weight_decay)
-    bare = by_leaf(partial(_lion_leaf, rate, *pair_of_fractions("lion(betas)", betas)), kinds=1)
+    rate = as_positive("lion(rate)", rate)
+    share = rate * as_nonnegative("lion(weight_decay)", weight_decay)
+    bare = by_leaf(partial(_lion_leaf, rate, *as_fractions("lion(betas)", betas)), kinds=1)
     return decoupled_decay(bare, share=share, only=only)
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from fnmlp.checks import function_of, of_kind
+from fnmlp.checks import check_function, check_kind
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, owned
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
@@ -31,7 +31,7 @@ def is_weight(path: str) -> bool:
     >>> is_weight("[0].weight"), is_weight("[0].bias")
     (True, False)
     """
-    of_kind("is_weight(path)", path, str, "'[0].weight'")
+    check_kind("is_weight(path)", path, str, "'[0].weight'")
     return path.endswith(".weight")
 
 
@@ -69,9 +69,9 @@ def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter)
     >>> optimizer.update(params, grads, optimizer.init(params))[0]
     (array([3.]), array([3.5]))
     """
-    of_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    of_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
-    function_of("partitioned(only)", only, 1, "is_weight")
+    check_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    check_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
+    check_function("partitioned(only)", only, 1, "is_weight")
     return around(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
 
 

@@ -5,7 +5,16 @@ from math import sqrt
 from typing import Any
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import at_least_0, count, finite, fraction, function_of, pair_of_fractions, positive, switch
+from fnmlp.checks import (
+    as_bool,
+    as_count,
+    as_finite,
+    as_fraction,
+    as_fractions,
+    as_nonnegative,
+    as_positive,
+    check_function,
+)
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -50,10 +59,10 @@ def lamb(
     >>> lamb(0.25, epsilon=1e-12).update(params, grads, lamb(0.25).init(params))[0][0].round(4)
     array([1.75, 4.  ])
     """
-    function_of("lamb(only)", only, 1, "is_weight")
-    checked = pair_of_fractions("lamb(betas)", betas), positive("lamb(epsilon)", epsilon)
-    decay = at_least_0("lamb(weight_decay)", weight_decay)
-    rule = partial(_lamb_leaf, positive("lamb(rate)", rate), *checked, decay)
+    check_function("lamb(only)", only, 1, "is_weight")
+    checked = as_fractions("lamb(betas)", betas), as_positive("lamb(epsilon)", epsilon)
+    decay = as_nonnegative("lamb(weight_decay)", weight_decay)
+    rule = partial(_lamb_leaf, as_positive("lamb(rate)", rate), *checked, decay)
     return owning(partial(_lamb_init, only), sums_update, 3, rule)
 
 
@@ -125,14 +134,14 @@ def muon(
     array([[-0.6,  0. ],
            [ 0. , -0.6]])
     """
-    rate, fading = positive("muon(rate)", rate), fraction("muon(momentum)", momentum)
-    share = rate * at_least_0("muon(weight_decay)", weight_decay)
+    rate, fading = as_positive("muon(rate)", rate), as_fraction("muon(momentum)", momentum)
+    share = rate * as_nonnegative("muon(weight_decay)", weight_decay)
     if not isinstance(ns_coefficients, tuple) or len(ns_coefficients) != 3:
         remedy = "choose for instance (3.4445, -4.775, 2.0315)"
         raise OptionError("muon(ns_coefficients)", "three numbers", repr(ns_coefficients), remedy)
-    a, b, c = (finite("muon(ns_coefficients)", number) for number in ns_coefficients)
-    checked = (a, b, c), count("muon(ns_steps)", ns_steps), positive("muon(epsilon)", epsilon)
-    bare = by_leaf(partial(_muon_leaf, rate, fading, switch("muon(nesterov)", nesterov), *checked), kinds=1)
+    a, b, c = (as_finite("muon(ns_coefficients)", number) for number in ns_coefficients)
+    checked = (a, b, c), as_count("muon(ns_steps)", ns_steps), as_positive("muon(epsilon)", epsilon)
+    bare = by_leaf(partial(_muon_leaf, rate, fading, as_bool("muon(nesterov)", nesterov), *checked), kinds=1)
     return decoupled_decay(bare, share=share)
 
 

@@ -11,7 +11,7 @@ from math import sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import at_least_0, pair_of_fractions, positive, switch
+from fnmlp.checks import as_bool, as_fractions, as_nonnegative, as_positive
 from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
@@ -50,14 +50,14 @@ def adam(
     array([0.5, 2.5])
     """
     rule = partial(_adam_leaf, *_options("adam", rate, betas, epsilon))
-    return by_leaf(rule, kinds=2 + switch("adam(amsgrad)", amsgrad))
+    return by_leaf(rule, kinds=2 + as_bool("adam(amsgrad)", amsgrad))
 
 
 def _options(
     name: str, rate: float, betas: tuple[float, float], epsilon: float
 ) -> tuple[float, tuple[float, float], float]:
-    checked = pair_of_fractions(f"{name}(betas)", betas)
-    return positive(f"{name}(rate)", rate), checked, positive(f"{name}(epsilon)", epsilon)
+    checked = as_fractions(f"{name}(betas)", betas)
+    return as_positive(f"{name}(rate)", rate), checked, as_positive(f"{name}(epsilon)", epsilon)
 
 
 def _adam_leaf(
@@ -124,7 +124,7 @@ def adamw(
     >>> optimizer.update(params, grads, optimizer.init(params))[0]
     (array([0.75]),)
     """
-    share = positive("adamw(rate)", rate) * at_least_0("adamw(weight_decay)", weight_decay)
+    share = as_positive("adamw(rate)", rate) * as_nonnegative("adamw(weight_decay)", weight_decay)
     return decoupled_decay(adam(rate, betas=betas, epsilon=epsilon, amsgrad=amsgrad), share=share, only=only)
 
 
@@ -159,7 +159,7 @@ def nadam(
     array([0.472, 2.528])
     """
     rate, betas, epsilon = _options("nadam", rate, betas, epsilon)
-    psi = at_least_0("nadam(momentum_decay)", momentum_decay)
+    psi = as_nonnegative("nadam(momentum_decay)", momentum_decay)
     return owning(_nadam_init, _nadam_step, rate, betas, epsilon, psi)
 
 

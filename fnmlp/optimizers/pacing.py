@@ -5,7 +5,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import count, of_kind
+from fnmlp.checks import as_count, check_kind
 from fnmlp.optimizers.core import (
     Optimizer,
     StepOf,
@@ -48,8 +48,8 @@ def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
     >>> params, optimizer.update(params, (np.array([2.0]),), state)[0]
     ((array([4.]),), (array([2.5]),))
     """
-    of_kind("accumulated(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    steps = count("accumulated(steps)", steps)
+    check_kind("accumulated(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    steps = as_count("accumulated(steps)", steps)
     return Optimizer(
         partial(_accumulated_init, optimizer),
         partial(_accumulated_update, optimizer, steps),
@@ -118,8 +118,8 @@ def apply_if_finite(optimizer: Optimizer, *, max_consecutive_errors: int) -> Opt
     >>> params, state
     ((array([4.]),), FiniteState(skipped=1, in_a_row=1, inner=()))
     """
-    of_kind("apply_if_finite(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    most = count("apply_if_finite(max_consecutive_errors)", max_consecutive_errors)
+    check_kind("apply_if_finite(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    most = as_count("apply_if_finite(max_consecutive_errors)", max_consecutive_errors)
     return around(partial(_finite_init, optimizer), _finite_update, optimizer, most)
 
 

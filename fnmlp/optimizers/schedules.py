@@ -8,7 +8,7 @@ from functools import partial
 from math import cos, pi
 from typing import TypeAlias
 
-from fnmlp.checks import at_least_0, count, each, fraction, function_of, positive
+from fnmlp.checks import as_count, as_fraction, as_iterator, as_nonnegative, as_positive, check_function
 from fnmlp.errors import OptionError
 
 __all__ = [
@@ -36,7 +36,7 @@ def constant_rate(rate: float) -> Schedule:
     >>> constant_rate(0.5)(1000)
     0.5
     """
-    return partial(_constant, positive("constant_rate(rate)", rate))
+    return partial(_constant, as_positive("constant_rate(rate)", rate))
 
 
 def _constant(rate: float, step: int) -> float:
@@ -52,8 +52,8 @@ def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
     >>> [piecewise((0.5, 0.05), at=(100,))(step) for step in (0, 99, 100)]
     [0.5, 0.5, 0.05]
     """
-    given = tuple(positive("piecewise(rates)", rate) for rate in each("piecewise(rates)", rates, "rates"))
-    steps = tuple(count("piecewise(at)", step) for step in each("piecewise(at)", at, "steps"))
+    given = tuple(as_positive("piecewise(rates)", rate) for rate in as_iterator("piecewise(rates)", rates, "rates"))
+    steps = tuple(as_count("piecewise(at)", step) for step in as_iterator("piecewise(at)", at, "steps"))
     if len(given) != len(steps) + 1 or list(steps) != sorted(set(steps)):
         got = f"{len(given)} rates at {steps}"
         raise OptionError("piecewise", "one rate more than there are rising steps", got, "name each change once")
@@ -73,8 +73,8 @@ def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
     >>> [step_decay(0.5, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
     [0.5, 0.5, 0.25, 0.125]
     """
-    bound = positive("step_decay(rate)", rate), fraction("step_decay(factor)", factor)
-    return partial(_step_decay, *bound, count("step_decay(every)", every))
+    bound = as_positive("step_decay(rate)", rate), as_fraction("step_decay(factor)", factor)
+    return partial(_step_decay, *bound, as_count("step_decay(every)", every))
 
 
 def exponential_decay(rate: float, *, factor: float) -> Schedule:
@@ -87,7 +87,7 @@ def exponential_decay(rate: float, *, factor: float) -> Schedule:
     [0.5, 0.25, 0.125]
     """
     return partial(
-        _step_decay, positive("exponential_decay(rate)", rate), fraction("exponential_decay(factor)", factor), 1
+        _step_decay, as_positive("exponential_decay(rate)", rate), as_fraction("exponential_decay(factor)", factor), 1
     )
 
 
@@ -105,8 +105,8 @@ def linear_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
     >>> [linear_decay(1.0, steps=4)(step) for step in (0, 1, 4, 9)]
     [1.0, 0.75, 0.0, 0.0]
     """
-    bound = positive("linear_decay(rate)", rate), at_least_0("linear_decay(last)", last)
-    return partial(_linear_decay, *bound, count("linear_decay(steps)", steps))
+    bound = as_positive("linear_decay(rate)", rate), as_nonnegative("linear_decay(last)", last)
+    return partial(_linear_decay, *bound, as_count("linear_decay(steps)", steps))
 
 
 def _linear_decay(rate: float, last: float, steps: int, step: int) -> float:
@@ -123,8 +123,8 @@ def cosine_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
     >>> [round(cosine_decay(1.0, steps=4)(step), 3) for step in range(6)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    bound = positive("cosine_decay(rate)", rate), at_least_0("cosine_decay(last)", last)
-    return partial(_cosine_decay, *bound, count("cosine_decay(steps)", steps))
+    bound = as_positive("cosine_decay(rate)", rate), as_nonnegative("cosine_decay(last)", last)
+    return partial(_cosine_decay, *bound, as_count("cosine_decay(steps)", steps))
 
 
 def _cosine_decay(rate: float, last: float, steps: int, step: int) -> float:
@@ -146,8 +146,8 @@ def cosine_restarts(rate: float, *, period: int, growth: int = 1, last: float = 
     >>> [cosine_restarts(1.0, period=2, growth=2)(step) for step in range(7)]
     [1.0, 0.5, 1.0, 0.8535533905932737, 0.5, 0.14644660940672627, 1.0]
     """
-    bound = positive("cosine_restarts(rate)", rate), at_least_0("cosine_restarts(last)", last)
-    lengths = count("cosine_restarts(period)", period), count("cosine_restarts(growth)", growth)
+    bound = as_positive("cosine_restarts(rate)", rate), as_nonnegative("cosine_restarts(last)", last)
+    lengths = as_count("cosine_restarts(period)", period), as_count("cosine_restarts(growth)", growth)
     return partial(_cosine_restarts, *bound, *lengths)
 
 
@@ -170,8 +170,8 @@ def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
     >>> [warm_up(step_decay(0.5, every=1), steps=4)(step) for step in range(6)]
     [0.1, 0.2, 0.3, 0.4, 0.5, 0.05]
     """
-    function_of("warm_up(schedule)", schedule, 1, "constant_rate(0.1)")
-    return partial(_warm_up, schedule, count("warm_up(steps)", steps))
+    check_function("warm_up(schedule)", schedule, 1, "constant_rate(0.1)")
+    return partial(_warm_up, schedule, as_count("warm_up(steps)", steps))
 
 
 def _warm_up(schedule: Schedule, steps: int, step: int) -> float:
@@ -192,9 +192,9 @@ def one_cycle(
     >>> [round(one_cycle(1.0, steps=10)(step), 3) for step in (0, 1, 2, 5, 9, 10)]
     [0.04, 0.52, 1.0, 0.611, 0.0, 0.0]
     """
-    shares = [fraction(f"one_cycle({name})", value) for name, value in (("first", first), ("last", last))]
-    rate, steps = positive("one_cycle(rate)", rate), count("one_cycle(steps)", steps)
-    top = fraction("one_cycle(rise)", rise) * steps - 1
+    shares = [as_fraction(f"one_cycle({name})", value) for name, value in (("first", first), ("last", last))]
+    rate, steps = as_positive("one_cycle(rate)", rate), as_count("one_cycle(steps)", steps)
+    top = as_fraction("one_cycle(rise)", rise) * steps - 1
     return partial(_one_cycle, rate, rate * shares[0], rate * shares[1], max(top, 0.0), steps - 1)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from math import sqrt
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import at_least_0, fraction, positive, switch
+from fnmlp.checks import as_bool, as_fraction, as_nonnegative, as_positive
 from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
 
 __all__ = ["adadelta", "adagrad", "rmsprop"]
@@ -30,9 +30,9 @@ def rmsprop(
     >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
     array([0.5])
     """
-    rate, epsilon = positive("rmsprop(rate)", rate), positive("rmsprop(epsilon)", epsilon)
-    decay, momentum = fraction("rmsprop(decay)", decay), fraction("rmsprop(momentum)", momentum)
-    centered = switch("rmsprop(centered)", centered)
+    rate, epsilon = as_positive("rmsprop(rate)", rate), as_positive("rmsprop(epsilon)", epsilon)
+    decay, momentum = as_fraction("rmsprop(decay)", decay), as_fraction("rmsprop(momentum)", momentum)
+    centered = as_bool("rmsprop(centered)", centered)
     rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, centered)
     return by_leaf(rule, kinds=1 + centered + bool(momentum))
 
@@ -82,8 +82,8 @@ def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, ini
     >>> adagrad(0.5).update(params, grads, adagrad(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    rate, epsilon = positive("adagrad(rate)", rate), positive("adagrad(epsilon)", epsilon)
-    rate_decay, initial = at_least_0("adagrad(rate_decay)", rate_decay), at_least_0("adagrad(initial)", initial)
+    rate, epsilon = as_positive("adagrad(rate)", rate), as_positive("adagrad(epsilon)", epsilon)
+    rate_decay, initial = as_nonnegative("adagrad(rate_decay)", rate_decay), as_nonnegative("adagrad(initial)", initial)
     return by_leaf(partial(_adagrad_leaf, rate, rate_decay, epsilon, initial), kinds=1)
 
 
@@ -122,8 +122,8 @@ def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) ->
     >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
     array([0.0299])
     """
-    rate, epsilon = positive("adadelta(rate)", rate), positive("adadelta(epsilon)", epsilon)
-    rule = partial(_adadelta_leaf, rate, fraction("adadelta(decay)", decay), epsilon)
+    rate, epsilon = as_positive("adadelta(rate)", rate), as_positive("adadelta(epsilon)", epsilon)
+    rule = partial(_adadelta_leaf, rate, as_fraction("adadelta(decay)", decay), epsilon)
     return by_leaf(rule, kinds=2)
 
 

@@ -7,7 +7,7 @@ from math import hypot, sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import at_least_0, function_of, of_kind, positive
+from fnmlp.checks import as_nonnegative, as_positive, check_function, check_kind
 from fnmlp.errors import OptionError, StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
@@ -48,7 +48,7 @@ def compose(*stages: Transform | Optimizer) -> Optimizer:
         got = f"({', '.join(type(stage).__name__ for stage in stages)})"
         raise OptionError("compose", "transforms and then one optimiser", got, "end it for instance with sgd(0.1)")
     for place, stage in enumerate(stages[:-1]):
-        of_kind(f"compose: argument {place}", stage, Transform, "clip_by_value(1.0)")
+        check_kind(f"compose: argument {place}", stage, Transform, "clip_by_value(1.0)")
     return around(partial(_compose_init, stages), _compose_update, stages[:-1], stages[-1])
 
 
@@ -91,7 +91,7 @@ def clip_by_value(limit: float) -> Transform:
     >>> clip_by_value(1.0).update((), (np.array([0.5, -3.0]),), ())[0]
     (array([ 0.5, -1. ]),)
     """
-    return Transform(_stateless, partial(_clip_by_value, positive("clip_by_value(limit)", limit)))
+    return Transform(_stateless, partial(_clip_by_value, as_positive("clip_by_value(limit)", limit)))
 
 
 @on_numbers
@@ -117,7 +117,7 @@ def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
     >>> clip_by_global_norm(1.0, epsilon=0).update((), (np.array([3.0]), np.array([4.0])), ())[0]
     (array([0.6]), array([0.8]))
     """
-    bound = positive("clip_by_global_norm(limit)", limit), at_least_0("clip_by_global_norm(epsilon)", epsilon)
+    bound = as_positive("clip_by_global_norm(limit)", limit), as_nonnegative("clip_by_global_norm(epsilon)", epsilon)
     return Transform(_stateless, partial(_clip_by_global_norm, *bound))
 
 
@@ -160,8 +160,8 @@ def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     >>> decay.update(params, (np.array([1.0]),), decay.init(params))[0]
     (array([2.]),)
     """
-    function_of("weight_decay(only)", only, 1, "is_weight")
-    return Transform(partial(flags, only), partial(_weight_decay, at_least_0("weight_decay(amount)", amount)))
+    check_function("weight_decay(only)", only, 1, "is_weight")
+    return Transform(partial(flags, only), partial(_weight_decay, as_nonnegative("weight_decay(amount)", amount)))
 
 
 @on_numbers

@@ -6,7 +6,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import fraction, function_of, of_kind, positive
+from fnmlp.checks import as_fraction, as_positive, check_function, check_kind
 from fnmlp.errors import StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
@@ -53,10 +53,10 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     >>> params, optimizer.update(params, (np.array([1.0]),), state)[0]
     ((array([3.]),), (array([2.25]),))
     """
-    function_of("scheduled(make)", make, 1, "sgd")
-    function_of("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
+    check_function("scheduled(make)", make, 1, "sgd")
+    check_function("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
     first = make(schedule(0) or STANDSTILL)
-    of_kind("scheduled(make): its result", first, Optimizer, "sgd as `make`")
+    check_kind("scheduled(make): its result", first, Optimizer, "sgd as `make`")
     return around(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
 
@@ -102,8 +102,8 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
     >>> params, averaged_params(state)
     ((array([0.]),), (array([3.]),))
     """
-    of_kind("averaged(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    bound = optimizer, 1 - fraction("averaged(decay)", decay)
+    check_kind("averaged(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    bound = optimizer, 1 - as_fraction("averaged(decay)", decay)
     return around(partial(_averaged_init, optimizer), _averaged_update, *bound)
 
 
@@ -163,9 +163,9 @@ def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight
     (array([[3., 0.],
            [4., 1.]]),)
     """
-    of_kind("max_norm(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    function_of("max_norm(only)", only, 1, "is_weight")
-    bound = optimizer, positive("max_norm(limit)", limit)
+    check_kind("max_norm(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    check_function("max_norm(only)", only, 1, "is_weight")
+    bound = optimizer, as_positive("max_norm(limit)", limit)
     return around(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
 
 
@@ -205,9 +205,9 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     >>> optimizer.update(params, (np.array([1.0]),), optimizer.init(params))[0]
     (array([2.]),)
     """
-    of_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    function_of("decoupled_decay(only)", only, 1, "is_weight")
-    bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
+    check_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    check_function("decoupled_decay(only)", only, 1, "is_weight")
+    bound = optimizer, 1 - as_fraction("decoupled_decay(share)", share)
     return around(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
 

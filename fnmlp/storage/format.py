@@ -13,7 +13,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import as_array, read_only
-from fnmlp.checks import of_kind, path_text
+from fnmlp.checks import as_path, check_kind
 from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
 from fnmlp.files import write_whole
 from fnmlp.kinds import kind_of
@@ -69,8 +69,8 @@ def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str
     ...     load(f"{folder}/m.safetensors").leaves
     {'[1]': 3, '[0]': array([1., 1.], dtype=float32)}
     """
-    place = path_text(path)
-    of_kind("save(description)", description, Mapping, "{'author': 'Ada'}")
+    place = as_path(path)
+    check_kind("save(description)", description, Mapping, "{'author': 'Ada'}")
     try:
         write_whole(place, _to_bytes(place, tree, description))
     except OSError as error:
@@ -129,7 +129,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
     """
-    place = path_text(path)
+    place = as_path(path)
     try:
         content = _read(place)
     except OSError as error:
@@ -189,7 +189,7 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
 
     Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
     """
-    of_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
+    check_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
     where, leaves = checkpoint.path, checkpoint.leaves
     remedy = "load it with the model that it was saved with"
     check_leaves(where, leaves, like, remedy)

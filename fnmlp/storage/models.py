@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from fnmlp.arrays import Shape
-from fnmlp.checks import example_shape, of_kind
+from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError, one_line
 from fnmlp.expressions import TEXT_LIMIT, Known, build, shortened
 from fnmlp.key import OutlineKey
@@ -81,13 +81,13 @@ def model_parts(
     >>> model_parts(relu(), (), example=(3,))
     ((), {'model': 'relu()', 'example': '(3,)'})
     """
-    of_kind("save_model(model)", model, Layer, "linear(10)")
+    check_kind("save_model(model)", model, Layer, "linear(10)")
     if len(model.name) > TEXT_LIMIT:
         remedy = "hold fewer numbers in it, for instance one mean for all features"
         raise StructureError("save_model", f"a name of at most {TEXT_LIMIT} characters", len(model.name), remedy)
-    texts = {"model": model.name, "example": repr(example_shape("save_model(example)", example))}
+    texts = {"model": model.name, "example": repr(as_shape("save_model(example)", example))}
     if notes is not None:
-        of_kind("save_model(notes)", notes, Mapping, "{'author': 'Ada'}")
+        check_kind("save_model(notes)", notes, Mapping, "{'author': 'Ada'}")
     if taken := sorted(texts.keys() & (notes or {}).keys()):
         remedy = "give the note another name"
         raise OptionError("save_model(notes)", f"names other than {' and '.join(texts)}", taken[0], remedy)

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from attrs import evolve
 
-from fnmlp.checks import at_least_0, count, each, function_of, is_number, not_negative, path_text
+from fnmlp.checks import as_count, as_iterator, as_natural, as_nonnegative, as_path, check_function, is_number
 from fnmlp.errors import CheckpointError, DivergenceError, OptionError
 from fnmlp.files import is_there, rotate
 from fnmlp.storage import format as checkpoint
@@ -56,16 +56,16 @@ def checkpoints(
     ...     passed, resume(f"{folder}/sums", like=0)
     ([10, 11, 13, 16, 20], 20)
     """
-    every = not_negative("checkpoints(steps)", steps), at_least_0("checkpoints(seconds)", seconds)
-    kept = count("checkpoints(keep)", keep)
-    passed = each("checkpoints(states)", states, "states")
-    return _saving(passed, path_text(path), *every, kept, _parts("checkpoints(parts)", parts))
+    every = as_natural("checkpoints(steps)", steps), as_nonnegative("checkpoints(seconds)", seconds)
+    kept = as_count("checkpoints(keep)", keep)
+    passed = as_iterator("checkpoints(states)", states, "states")
+    return _saving(passed, as_path(path), *every, kept, _parts("checkpoints(parts)", parts))
 
 
 def _parts(where: str, parts: Parts[State] | None) -> Parts[State]:
     if parts is None:
         return _whole
-    function_of(where, parts, 1, "lambda state: (state.params, {})")
+    check_function(where, parts, 1, "lambda state: (state.params, {})")
     return parts
 
 
@@ -169,7 +169,7 @@ def best_checkpoint(
     if not is_number(above):
         raise OptionError("best_checkpoint(above)", "a number", repr(above), "pass saved_score(path)")
     checked = check_pairs("best_checkpoint", pairs)
-    return _saving_best(checked, path_text(path), above, _parts("best_checkpoint(parts)", parts))
+    return _saving_best(checked, as_path(path), above, _parts("best_checkpoint(parts)", parts))
 
 
 def _saving_best(

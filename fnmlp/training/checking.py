@@ -9,7 +9,7 @@ from attrs import evolve
 
 from fnmlp.arrays import Array
 from fnmlp.batching import Batch
-from fnmlp.checks import function_of, of_kind
+from fnmlp.checks import check_function, check_kind
 from fnmlp.combinators.checks import shown
 from fnmlp.errors import DivergenceError
 from fnmlp.key import Key
@@ -49,9 +49,9 @@ def checked_step(
     Traceback (most recent call last):
     fnmlp.errors.DivergenceError: step 1: the loss: expected a finite value, got infinities or NaN; train with a ...
     """
-    of_kind("checked_step(model)", model, Layer, "linear(10)")
-    function_of("checked_step(loss)", loss, 2, "mse")
-    of_kind("checked_step(state)", state, TrainState, "train_state(…)")
+    check_kind("checked_step(model)", model, Layer, "linear(10)")
+    check_function("checked_step(loss)", loss, 2, "mse")
+    check_kind("checked_step(state)", state, TrainState, "train_state(…)")
     check_state(model, state)
     try:
         after = train_step(_watched(model, state.params, ""), partial(_watched_loss, loss), optimizer, state, batch)

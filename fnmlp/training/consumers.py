@@ -9,7 +9,7 @@ from math import inf, isnan
 from typing import Any, TypeVar
 
 from fnmlp.arrays import namespace
-from fnmlp.checks import count, each, function_of, is_number
+from fnmlp.checks import as_count, as_iterator, check_function, is_number
 from fnmlp.errors import DataError, OptionError, StructureError
 from fnmlp.tree import tree_leaves
 
@@ -26,8 +26,8 @@ def scored(states: Iterable[State], score: Callable[[State], float]) -> Iterator
     >>> list(scored([1, 2, 3], lambda state: -abs(state - 2)))
     [(1, -1.0), (2, 0.0), (3, -1.0)]
     """
-    function_of("scored(score)", score, 1, "lambda state: -state.loss")
-    return ((state, _number(score(state))) for state in each("scored(states)", states, "states"))
+    check_function("scored(score)", score, 1, "lambda state: -state.loss")
+    return ((state, _number(score(state))) for state in as_iterator("scored(states)", states, "states"))
 
 
 def _number(score: float) -> float:
@@ -48,7 +48,7 @@ def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> It
     >>> list(early_stopping(zip("abcdef", [1, 3, 2, 3, 9, 9]), patience=2))
     [('a', 1), ('b', 3), ('c', 2), ('d', 3)]
     """
-    return _until_in_vain(check_pairs("early_stopping", pairs), count("early_stopping(patience)", patience))
+    return _until_in_vain(check_pairs("early_stopping", pairs), as_count("early_stopping(patience)", patience))
 
 
 def _until_in_vain(pairs: Iterator[tuple[State, float]], patience: int) -> Iterator[tuple[State, float]]:
@@ -103,7 +103,7 @@ def _is_nan(leaf: Any) -> bool:
 
 def check_pairs(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
     """Pass pairs on, and refuse states that come without their scores, and scores that are no numbers."""
-    return (_checked(where, pair) for pair in each(where, pairs, "pairs of state and score"))
+    return (_checked(where, pair) for pair in as_iterator(where, pairs, "pairs of state and score"))
 
 
 def _checked(where: str, pair: tuple[State, float]) -> tuple[State, float]:

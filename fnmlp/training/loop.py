@@ -11,7 +11,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch, check_data
-from fnmlp.checks import count, each, example_shape, float_dtype, function_of, not_negative, of_kind
+from fnmlp.checks import as_count, as_float_dtype, as_iterator, as_natural, as_shape, check_function, check_kind
 from fnmlp.errors import DataError, FnmlpError, ShapeError, StructureError
 from fnmlp.key import Key, fold_in, split
 from fnmlp.layer import Layer, P
@@ -66,12 +66,12 @@ def train_state(
     >>> train_state(linear(2), sgd(0.1), key=Key(0), example=(3,)).params.weight.shape
     (3, 2)
     """
-    of_kind("train_state(model)", model, Layer, "linear(10)")
-    of_kind("train_state(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    of_kind("train_state(key)", key, Key, "Key(0)")
-    name = float_dtype("train_state(dtype)", dtype)
+    check_kind("train_state(model)", model, Layer, "linear(10)")
+    check_kind("train_state(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    check_kind("train_state(key)", key, Key, "Key(0)")
+    name = as_float_dtype("train_state(dtype)", dtype)
     init_key, step_key = split(key, 2)
-    params, _ = model.init(init_key, example_shape("train_state(example)", example))
+    params, _ = model.init(init_key, as_shape("train_state(example)", example))
     params = tree_map(partial(_cast, dtype=name), params)
     return TrainState(0, params, optimizer.init(params), step_key, nan)
 
@@ -122,8 +122,8 @@ def value_and_grad(
 def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
     """Find out whether Python's own error comes from a model that is no layer, or a loss that is no function."""
     if not isinstance(error, FnmlpError):
-        of_kind(f"{where}(model)", model, Layer, "linear(10)")
-        function_of(f"{where}(loss)", loss, 2, "mse")
+        check_kind(f"{where}(model)", model, Layer, "linear(10)")
+        check_function(f"{where}(loss)", loss, 2, "mse")
 
 
 def train_step(
@@ -159,8 +159,8 @@ def train_step(
         with np.errstate(under="ignore"):
             return train_step(model, loss, optimizer, state, batch)
     except AttributeError:
-        of_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-        of_kind("train_step(state)", state, TrainState, "train_state(…)")
+        check_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+        check_kind("train_step(state)", state, TrainState, "train_state(…)")
         raise
     return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
 
@@ -183,8 +183,8 @@ def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
     >>> tree_equal(state.params, start.params), tree_equal(apply_remainder(optimizer, state).params, start.params)
     (True, False)
     """
-    of_kind("apply_remainder(optimizer)", optimizer, Optimizer, "accumulated(sgd(0.1), steps=8)")
-    of_kind("apply_remainder(state)", state, TrainState, "train_state(…)")
+    check_kind("apply_remainder(optimizer)", optimizer, Optimizer, "accumulated(sgd(0.1), steps=8)")
+    check_kind("apply_remainder(state)", state, TrainState, "train_state(…)")
     if optimizer.finish is None:
         remedy = "make the optimizer with accumulated(…) as its outermost part"
         raise StructureError("apply_remainder", "an optimizer that gathers gradients", "one that does not", remedy)
@@ -210,9 +210,9 @@ def epochs(
     >>> list(islice(states, 3))
     [3, 6, 9]
     """
-    function_of("epochs(step)", step, 2, "partial(train_step, model, loss, optimizer)")
-    function_of("epochs(batches_of)", batches_of, 1, "lambda epoch: batches(data, size=64, key=key, epoch=epoch)")
-    return _epochs(step, state, batches_of, not_negative("epochs(first)", first))
+    check_function("epochs(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    check_function("epochs(batches_of)", batches_of, 1, "lambda epoch: batches(data, size=64, key=key, epoch=epoch)")
+    return _epochs(step, state, batches_of, as_natural("epochs(first)", first))
 
 
 def _epochs(
@@ -222,7 +222,7 @@ def _epochs(
     first: int,
 ) -> Iterator[TrainState]:
     for epoch in count_from(first):  # pragma: no branch (it has no end)
-        batches = each(f"epochs: epoch {epoch}", batches_of(epoch), "batches")
+        batches = as_iterator(f"epochs: epoch {epoch}", batches_of(epoch), "batches")
         try:
             first_batch = next(batches)
         except StopIteration:
@@ -245,11 +245,11 @@ def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> A
            [2.],
            [3.]])
     """
-    of_kind("predict(model)", model, Layer, "linear(10)")
+    check_kind("predict(model)", model, Layer, "linear(10)")
     inputs = as_array("predict(inputs)", inputs, next(iter(tree_leaves(params)), None))
     if not inputs.ndim:
         raise ShapeError("predict(inputs)", "rows of inputs", "a single number", "give it a row axis, as in x[None]")
-    size = count("predict(size)", size)
+    size = as_count("predict(size)", size)
     rows = range(0, max(inputs.shape[0], 1), size)
     outputs = [model.apply(params, inputs[row : min(row + size, inputs.shape[0]), ...]) for row in rows]
     if len(outputs) == 1:
@@ -281,12 +281,12 @@ def evaluate(
     """
     data = as_batch("evaluate", data, params)
     check_data(data)
-    function_of("evaluate(loss)", loss, 2, "mse")
+    check_function("evaluate(loss)", loss, 2, "mse")
     if not isinstance(metrics, (tuple, list)):
         remedy = "write a tuple, as in metrics=(accuracy,)"
         raise StructureError("evaluate(metrics)", "a tuple of metrics", type(metrics).__name__, remedy)
     for metric in metrics:
-        function_of("evaluate(metrics)", metric, 2, "accuracy")
+        check_function("evaluate(metrics)", metric, 2, "accuracy")
     y = predict(model, params, data.inputs, size=size)
     value, _ = with_weights(loss, y, data.targets, data.weights)
     return (float(value), *(with_weights(metric, y, data.targets, data.weights) for metric in metrics))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from attrs import evolve, frozen
 
 from fnmlp.arrays import Shape
-from fnmlp.checks import example_shape, of_kind
+from fnmlp.checks import as_shape, check_kind
 from fnmlp.key import Key, OutlineKey
 from fnmlp.layer import Layer, with_parts
 from fnmlp.tree import Tree, tree_leaves
@@ -48,8 +48,8 @@ def summary(model: Layer[Any], example: Shape) -> str:
     linear(10)      (10,)                650
     Total                              8,970  35.9 kB
     """
-    of_kind("summary(model)", model, Layer, "linear(10)")
-    outline, _ = _outlined(model, OutlineKey(0), example_shape("summary(example)", example))
+    check_kind("summary(model)", model, Layer, "linear(10)")
+    outline, _ = _outlined(model, OutlineKey(0), as_shape("summary(example)", example))
     rows = [("Layer", "Output shape", "Parameters", ""), *_rows(outline), *_totals(outline)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

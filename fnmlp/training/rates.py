@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.checks import count, each, fraction, function_of, is_number, of_kind, positive
+from fnmlp.checks import as_count, as_fraction, as_iterator, as_positive, check_function, check_kind, is_number
 from fnmlp.errors import DataError, OptionError, StructureError
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
@@ -57,22 +57,22 @@ def rate_range(
     >>> [round(rate, 6) for rate, _ in sweep]
     [0.001, 0.01, 0.1, 1.0]
     """
-    function_of("rate_range(make)", make, 1, "sgd")
-    of_kind("rate_range(state)", state, TrainState, "train_state(…)")
-    first, last = positive("rate_range(lowest)", lowest), positive("rate_range(highest)", highest)
+    check_function("rate_range(make)", make, 1, "sgd")
+    check_kind("rate_range(state)", state, TrainState, "train_state(…)")
+    first, last = as_positive("rate_range(lowest)", lowest), as_positive("rate_range(highest)", highest)
     if first >= last:
         remedy = "choose for instance lowest=1e-6, highest=10.0"
         raise OptionError("rate_range", "lowest < highest", f"lowest={first}, highest={last}", remedy)
-    steps = count("rate_range(steps)", steps)
+    steps = as_count("rate_range(steps)", steps)
     if steps < 2:
         raise OptionError("rate_range(steps)", "an integer of at least 2", steps, "choose for instance 100")
     ways = [step / (steps - 1) for step in range(steps)]
     rates = [first ** (1 - way) * last**way for way in ways]
     optimizer = make(first)
-    of_kind("rate_range(make): its result", optimizer, Optimizer, "sgd as `make`")
+    check_kind("rate_range(make): its result", optimizer, Optimizer, "sgd as `make`")
     start = TrainState(state.step, state.params, optimizer.init(state.params), state.key, state.loss)
-    smoothing = fraction("rate_range(smoothing)", smoothing)
-    passed = each("rate_range(batches)", batches, "batches")
+    smoothing = as_fraction("rate_range(smoothing)", smoothing)
+    passed = as_iterator("rate_range(batches)", batches, "batches")
     return _until_diverged(partial(_step, model, loss, make), start, rates, passed, smoothing)
 
 
@@ -117,7 +117,7 @@ def suggested_rate(pairs: Iterable[tuple[float, float]]) -> float:
     >>> suggested_rate([(0.01, 3.0), (0.1, 2.0), (1.0, 1.0), (10.0, 4.0)])
     0.1
     """
-    sweep = list(each("suggested_rate(pairs)", pairs, "rates and losses"))
+    sweep = list(as_iterator("suggested_rate(pairs)", pairs, "rates and losses"))
     for pair in sweep:
         if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(is_number, pair)):
             remedy = "pass what rate_range yields"

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from fnmlp.checks import each, function_of, integer, of_kind
+from fnmlp.checks import as_integer, as_iterator, check_function, check_kind
 from fnmlp.errors import DataError, OptionError
 from fnmlp.training.loop import TrainState
 
@@ -48,13 +48,13 @@ def replay(
     >>> seen.before.step, len(seen.batch), seen.after.step
     (2, 2, 3)
     """
-    function_of("replay(step)", step, 2, "partial(train_step, model, loss, optimizer)")
-    of_kind("replay(state)", state, TrainState, "train_state(…)")
-    number = integer("replay(number)", number)
+    check_function("replay(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    check_kind("replay(state)", state, TrainState, "train_state(…)")
+    number = as_integer("replay(number)", number)
     if number <= state.step:
         remedy = "give an earlier state, such as that before the first step"
         raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)
-    for batch in each("replay(batches)", batches, "batches"):
+    for batch in as_iterator("replay(batches)", batches, "batches"):
         after = step(state, batch)
         if after.step == number:
             return ReplayedStep(state, batch, after)

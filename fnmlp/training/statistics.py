@@ -6,7 +6,7 @@ from math import frexp, inf, ldexp, prod, sqrt
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, to_dtype
-from fnmlp.checks import each, of_kind
+from fnmlp.checks import as_iterator, check_kind
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map, tree_paths
 
@@ -89,14 +89,14 @@ def statistics_table(statistics: Sequence[LeafStatistics]) -> str:
     [0]     (2)  -0.5        3.5     5        4      0           0
     """
     headings = ["path", "shape", "mean", "deviation", "norm", "largest", "zeros", "not finite"]
-    leaves = each("statistics_table(statistics)", statistics, "statistics")
+    leaves = as_iterator("statistics_table(statistics)", statistics, "statistics")
     rows = [headings, *map(_cells, leaves)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
 
 
 def _cells(leaf: LeafStatistics) -> list[str]:
-    of_kind("statistics_table(statistics)", leaf, LeafStatistics, "tree_statistics(params)[0]")
+    check_kind("statistics_table(statistics)", leaf, LeafStatistics, "tree_statistics(params)[0]")
     shape = f"({', '.join(map(str, leaf.shape))})"
     numbers = (leaf.mean, leaf.deviation, leaf.norm, leaf.largest, leaf.zeros)
     return [leaf.path, shape, *(f"{number:.3g}" for number in numbers), str(leaf.not_finite)]

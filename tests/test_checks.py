@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fnmlp.checks import count, finite, one_of, positive, switch
+from fnmlp.checks import as_bool, as_choice, as_count, as_finite, as_positive
 from fnmlp.errors import OptionError
 from fnmlp.layers import linear, prelu
 from fnmlp.optimizers import adam, muon, rmsprop, sgd
 
-NUMBERS = pytest.mark.parametrize("check", [positive, finite], ids=lambda check: check.__name__)
+NUMBERS = pytest.mark.parametrize("check", [as_positive, as_finite], ids=lambda check: check.__name__)
 
 
 @NUMBERS
@@ -40,13 +40,13 @@ def test_what_is_no_finite_number_is_refused(check: Callable[[str, Any], Any], v
 @pytest.mark.parametrize("value", [0, 0.0, -0.0, -1, -5e-324])
 def test_what_is_not_above_0_is_not_positive_but_finite(value: float) -> None:
     with pytest.raises(OptionError, match="above 0"):
-        positive("f(x)", value)
-    assert finite("f(x)", value) == value
+        as_positive("f(x)", value)
+    assert as_finite("f(x)", value) == value
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(200)], ids=repr)
 def test_a_count_becomes_a_python_int(value: Any) -> None:
-    counted = count("f(n)", value)
+    counted = as_count("f(n)", value)
     assert type(counted) is int
     assert counted == value
 
@@ -54,14 +54,14 @@ def test_a_count_becomes_a_python_int(value: Any) -> None:
 @pytest.mark.parametrize("value", [0, -1, 1.0, 2.5, "3", None, True, False, np.int64(0), np.float64(3)], ids=repr)
 def test_what_is_no_positive_integer_is_no_count(value: Any) -> None:
     with pytest.raises(OptionError, match=r"f\(n\): expected an integer of at least 1"):
-        count("f(n)", value)
+        as_count("f(n)", value)
 
 
 def test_a_choice_is_returned_and_anything_else_refused_with_the_choices() -> None:
-    assert one_of("f(x)", "sum", ("mean", "sum")) == "sum"
+    assert as_choice("f(x)", "sum", ("mean", "sum")) == "sum"
     for value in ("Sum", "", None, 0, ["sum"]):
         with pytest.raises(OptionError, match="'mean' or 'sum'"):
-            one_of("f(x)", value, ("mean", "sum"))  # type: ignore[arg-type]
+            as_choice("f(x)", value, ("mean", "sum"))  # type: ignore[arg-type]
 
 
 @NUMBERS
@@ -74,7 +74,7 @@ def test_numbers_are_not_made_of_what_float_takes_apart_from_them(check: Callabl
 
 @pytest.mark.parametrize("value", [True, np.True_, np.array(True)], ids=repr)
 def test_a_switch_becomes_pythons_own(value: Any) -> None:
-    assert switch("f(x)", value) is True
+    assert as_bool("f(x)", value) is True
 
 
 @pytest.mark.parametrize(
