@@ -4,9 +4,12 @@ The files that it writes are part of the source. A test fails where they differ 
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import getmembers, isfunction
 from pathlib import Path
 import sys
+from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fnmlp"
@@ -33,6 +36,13 @@ def gathered() -> dict[str, tuple[str, ...]]:
     """Return what every module offers, by its name, in alphabetical order."""
     paths = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
     return {module_of(path): names for path in paths if (names := offers(path))}
+
+
+def public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
+    """Return the functions that a package offers and defines, with their names."""
+    named = getmembers(room, isfunction)
+    inside = f"{room.__name__}."
+    return [(name, made) for name, made in named if f"{made.__module__}.".startswith(inside) and name[0] != "_"]
 
 
 def packages() -> list[Path]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fnmlp.arrays import Shape
 from fnmlp.key import Key
-from fnmlp.layer import Layer
+from fnmlp.layer import Layer, gradients
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 seeds = st.integers(0, 2**32 - 1)
@@ -28,6 +28,12 @@ def point_of(
     params, out = layer.init(Key(seed), example)
     params = tree_map(lambda leaf: leaf.astype(dtype), params)
     return params, draw(seed, (rows, *example), dtype), draw(seed + 1, (rows, *out), dtype)
+
+
+def everything(layer: Layer[Any], params: Tree, x: NDArray[Any], dy: NDArray[Any]) -> Tree:
+    """Return the output, the leaves of the gradient, and dx."""
+    grads, dx = gradients(layer, params, x, dy)
+    return layer.apply(params, x), tree_leaves(grads), dx
 
 
 def assert_close(found: Tree, expected: Tree, *, eps: float = 64, at_least: float = 0) -> None:

@@ -15,17 +15,11 @@ from fnmlp.layer import input_pullback
 from fnmlp.testing import check_layer
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.optional import optional
-from tests.steps import assert_close, draw, point_of, same_bits, seeds
+from tests.steps import assert_close, draw, everything, point_of, same_bits, seeds
 
 torch = optional("torch")
 
 INNER = fn.chain(fn.linear(5), fn.tanh(), fn.linear(3))
-
-
-def everything(layer: fn.Layer[Any], params: Tree, x: NDArray[Any], dy: NDArray[Any]) -> Tree:
-    """Return the output, the leaves of the gradient, and dx."""
-    grads, dx = fn.gradients(layer, params, x, dy)
-    return layer.apply(params, x), tree_leaves(grads), dx
 
 
 @given(seeds)

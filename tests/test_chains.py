@@ -12,16 +12,12 @@ import pytest
 from fnmlp.combinators import chain
 from fnmlp.errors import FnmlpError, ShapeError, StructureError, one_line
 from fnmlp.key import Key, fold_in
-from fnmlp.layer import Layer, Pullback, gradients, input_pullback
+from fnmlp.layer import Pullback, input_pullback
 from fnmlp.layers import flatten, identity, linear, relu, softmax
-from fnmlp.tree import Tree, tree_equal, tree_leaves
-from tests.steps import draw, point_of, same_bits, seeds
+from fnmlp.tree import tree_equal
+from tests.steps import draw, everything, point_of, same_bits, seeds
 
 A, B, C = linear(4), relu(), linear(2)
-
-
-def everything(layer: Layer[Any], params: Tree, x: NDArray[Any], dy: NDArray[Any]) -> Tree:
-    return layer.apply(params, x), tree_leaves(gradients(layer, params, x, dy))
 
 
 @given(seeds)

@@ -17,10 +17,10 @@ from fnmlp.testing.strategies import chains, shapes
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import LAYERS, LOSSES, Specimen
 from tests.optional import optional
+from tests.purity import assert_pure, forbid_writing
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
 from tests.sweep import each
-from tests.test_purity import assert_pure, forbid_writing
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")

@@ -22,7 +22,7 @@ from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE
 from fnmlp.data.idx import encode_header
 from fnmlp.errors import DataError, DataNotFoundError, one_line
-from tests.test_datasets import PARTS, digests_of, known_as, made_up, mark_of, write_set
+from tests.data_sets import PARTS, digests_of, known_as, made_up, mark_of, write_set
 
 ARRAYS = made_up(8)
 DIGESTS = digests_of(ARRAYS)

@@ -6,7 +6,6 @@ Where it is cheap, a test shows that the naive formula fails on the very numbers
 from collections.abc import Callable
 from functools import partial
 from math import exp, fsum, log, log1p
-from types import FunctionType
 from typing import Any
 
 from hypothesis import given
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 import pytest
 
 import fnmlp as fn
-from fnmlp import losses
 from fnmlp.errors import DataError
 from fnmlp.testing import LawBrokenError, check_layer, check_loss
 from fnmlp.testing.report import DifferenceFound, expect_close
@@ -25,9 +23,7 @@ from tests.optional import optional
 from tests.specimens import LossSpecimen, MetricSpecimen, labels_like
 from tests.steps import assert_close, draw, same_bits, seeds
 from tests.sweep import each
-from tests.test_laws import public
-from tests.test_torch import assert_within_gamma, to_torch
-from tests.test_torch_losses import PAIRS
+from tests.torch_oracle import assert_within_gamma, to_torch
 from tests.ulp.measure import errors
 
 torch = optional("torch")
@@ -356,11 +352,3 @@ def test_the_backward_pass_of_the_labs_network_does_not_go_without_a_comparison_
     oracle.backward()
     assert_close(value, oracle.detach().numpy())
     assert_close(fn.tree_leaves(grads), tuple(np.asarray(weight.grad) for weight in weights))
-
-
-def test_no_loss_goes_without_a_comparison_of_its_gradient_with_torchs() -> None:
-    # Of layers, tests/test_torch.py has torch differentiate all that the catalogue lists.
-    compared = {getattr(loss, "func", loss) for loss, _, _ in PAIRS.values()}
-    assert all(isinstance(loss, FunctionType) for loss in compared)
-    lifts = {"on_labels", "check_alike"}  # on_labels(loss) is the loss on one-hot rows, bit for bit
-    assert [name for name, loss in public(losses) if name not in lifts and loss not in compared] == []

@@ -1,7 +1,5 @@
 """The laws of the kit over the catalogue, over random chains and over random models; and the catalogue is complete."""
 
-from collections.abc import Callable
-from inspect import getmembers, isfunction
 from types import ModuleType
 from typing import Any
 
@@ -15,18 +13,13 @@ from fnmlp.testing.strategies import chains, shapes
 from fnmlp.testing.strategies import models as random_models
 from tests import catalogue
 from tests.catalogue import LAYERS, LOSSES, OPTIMIZERS, Specimen
+from tests.names import public
 from tests.specimens import LossSpecimen, OptimizerSpecimen
 from tests.steps import seeds
 from tests.sweep import each
 
 all_trials = settings(max_examples=max(1, settings().max_examples // (2 * TRIALS)))
 """Each example makes every kind of trial, one after another: where few are wanted, those from seed 0 on are enough."""
-
-
-def public(room: ModuleType) -> list[tuple[str, Callable[..., Any]]]:
-    named = getmembers(room, isfunction)
-    inside = f"{room.__name__}."
-    return [(name, made) for name, made in named if f"{made.__module__}.".startswith(inside) and name[0] != "_"]
 
 
 def has_specimen(name: str) -> bool:

@@ -28,10 +28,10 @@ from fnmlp.losses import (
 from fnmlp.losses.shared import check_alike
 from tests.catalogue import LOSSES
 from tests.loss_oracles import ORACLES
+from tests.names import public
 from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
 from tests.sweep import each
-from tests.test_laws import public
 
 mse_sum = partial(mse, reduction="sum")
 

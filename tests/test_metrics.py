@@ -14,9 +14,9 @@ from fnmlp.metrics import accuracy, confusion_matrix
 from fnmlp.weights import with_weights
 from tests.catalogue import METRICS
 from tests.metric_oracles import ORACLES
+from tests.names import public
 from tests.specimens import MetricSpecimen, labels_like
 from tests.steps import draw, seeds
-from tests.test_laws import public
 
 CLASSIFYING = [specimen for specimen in METRICS if specimen.draw is labels_like]
 over_metrics = pytest.mark.parametrize("metric", [one.metric for one in CLASSIFYING], ids=map(repr, CLASSIFYING))

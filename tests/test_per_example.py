@@ -22,6 +22,7 @@ from tests.optional import optional
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, draw, point_of, same_bits, seeds
 from tests.sweep import each
+from tests.torch_oracle import to_torch
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")
@@ -265,10 +266,6 @@ def test_leaves_are_found_in_every_combinator(model: fn.Layer[Any], leaves: int)
     assert len(found) == leaves
     assert all(name.startswith("linear") for name in found)
     assert same_bits(y, model.apply(params, x))
-
-
-def to_torch(leaf: fn.Array) -> Any:
-    return torch.tensor(np.array(leaf))
 
 
 @each("convert", [to_torch, lambda leaf: strict.asarray(np.array(leaf))])

@@ -9,41 +9,13 @@ from numpy.typing import NDArray
 import fnmlp as fn
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from tests.catalogue import INITIALIZERS, LAYERS, LOSSES, METRICS, OPTIMIZERS, Specimen
+from tests.purity import assert_pure, forbid_writing
 from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen
 from tests.steps import draw, same_bits
 from tests.sweep import each
 
 over_layers = each("specimen", LAYERS)
 over_losses = each("specimen", LOSSES)
-
-
-def forbid_writing(tree: Tree) -> Tree:
-    def frozen(leaf: NDArray[Any]) -> NDArray[Any]:
-        copy = leaf.copy()
-        copy.setflags(write=False)
-        return copy
-
-    return tree_map(frozen, tree)
-
-
-def snapshot(tree: Tree) -> list[tuple[bytes, bool]]:
-    return [(leaf.tobytes(), leaf.flags.writeable) for leaf in tree_leaves(tree)]
-
-
-def assert_pure(function: Callable[..., Tree], *arguments: Tree) -> None:
-    """Claim that calls leave their arguments as they were, share no memory with them and have the same results."""
-    before = snapshot(arguments)
-    first = function(*arguments)
-    kept = [np.array(leaf) for leaf in tree_leaves(first)]
-    second = function(*arguments)
-    assert snapshot(arguments) == before
-    assert same_bits(first, second)
-    for leaf in tree_leaves(first):
-        assert not any(np.shares_memory(leaf, given) for given in tree_leaves(arguments) if given.flags.writeable)
-    for argument in tree_leaves(arguments):
-        if argument.flags.writeable:
-            argument[...] = 1
-    assert same_bits(first, tuple(kept))
 
 
 def all_of(specimen: Specimen) -> Callable[..., Tree]:

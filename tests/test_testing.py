@@ -25,29 +25,12 @@ from fnmlp.testing import (
 )
 from fnmlp.testing.cases import LAYOUTS
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
-from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.numeric import normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
 from fnmlp.tree import Tree
 from tests.catalogue import ids
+from tests.closures import PICKLING, UNPICKLED, away_from_zero, layer
 from tests.specimens import labels_like
-from tests.test_custom_layer import positive
-
-
-def layer(apply: Any, slope: Any, *, name: str = "mine()") -> fn.Layer[tuple[()]]:
-    """Make an elementwise layer of a function and of what claims to be its derivative."""
-
-    def init(key: fn.Key, shape: fn.Shape) -> tuple[tuple[()], fn.Shape]:
-        return (), shape
-
-    def vjp(params: tuple[()], x: fn.Array, key: fn.Key | None) -> Any:
-        return apply(x), lambda dy: ((), lambda: dy * slope(x))
-
-    return fn.Layer(name, init, lambda params, x: apply(x), vjp)  # noqa: ARG005
-
-
-PICKLING = LAYER_LAWS[-1]
-UNPICKLED = LAYER_LAWS[:-1]
 
 
 def test_every_law_has_a_name_of_its_own_and_a_statement() -> None:
@@ -79,7 +62,7 @@ def test_options_are_said_in_the_call_that_reproduces() -> None:
 
 def test_a_function_that_complex_numbers_break_is_judged_by_differences() -> None:
     check_layer(layer(np.abs, np.sign), (3,), laws=UNPICKLED)
-    check_layer(layer(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)), (3,), laws=UNPICKLED, draw=positive)
+    check_layer(layer(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)), (3,), laws=UNPICKLED, draw=away_from_zero)
     with pytest.raises(LawBrokenError, match="vjp equals the derivative of apply"):
         check_layer(layer(np.abs, lambda x: 1.001 * np.sign(x)), (3,), laws=UNPICKLED)
 

@@ -13,7 +13,7 @@ from fnmlp.testing import LawBrokenError, check_layer, check_loss
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.magnitudes import spread, trial_of
-from tests.test_testing import UNPICKLED, layer
+from tests.closures import UNPICKLED, away_from_zero, layer
 
 SQUARE = partial(layer, lambda x: x * x + 1)
 
@@ -152,12 +152,6 @@ def test_kinks_of_functions_that_no_complex_number_survives_are_judged_by_differ
     check_layer(layer(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)), (3,), laws=UNPICKLED[:-5], draw=away_from_zero)
     with pytest.raises(LawBrokenError, match="a kink has the slope of a side"):
         check_layer(layer(np.abs, lambda x: np.sign(x) + 3 * (x == 0)), (3,), laws=UNPICKLED)
-
-
-def away_from_zero(key: fn.Key, shape: fn.Shape) -> fn.Array:
-    x = spread(key, shape)
-    moved: fn.Array = x + np.sign(x)
-    return moved
 
 
 def test_a_derivative_that_grows_without_bound_has_no_sides() -> None:

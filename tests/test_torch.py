@@ -13,6 +13,7 @@ from tests.catalogue import PORTABLE, Specimen
 from tests.optional import optional
 from tests.steps import assert_close, draw, point_of, same_bits
 from tests.sweep import each
+from tests.torch_oracle import assert_within_gamma, backward, leaf, to_torch
 
 torch = optional("torch")
 DataLoader = optional("torch.utils.data").DataLoader
@@ -21,37 +22,6 @@ BATCHES, INPUTS, OUTPUTS = (1, 2, 7, 64), (1, 3, 10, 784), (1, 2, 10)
 over_batches = each("batch", BATCHES)
 over_inputs = each("inputs", INPUTS)
 over_dtypes = each("dtype", [np.float32, np.float64])
-
-
-def to_torch(x: Any) -> Any:
-    return torch.from_numpy(np.array(x))
-
-
-def leaf(x: Any) -> Any:
-    return to_torch(x).requires_grad_()
-
-
-def backward(function: Callable[[Any], Any], x: Any, dy: Any) -> tuple[Any, Any]:
-    """Return torch's value of a function, and its gradient with respect to x; those of a module it keeps itself."""
-    torch_x = leaf(x)
-    y = function(torch_x)
-    y.backward(to_torch(dy))
-    return y, torch_x.grad
-
-
-def assert_within_gamma(found: Any, oracle: Any, terms: Any, summands: int) -> None:
-    """Claim that two sums of these terms differ by at most what rounding in any order allows, element by element.
-
-    Source: Higham 2002, "Accuracy and Stability", eq. 3.5: each is γₙ Σ|terms| off; 8 roundings more for exp,
-    division and scaling.
-    """
-    expected = oracle.detach().numpy()
-    found = np.asarray(found)
-    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    n = (summands + 8) * float(np.finfo(found.dtype).eps) / 2
-    bound = 2 * n / (1 - n) * np.asarray(terms, np.float64)
-    excess = np.abs(found.astype(np.float64) - expected.astype(np.float64)) - bound
-    assert excess.max(initial=0.0) <= 0
 
 
 @over_batches

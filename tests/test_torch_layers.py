@@ -10,7 +10,7 @@ import fnmlp as fn
 from tests.optional import optional
 from tests.steps import assert_close, draw, point_of
 from tests.sweep import each
-from tests.test_torch import backward, leaf, to_torch
+from tests.torch_oracle import backward, leaf, to_torch
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from math import exp, inf, log1p
+from types import FunctionType
 from typing import Any
 
 from hypothesis import given
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
+from fnmlp import losses
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.losses import (
@@ -28,6 +30,7 @@ from fnmlp.losses import (
     nll,
 )
 from tests.catalogue import LOSSES
+from tests.names import public
 from tests.optional import optional
 from tests.specimens import LossSpecimen, labels_like, shares_like
 from tests.steps import draw, same_bits, seeds
@@ -277,3 +280,10 @@ def test_the_kinks_have_torchs_slopes() -> None:
     assert l1(np.zeros(3), np.zeros(3))[1].tolist() == [0.0, 0.0, 0.0]
     assert hinge(np.array([[1.0, 0.0]]), np.array([0]))[1].tolist() == [[0.0, 0.0]]
     assert huber(np.array([1.0, -1.0]), np.zeros(2), reduction="sum")[1].tolist() == [1.0, -1.0]
+
+
+def test_no_loss_goes_without_a_comparison_of_its_gradient_with_torchs() -> None:
+    compared = {getattr(loss, "func", loss) for loss, _, _ in PAIRS.values()}
+    assert all(isinstance(loss, FunctionType) for loss in compared)
+    lifts = {"on_labels", "check_alike"}  # on_labels(loss) is the loss on one-hot rows, bit for bit
+    assert [name for name, loss in public(losses) if name not in lifts and loss not in compared] == []

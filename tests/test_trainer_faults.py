@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 import fnmlp as fn
 from fnmlp.storage import format as checkpoint
-from tests.test_datasets import PARTS, made_up, write_files, write_set
-from tests.test_trainer import SMALL, run, succeed
+from tests.data_sets import PARTS, made_up, write_files, write_set
+from tests.trainer import SMALL, run, succeed
 
 LONG = "x" * 300
 FILES = ("--output", "model", "--history", "history.jsonl", "--plot", "a.svg")

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from tests.test_trainer import FIELDS, PROGRAM, SMALL, command, succeed
+from tests.trainer import FIELDS, PROGRAM, SMALL, command, succeed
 
 ENDLESS = ("train", "--dataset", "digits", "--recipe", "lab", "--hidden", "8", "--epochs", "1000000")
 

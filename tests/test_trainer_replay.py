@@ -17,8 +17,8 @@ from fnmlp.storage.environment import environment
 from image_models import with_validation
 from recipes import RECIPES
 from run_checkpoints import origin_of, resumed, saved_parts
-from tests.test_datasets import made_up, write_set
-from tests.test_trainer import SMALL, run, succeed
+from tests.data_sets import made_up, write_set
+from tests.trainer import SMALL, run, succeed
 from training_run import members_of
 
 RUN = (*SMALL, "--epochs", 3, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--validation", 0.2)

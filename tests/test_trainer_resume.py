@@ -11,9 +11,9 @@ import pytest
 
 from fnmlp.storage import format as checkpoint
 from fnmlp.storage.environment import environment
+from tests.data_sets import made_up, write_set
 from tests.faults.processes import repeatable
-from tests.test_datasets import made_up, write_set
-from tests.test_trainer import PROGRAM, SMALL, command, run, succeed
+from tests.trainer import PROGRAM, SMALL, command, run, succeed
 
 RUN = (*SMALL, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--average", 0.9, "--members", 2)
 

@@ -14,7 +14,7 @@ import pytest
 from command_line import signals_noted
 import fnmlp as fn
 from tests.faults.processes import repeatable
-from tests.test_trainer import PROGRAM, SMALL, command, succeed
+from tests.trainer import PROGRAM, SMALL, command, succeed
 
 # A shell that starts programs in the background may have told them to ignore Ctrl-C.
 START = f"""

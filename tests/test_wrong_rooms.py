@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fnmlp import augmentation, data, plots
+from tests.data_sets import made_up, write_set
 from tests.misuse import called, faults
 from tests.right_calls import KEY, Call, call, fn
-from tests.test_datasets import made_up, write_set
 
 IMAGES = np.ones((4, 6, 6), np.float32)
 WARPING = {"pixels": 1.0, "degrees": 1.0, "factor": 1.1, "slope": 0.1, "displacement": 0.1, "smoothing": 4.5}
