@@ -1,4 +1,4 @@
-"""Imports run strictly downward through the floors of the house."""
+"""Imports run strictly downward through the floors of the house, and none comes from a file of tests."""
 
 import ast
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import fnmlp
+from tests.sweep import each
 
 PACKAGE = Path(fnmlp.__file__).parent
 
@@ -40,21 +41,23 @@ def room_of(path: Path) -> str:
     return "" if parts == ("__init__",) else parts[0]
 
 
-def imported_rooms(source: str) -> Iterator[str]:
-    """Yield the rooms of fnmlp that a source text imports anywhere, at its top or inside a function."""
+def imported_names(source: str) -> Iterator[str]:
+    """Yield what a source text imports anywhere, at its top or inside a function: modules, and names in them."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            paths = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute here"
-            paths = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for path in paths:
-            package, _, rest = path.partition(".")
-            room = rest.partition(".")[0]
-            if package == "fnmlp":
-                yield room if room in FLOORS or (PACKAGE / f"{room}.py").exists() else ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_rooms(source: str) -> Iterator[str]:
+    """Yield the rooms of fnmlp that a source text imports."""
+    for path in imported_names(source):
+        package, _, rest = path.partition(".")
+        room = rest.partition(".")[0]
+        if package == "fnmlp":
+            yield room if room in FLOORS or (PACKAGE / f"{room}.py").exists() else ""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -109,3 +112,19 @@ def test_every_room_of_the_core_can_be_imported_first() -> None:
     command = [sys.executable, "-c", IMPORT_EACH_FIRST, *rooms]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (finished.stdout.split(), finished.stderr) == (rooms, "")
+
+
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+
+
+@each("path", TESTS)
+def test_what_tests_share_stands_in_a_helper_and_not_in_a_file_of_tests(path: Path) -> None:
+    # A change of one test broke others, and each ran the fixtures of the file that it took a function from.
+    names = imported_names(path.read_text(encoding="utf-8"))
+    shared = [name for name in names if name.startswith("tests.test_")]
+    assert not shared, f"{path.name} takes {shared}: move it into a helper"
+
+
+@each("folder", [PACKAGE, PACKAGE.parent / "examples", PACKAGE.parent / "tests"])
+def test_files_are_split_by_subject_and_not_by_length(folder: Path) -> None:
+    assert not list(folder.rglob("*_more.py")), "name the file for what is in it"
