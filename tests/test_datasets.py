@@ -42,6 +42,7 @@ from tests.data_sets import (
     write_set,
 )
 from tests.optional import optional
+from tests.refusals import refusal
 from tests.sweep import each
 
 DataLoader = optional("torch.utils.data").DataLoader
@@ -59,12 +60,8 @@ LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
 }
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        mnist(folder, mirrors=())
-    text = one_line(caught.value)
-    assert str(folder) in text
-    return text
+def why_not_read(folder: Path) -> str:
+    return refusal(lambda: mnist(folder, mirrors=()), DataError, folder)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +141,7 @@ def test_a_named_folder_without_the_data_set_is_refused_though_other_places_have
 
 def test_an_empty_named_folder_is_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "given").mkdir()
-    assert "got an empty folder; correct the path" in refusal(tmp_path / "given")
+    assert "got an empty folder; correct the path" in why_not_read(tmp_path / "given")
 
 
 def test_a_named_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +150,7 @@ def test_a_named_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkey
 
     (tmp_path / "given").mkdir()
     monkeypatch.setattr("os.scandir", denied)  # the superuser, who runs some tests, is denied nothing
-    assert "got a folder that can't be read (Permission denied)" in refusal(tmp_path / "given")
+    assert "got a folder that can't be read (Permission denied)" in why_not_read(tmp_path / "given")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -232,7 +229,7 @@ def test_a_folder_that_is_called_after_another_data_set_is_not_read_as_mnist(tmp
         name = "kmnist" if folder.startswith("K") else "fashion-mnist"
         write_set(tmp_path / folder, made_up(2))
         assert data_sets_in(tmp_path / folder) == (name,)
-        text = refusal(tmp_path / folder)
+        text = why_not_read(tmp_path / folder)
         assert f"got those of {name}; choose --dataset {name}, or correct the path" in text
 
 
@@ -290,14 +287,14 @@ def test_a_data_dir_that_is_no_folder_is_refused_before_any_other_is_looked_at(
     (tmp_path / "file").write_text("no folder")
     write_set(tmp_path / "variable" / "mnist", made_up())
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "variable"))
-    assert words in refusal(tmp_path / name)
+    assert words in why_not_read(tmp_path / name)
 
 
 @pytest.mark.parametrize("missing", PARTS)
 def test_an_incomplete_folder_is_refused_and_the_missing_file_named(missing: str, tmp_path: Path) -> None:
     folder = write_set(tmp_path / "mnist", made_up())
     (folder / f"{missing}.gz").unlink()
-    assert f"got no {missing}; put it there" in refusal(folder)
+    assert f"got no {missing}; put it there" in why_not_read(folder)
 
 
 # What is found must be the data set.
@@ -326,7 +323,7 @@ def test_arrays_that_do_not_belong_there_are_refused_with_their_file(
     part: str, array: NDArray[Any], words: str, ending: str, tmp_path: Path
 ) -> None:
     folder = write_set(tmp_path / "mnist", {**made_up(), part: array}, ending)
-    text = refusal(folder)
+    text = why_not_read(folder)
     assert words in text
     assert part.split("-", maxsplit=1)[0] in text
 
@@ -337,7 +334,7 @@ def test_a_label_out_of_range_is_refused_with_its_row_and_file(part: str, label:
     labels = made_up()[part].copy()
     labels[3] = label
     folder = write_set(tmp_path / "mnist", {**made_up(), part: labels})
-    text = refusal(folder)
+    text = why_not_read(folder)
     assert f"labels[3]: expected 0 to 9, got {label};" in text
     assert f"in {folder / part}.gz" in text
 
@@ -346,7 +343,7 @@ def test_a_label_out_of_range_is_refused_with_its_row_and_file(part: str, label:
 def test_a_file_that_is_no_idx_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
     folder = write_set(tmp_path / "mnist", made_up())
     (folder / f"{TEST_LABELS}.gz").write_bytes(content)
-    assert f"{TEST_LABELS}.gz" in refusal(folder)
+    assert f"{TEST_LABELS}.gz" in why_not_read(folder)
 
 
 def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:
@@ -354,13 +351,13 @@ def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:
     (folder / TRAIN_IMAGES).mkdir()
     assert mark_of(mnist(folder, mirrors=())) == 5
     (folder / f"{TRAIN_IMAGES}.gz").unlink()
-    assert f"got no {TRAIN_IMAGES}" in refusal(folder)
+    assert f"got no {TRAIN_IMAGES}" in why_not_read(folder)
 
 
 def test_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "mnist", made_up())
     os.mkfifo(folder / TRAIN_IMAGES)
-    assert "pipe" in refusal(folder)
+    assert "pipe" in why_not_read(folder)
 
 
 # What lies in the cache is verified each time.

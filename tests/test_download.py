@@ -23,6 +23,7 @@ from fnmlp.data.folders import FOLDER_VARIABLE
 from fnmlp.data.idx import encode_header
 from fnmlp.errors import DataError, DataNotFoundError, one_line
 from tests.data_sets import PARTS, digests_of, known_as, made_up, mark_of, write_set
+from tests.refusals import refusal
 
 ARRAYS = made_up(8)
 DIGESTS = digests_of(ARRAYS)
@@ -141,12 +142,11 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SIZE_LIMIT", 200_000)
 
 
-def refusal(mirrors: tuple[str, ...], cache: Path) -> str:
+def why_not_downloaded(mirrors: tuple[str, ...], cache: Path) -> str:
     """Say why nothing was downloaded; whatever went wrong, the cache is then as empty as before."""
-    with pytest.raises(DataNotFoundError) as caught:
-        download(mirrors, cache, DIGESTS)
+    text = refusal(lambda: download(mirrors, cache, DIGESTS), DataNotFoundError)
     assert list(cache.iterdir()) == []
-    return str(caught.value)
+    return text
 
 
 def assert_whole(cache: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_mirror_at_fault_is_named_with_its_fault_and_leaves_nothing(
     answer: Answer, words: str, mirror: Start, cache: Path
 ) -> None:
     server = mirror(answer)
-    text = refusal((server.url,), cache)
+    text = why_not_downloaded((server.url,), cache)
     assert f"{server.url}: " in text
     assert words in text
     assert len(text.splitlines()) == 1
@@ -209,7 +209,7 @@ def test_a_data_set_that_no_mirror_serves_is_missing_and_each_says_why(mirror: S
 
 @pytest.mark.usefixtures("small_limits")
 def test_a_host_that_can_not_be_looked_up_is_a_fault_like_any_other(cache: Path) -> None:
-    text = refusal(("http://nowhere.invalid/",), cache)
+    text = why_not_downloaded(("http://nowhere.invalid/",), cache)
     assert "the host's name can't be resolved" in text or "no answer within 0.8 s" in text
 
 
@@ -218,7 +218,7 @@ def test_a_look_up_that_hangs_is_left_while_it_still_hangs(cache: Path, monkeypa
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(60) and [])
     try:
-        assert "http://a.example/: no answer within 0.8 s" in refusal(("http://a.example/",), cache)
+        assert "http://a.example/: no answer within 0.8 s" in why_not_downloaded(("http://a.example/",), cache)
     finally:
         release.set()
 
@@ -289,7 +289,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_its_target_left_alone(
 def test_a_redirect_is_not_followed_not_even_to_the_known_bytes(status: int, mirror: Start, cache: Path) -> None:
     plain = mirror(good)
     redirecting = mirror(sends(status=status, Location=f"{plain.url}{FILES[0]}"))
-    assert f"{redirecting.url}: HTTP status {status}" in refusal((redirecting.url,), cache)
+    assert f"{redirecting.url}: HTTP status {status}" in why_not_downloaded((redirecting.url,), cache)
     assert plain.asked == []
 
 

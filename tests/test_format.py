@@ -13,11 +13,12 @@ import pytest
 from safetensors.numpy import save as safetensors_bytes
 
 import fnmlp as fn
-from fnmlp.errors import CheckpointError, one_line
+from fnmlp.errors import CheckpointError
 from fnmlp.storage import format as checkpoint
 from fnmlp.storage.environment import environment
 from fnmlp.tree import Tree, tree_equal, tree_leaves
 from tests.catalogue import OPTIMIZERS
+from tests.refusals import refusal
 from tests.specimens import OptimizerSpecimen
 from tests.steps import draw, same_bits
 
@@ -30,13 +31,9 @@ TREE = (
 NOTES = {"model": "any", "epochs": "3", "Größe": '∞ “\n"\\'}
 
 
-def refusal(use: Callable[[], object], path: Path) -> str:
+def why_refused(use: Callable[[], object], path: Path) -> str:
     """Say why a file is refused: one CheckpointError, in one line that names the file."""
-    with pytest.raises(CheckpointError) as caught:
-        use()
-    assert os.fspath(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    return one_line(caught.value)
+    return refusal(use, CheckpointError, path)
 
 
 def reading(path: Path, like: Tree = TREE) -> Callable[[], Tree]:
@@ -104,7 +101,7 @@ def test_numbers_are_read_as_they_were_saved(tmp_path: Path) -> None:
 )
 def test_a_number_of_another_kind_is_refused(tmp_path: Path, number: Any, like: Any) -> None:
     path = saved(tmp_path, (number,))
-    assert "[0]: expected" in refusal(reading(path, (like,)), path)
+    assert "[0]: expected" in why_refused(reading(path, (like,)), path)
 
 
 @pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
@@ -120,7 +117,7 @@ def test_a_whole_train_state_is_read_as_it_was_saved(specimen: OptimizerSpecimen
 def test_a_description_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / NAME
     notes: Any = {"epochs": 3}
-    assert refusal(lambda: fn.save(path, TREE, notes), path)
+    assert why_refused(lambda: fn.save(path, TREE, notes), path)
     assert os.listdir(tmp_path) == []
 
 
@@ -140,7 +137,7 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, other: str) -> None:
     path = tmp_path / NAME
     OTHERS[other](path)
-    assert refusal(reading(path), path)
+    assert why_refused(reading(path), path)
 
 
 FOREIGN: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str] | None]] = {
@@ -157,14 +154,14 @@ FOREIGN: dict[str, tuple[dict[str, NDArray[Any]], dict[str, str] | None]] = {
 def test_a_safetensors_file_of_others_is_refused(tmp_path: Path, foreign: str) -> None:
     path = tmp_path / NAME
     path.write_bytes(safetensors_bytes(*FOREIGN[foreign]))
-    assert refusal(reading(path, np.ones(2, np.float32)), path)
+    assert why_refused(reading(path, np.ones(2, np.float32)), path)
 
 
 def test_a_tensor_of_a_type_that_numpy_lacks_is_refused(tmp_path: Path) -> None:
     path = tmp_path / NAME
     header = b'{"":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]},"__metadata__":{"format":"fnmlp 1"}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
-    assert refusal(reading(path), path)
+    assert why_refused(reading(path), path)
 
 
 def test_a_file_that_goes_on_is_refused(tmp_path: Path) -> None:
@@ -172,7 +169,7 @@ def test_a_file_that_goes_on_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for longer in (whole + b"\0", whole + whole):
         path.write_bytes(longer)
-        assert refusal(reading(path), path)
+        assert why_refused(reading(path), path)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +188,7 @@ def test_a_file_that_goes_on_is_refused(tmp_path: Path) -> None:
 )
 def test_parameters_of_another_architecture_are_refused(tmp_path: Path, like: Tree, said: str) -> None:
     path = saved(tmp_path)
-    message = refusal(reading(path, like), path)
+    message = why_refused(reading(path, like), path)
     assert said in message
     assert "load it with the model that it was saved with" in message
 
@@ -199,7 +196,7 @@ def test_parameters_of_another_architecture_are_refused(tmp_path: Path, like: Tr
 @pytest.mark.parametrize("dtype", [np.float16, np.int64, np.complex64, np.bool_])
 def test_parameters_of_another_dtype_are_not_saved(tmp_path: Path, dtype: Any) -> None:
     path = tmp_path / NAME
-    assert "convert the parameters" in refusal(lambda: fn.save(path, (np.ones(2, dtype),), {}), path)
+    assert "convert the parameters" in why_refused(lambda: fn.save(path, (np.ones(2, dtype),), {}), path)
     assert os.listdir(tmp_path) == []
 
 
@@ -207,7 +204,7 @@ def test_parameters_of_another_dtype_are_not_saved(tmp_path: Path, dtype: Any) -
 def test_a_save_that_fails_says_why_and_leaves_nothing(tmp_path: Path, target: str) -> None:
     (tmp_path / "folder").mkdir()
     path = tmp_path / target
-    assert "a place to save to" in refusal(lambda: fn.save(path, TREE, NOTES), path)
+    assert "a place to save to" in why_refused(lambda: fn.save(path, TREE, NOTES), path)
     assert [str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*")] == ["folder"]
 
 
@@ -223,7 +220,7 @@ def test_a_save_that_fails_leaves_the_earlier_file_intact(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fail)
-        assert str(fault.strerror) in refusal(lambda: fn.save(path, (np.zeros(5),), {}), path)
+        assert str(fault.strerror) in why_refused(lambda: fn.save(path, (np.zeros(5),), {}), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [NAME]
 
@@ -284,7 +281,7 @@ HOSTILE: dict[str, bytes] = {
 def test_what_someone_made_on_purpose_is_refused(tmp_path: Path, made: str) -> None:
     path = tmp_path / NAME
     path.write_bytes(HOSTILE[made])
-    assert refusal(reading(path), path)
+    assert why_refused(reading(path), path)
 
 
 @pytest.mark.parametrize(("name", "number"), [(".entropy", -1), (".path[0]", 2**32)])
@@ -292,7 +289,7 @@ def test_a_number_that_its_node_refuses_is_refused(tmp_path: Path, name: str, nu
     path, key = tmp_path / NAME, fn.Key(0, (1,))
     numbers = dict(fn.tree_paths(key)) | {name: number}
     path.write_bytes(sealed(header(told(numbers=numbers))))
-    assert "Key" in refusal(reading(path, key), path)
+    assert "Key" in why_refused(reading(path, key), path)
 
 
 def test_the_digest_of_a_made_up_file_is_right(tmp_path: Path) -> None:
@@ -314,9 +311,9 @@ def test_the_digest_of_a_made_up_file_is_right(tmp_path: Path) -> None:
 def test_a_small_file_can_not_ask_for_much_memory_or_time(tmp_path: Path, model: str, example: str) -> None:
     path = tmp_path / NAME
     fn.save(path, (), {"model": model, "example": example})
-    assert refusal(lambda: fn.load_model(path), path)
+    assert why_refused(lambda: fn.load_model(path), path)
     tracemalloc.start()
-    refusal(lambda: fn.load_model(path), path)
+    why_refused(lambda: fn.load_model(path), path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20

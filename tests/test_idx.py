@@ -23,6 +23,7 @@ import pytest
 
 from fnmlp.data.idx import read_idx, write_idx
 from fnmlp.errors import DataError, OptionError
+from tests.refusals import refusal
 from tests.sweep import each
 
 CODES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -45,14 +46,9 @@ def read_bytes(contents: bytes, name: str) -> NDArray[Any]:
         return read_idx(path)
 
 
-def refusal(contents: bytes, name: str = "a.idx") -> str:
+def why_unread(contents: bytes, name: str = "a.idx") -> str:
     """Say why this file is refused; every refusal is a DataError that names the file and a byte."""
-    with pytest.raises(DataError) as caught:
-        read_bytes(contents, name)
-    text = str(caught.value)
-    assert f"{os.sep}{name}, " in text
-    assert "byte" in text
-    return text
+    return refusal(lambda: read_bytes(contents, name), DataError, f"{os.sep}{name}, ", "byte")
 
 
 def under(name: str, contents: bytes) -> bytes:
@@ -201,7 +197,7 @@ def test_64_dimensions_come_back(name: str, tmp_path: Path) -> None:
 @each("name", NAMES)
 @each("length", range(1, len(SMALL)))
 def test_a_file_that_ends_early_is_refused_at_its_end(name: str, length: int) -> None:
-    text = refusal(under(name, SMALL[:length]), name)
+    text = why_unread(under(name, SMALL[:length]), name)
     assert f"byte {length}: " in text
     assert ("magic" if length < 4 else "header" if length < 12 else "18 bytes in all for uint8 (2, 3)") in text
 
@@ -231,12 +227,12 @@ def test_a_file_that_ends_early_is_refused_at_its_end(name: str, length: int) ->
     ],
 )
 def test_a_malformed_raw_file_is_refused_by_name(contents: bytes, words: str) -> None:
-    assert words in refusal(contents)
+    assert words in why_unread(contents)
 
 
 @each("length", range(1, 4))
 def test_wrong_magic_bytes_in_a_stub_are_refused(length: int) -> None:
-    assert f"byte {length}: expected 4 bytes of magic" in refusal(b"<!D"[:length])
+    assert f"byte {length}: expected 4 bytes of magic" in why_unread(b"<!D"[:length])
 
 
 @each(
@@ -256,7 +252,7 @@ def test_wrong_magic_bytes_in_a_stub_are_refused(length: int) -> None:
     ],
 )
 def test_a_gzip_of_a_malformed_file_is_refused_by_name(contents: bytes, words: str) -> None:
-    assert words in refusal(gzip.compress(contents), "a.idx.gz")
+    assert words in why_unread(gzip.compress(contents), "a.idx.gz")
 
 
 @each("name", NAMES)
@@ -274,35 +270,35 @@ def test_a_gzip_of_a_malformed_file_is_refused_by_name(contents: bytes, words: s
 )
 def test_sizes_whose_product_overflows_are_refused(name: str, sizes: tuple[int, ...], wrapped: int) -> None:
     for length in {0, 1, wrapped}:
-        assert str(sizes) in refusal(under(name, idx(sizes, bytes(length))), name)
+        assert str(sizes) in why_unread(under(name, idx(sizes, bytes(length))), name)
 
 
 @each("name", NAMES)
 def test_an_empty_array_too_wide_for_an_address_is_refused_by_its_bytes(name: str) -> None:
     sizes = (0, 2**31, 2**30)
     assert read_bytes(under(name, idx(sizes, b"", code=0x08)), name).shape == sizes
-    assert "fits an address" in refusal(under(name, idx(sizes, b"", code=0x0E)), name)
+    assert "fits an address" in why_unread(under(name, idx(sizes, b"", code=0x0E)), name)
 
 
 # The name decides between gzip and raw.
 
 
 def test_a_gzip_under_a_raw_name_is_refused_with_the_remedy() -> None:
-    text = refusal(SMALL_GZIP)
+    text = why_unread(SMALL_GZIP)
     assert "expected a raw IDX file, by the name, got gzip" in text
     assert "rename it to " in text
     assert text.endswith("a.idx.gz")
 
 
 def test_a_raw_file_under_a_gzip_name_is_refused_with_the_remedy() -> None:
-    text = refusal(SMALL, "a.idx.gz")
+    text = why_unread(SMALL, "a.idx.gz")
     assert "expected gzip (1f 8b), by the name, got 00 00 08 02 (it looks like raw IDX)" in text
     assert text.endswith("a.idx")
 
 
 @each(("contents", "words"), [(b"<html>", "HTML"), (b"\x89PNG\r\n", "PNG"), (b"", "empty file")])
 def test_what_is_no_gzip_under_a_gzip_name_is_refused(contents: bytes, words: str) -> None:
-    text = refusal(contents, "a.idx.gz")
+    text = why_unread(contents, "a.idx.gz")
     assert words in text
     assert "rename" not in text
 
@@ -313,7 +309,7 @@ def test_what_is_no_gzip_under_a_gzip_name_is_refused(contents: bytes, words: st
 def test_a_gzip_with_a_bad_crc_is_refused() -> None:
     bad = bytearray(SMALL_GZIP)
     bad[-8] ^= 1
-    text = refusal(bytes(bad), "a.idx.gz")
+    text = why_unread(bytes(bad), "a.idx.gz")
     assert "CRC" in text
     assert "incorrect data check" in text
 
@@ -321,11 +317,11 @@ def test_a_gzip_with_a_bad_crc_is_refused() -> None:
 def test_a_gzip_that_states_a_wrong_length_is_refused() -> None:
     bad = bytearray(SMALL_GZIP)
     bad[-1] ^= 1
-    assert "incorrect length check" in refusal(bytes(bad), "a.idx.gz")
+    assert "incorrect length check" in why_unread(bytes(bad), "a.idx.gz")
 
 
 def test_a_truncated_gzip_is_refused_at_its_end() -> None:
-    text = refusal(SMALL_GZIP[:-3], "a.idx.gz")
+    text = why_unread(SMALL_GZIP[:-3], "a.idx.gz")
     assert f"byte {len(SMALL_GZIP) - 3}: expected the rest of the gzip data" in text
 
 
@@ -343,7 +339,7 @@ def test_a_truncated_gzip_is_refused_at_its_end() -> None:
 )
 def test_anything_after_the_first_gzip_member_is_refused(data: bytes, junk: bytes, words: str) -> None:
     packed = gzip.compress(idx((len(data),), data))
-    text = refusal(packed + junk, "a.idx.gz")
+    text = why_unread(packed + junk, "a.idx.gz")
     assert f"byte {len(packed)}: expected the end after one gzip member, got {words}" in text
 
 
@@ -353,17 +349,17 @@ def test_junk_is_found_wherever_the_pieces_end() -> None:
         # Stored rather than deflated data keeps its length, so that its end moves over that of a piece here.
         packed = gzip.compress(idx((length,), noise[:length]), 0)
         assert read_bytes(packed, "a.idx.gz").tobytes() == noise[:length]
-        assert "junk (6a" in refusal(packed + b"j", "a.idx.gz")
+        assert "junk (6a" in why_unread(packed + b"j", "a.idx.gz")
 
 
 def test_a_file_split_over_two_gzip_members_is_refused() -> None:
     halves = gzip.compress(SMALL[:14]) + gzip.compress(SMALL[14:])
     assert gzip.decompress(halves) == SMALL
-    assert "a second gzip member" in refusal(halves, "a.idx.gz")
+    assert "a second gzip member" in why_unread(halves, "a.idx.gz")
 
 
 def test_a_zlib_stream_without_the_gzip_around_it_is_refused() -> None:
-    assert "expected gzip" in refusal(zlib.compress(SMALL), "a.idx.gz")
+    assert "expected gzip" in why_unread(zlib.compress(SMALL), "a.idx.gz")
 
 
 # Nothing is believed before it is seen.
@@ -371,14 +367,14 @@ def test_a_zlib_stream_without_the_gzip_around_it_is_refused() -> None:
 
 def test_a_gzip_bomb_is_refused_before_it_unpacks() -> None:
     bomb = gzip.compress(SMALL + bytes(2**25), 1)
-    assert "got at least" in refusal(bomb, "a.idx.gz")
+    assert "got at least" in why_unread(bomb, "a.idx.gz")
     assert traced_peak(bomb, "a.idx.gz") < 2**20
 
 
 def test_a_promise_in_a_small_file_costs_no_memory() -> None:
     promise = idx((2**29,), b"1")
     for name in NAMES:
-        assert f"expected {2**29 + 8} bytes in all" in refusal(under(name, promise), name)
+        assert f"expected {2**29 + 8} bytes in all" in why_unread(under(name, promise), name)
         assert traced_peak(under(name, promise), name) < 2**20
 
 
@@ -409,7 +405,7 @@ def test_the_limit_is_the_most_that_a_gzip_may_unpack_to(tmp_path: Path) -> None
 
 
 def test_sizes_over_the_limit_that_fit_little_endian_say_so() -> None:
-    text = refusal(gzip.compress(idx((0x80,), bytes(0x80), order="<")), "a.idx.gz")
+    text = why_unread(gzip.compress(idx((0x80,), bytes(0x80), order="<")), "a.idx.gz")
     assert "at most limit=" in text
     assert "little-endian, as (128,) fits" in text
 
