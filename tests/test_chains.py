@@ -1,4 +1,4 @@
-"""Combinators: a chain is associative, has an identity, names the place of an error, and gives each layer its key."""
+"""Chains: associative, with an identity; each names the place of an error, and gives each layer its key."""
 
 from collections.abc import Callable
 from typing import Any

@@ -2,19 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial, reduce
-from itertools import accumulate
 import re
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.errors import DataError, DivergenceError, OptionError
+from fnmlp.errors import DivergenceError
 from fnmlp.training.checking import checked_step
-from fnmlp.training.replaying import replay
 from fnmlp.tree import Tree, tree_map
 from tests.catalogue import LAYERS, OPTIMIZERS, Specimen
 from tests.optional import optional
@@ -198,28 +194,3 @@ def test_what_the_optimiser_remembers_is_looked_at_too() -> None:
     assert re.match(
         r"step 1: optimizer_state\S+: expected finite numbers", said(fn.linear(3), state_of(fn.linear(3)), few, steep)
     )
-
-
-@given(st.integers(1, 12), st.data())
-def test_a_step_that_is_replayed_from_any_state_before_it_has_the_same_bits(number: int, data: st.DataObject) -> None:
-    batches = [batch for epoch in range(3) for batch in fn.batches(DATA, size=3, key=fn.Key(2), epoch=epoch)]
-    step = partial(fn.train_step, WIDE, fn.cross_entropy, ADAM)
-    states = list(accumulate(batches, step, initial=state_of(WIDE)))
-    begun = data.draw(st.integers(0, number - 1))
-    seen = replay(step, states[begun], batches[begun:], number=number)
-    assert same_state(seen.before, states[number - 1])
-    assert seen.batch is batches[number - 1]
-    assert same_state(seen.after, states[number])
-
-
-@pytest.mark.parametrize("number", [0, 2, -1])
-def test_a_step_that_lies_behind_the_state_is_refused(number: int) -> None:
-    state = fn.TrainState(2, (), (), fn.Key(0), 0.0)
-    with pytest.raises(OptionError, match=r"replay\(number\): expected a step after 2.*an earlier state"):
-        replay(lambda state, _: state, state, [], number=number)
-
-
-def test_batches_that_end_before_the_step_are_refused() -> None:
-    step = partial(fn.train_step, WIDE, fn.cross_entropy, ADAM)
-    with pytest.raises(DataError, match="a batch for step 5, got none after step 4"):
-        replay(step, state_of(WIDE), fn.batches(DATA, size=3, key=fn.Key(2), epoch=0), number=5)

@@ -1,4 +1,4 @@
-"""The layer type: an immutable value with a name, and helpers that write names and make pullbacks."""
+"""The layer type: an immutable value with a name, what it is made of, and helpers that make pullbacks."""
 
 from functools import partial
 from typing import Any
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from fnmlp.combinators import chain
-from fnmlp.expressions import expression, spell
-from fnmlp.initializers import constant, glorot_normal
 from fnmlp.key import Key
 from fnmlp.layer import Layer, gradients, input_pullback, no_parameters, with_parts
-from fnmlp.layers import linear, relu, softmax
+from fnmlp.layers import linear, relu
 from tests.catalogue import LAYERS, Specimen
 from tests.steps import same_bits
 
@@ -89,27 +87,3 @@ def test_dx_is_computed_only_where_it_is_asked_for() -> None:
 
 def test_no_parameters_keeps_the_shape() -> None:
     assert no_parameters(Key(0), (3, 2)) == ((), (3, 2))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1, "1"),
-        (0.1, "0.1"),
-        ("sum", "'sum'"),
-        ((1, 2), "(1, 2)"),
-        (relu(), "relu()"),
-        (glorot_normal(), "glorot_normal()"),
-        (constant(2), "constant(value=2.0)"),
-        (np.sqrt, "sqrt"),
-        (softmax, "softmax"),
-        (partial(spell, 3), "spell(3)"),
-    ],
-)
-def test_arguments_are_spelled_as_python_would_construct_them(value: object, text: str) -> None:
-    assert spell(value) == text
-
-
-def test_an_expression_has_arguments_first_and_then_options() -> None:
-    assert expression("f") == "f()"
-    assert expression("f", [1, relu()], {"a": "x", "b": 2.5}) == "f(1, relu(), a='x', b=2.5)"
