@@ -1,15 +1,15 @@
 """What the command-line examples share: options that name files, and errors that take one line."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, reduce
 from importlib import import_module
 from io import TextIOWrapper
 import os
 from pathlib import Path
 import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -28,6 +28,14 @@ BACKENDS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}
 def is_typed(context: click.Context, name: str) -> bool:
     """Tell whether an option was given."""
     return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def check_used(context: click.Context, uses: Mapping[str, tuple[object, str]]) -> None:
+    """Refuse each option that was given and would do nothing: by its name, whether it is used, and what it needs."""
+    names = {param.name: param.opts[0] for param in context.command.params}
+    for name, (used, need) in uses.items():
+        if is_typed(context, name) and not used:
+            raise click.UsageError(f"{names[name]} needs {need}")
 
 
 def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
@@ -78,6 +86,14 @@ def check_distinct(written: Sequence[tuple[str, Path]], read: Sequence[tuple[str
         for other, second in [*written[place:], *read]:
             if is_one_file(path, second):
                 raise click.UsageError(f"{option} and {other} name the same file, {path}; choose another for one")
+
+
+Decorator: TypeAlias = Callable[[Any], Any]
+
+
+def option_group(*options: Decorator) -> Decorator:
+    """Join options of one subject; the help shows them in this order."""
+    return lambda command: reduce(lambda decorated, one: one(decorated), reversed(options), command)
 
 
 FILE = click.Path(path_type=Path)

@@ -5,6 +5,7 @@ import gc
 import gzip
 import os
 from pathlib import Path
+import re
 import sys
 
 from hypothesis import settings
@@ -38,9 +39,11 @@ def pytest_xdist_setupnodes(specs: list[object]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make errors of the warnings of the examples too, which are imported by their bare names."""
-    for example in sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py")):
+    folder = Path(__file__).resolve().parents[1] / "examples"
+    for example in sorted(folder.rglob("*.py")):
+        name = ".".join(example.relative_to(folder).with_suffix("").parts)
         for kind in ("UserWarning", "RuntimeWarning"):
-            config.addinivalue_line("filterwarnings", f"error::{kind}:{example.stem}$")
+            config.addinivalue_line("filterwarnings", f"error::{kind}:{re.escape(name)}$")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,11 +1,14 @@
-"""Claims about `examples/benchmark.py`: all libraries do the same work, and what is printed is what was measured."""
+"""Claims about `examples/benchmark`: all libraries do the same work, and what is printed is what was measured."""
 
 from contextlib import redirect_stderr, redirect_stdout
 from functools import reduce
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from io import StringIO
 import json
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -13,13 +16,12 @@ from attrs import evolve
 import numpy as np
 import pytest
 
-from benchmark import benchmark
-import benchmark_measure
-from benchmark_measure import import_milliseconds
-from benchmark_peers import LIBRARIES
-from benchmark_process import KERNEL_VARIABLES, STATUS, cores, environment, load_data, on_cores, process, save_data
-from benchmark_profile import pieces
-from benchmark_report import (
+from benchmark import measure, program
+from benchmark.measure import import_milliseconds
+from benchmark.peers import LIBRARIES
+from benchmark.pieces import pieces
+from benchmark.process import KERNEL_VARIABLES, cores, environment, on_cores, process
+from benchmark.report import (
     grid_table,
     installed_megabytes,
     number,
@@ -29,18 +31,23 @@ from benchmark_report import (
     table,
     version,
 )
-from benchmark_work import WORKS, Peer, Weights, Work, described, layers_of, start_of, start_weights
+from benchmark.saved_data import load_data, save_data
+from benchmark.serving import STATUS
+from benchmark.work import WORKS, Peer, Weights, Work, described, layers_of, start_of, start_weights
 from command_line import run
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
 from tests.steps import same_bits
 
-PROGRAM = Path(benchmark_measure.__file__).with_name("benchmark.py")
+PROGRAM = Path(program.__file__).parent
 DATA = digits()
 SMALL = ("--dataset", "digits", "--hidden", "8", "--threads", "1", "--rounds", "1", "--batches", "3")
 OURS = ("--library", "fnmlp", "--library", "numpy", "--library", "products")
 PEERS = [name for name in LIBRARIES if name not in ("fnmlp", "products")]
 SAME = [(name, work) for name in PEERS for work in LIBRARIES[name].works if name != "sklearn" and work != "dropout"]
+INSTALLED = pytest.mark.skipif(
+    not [*metadata.distributions(name="fnmlp")], reason="what fnmlp requires is known where it is installed"
+)
 
 
 def built(name: str, work: Work, data: Dataset = DATA) -> Peer:
@@ -71,9 +78,9 @@ def printed(*arguments: object) -> str:
 def called(*arguments: object) -> tuple[int, str, str]:
     out, err, status = StringIO(), StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+        patch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
         try:
-            run(benchmark)
+            run(program.benchmark)
         except SystemExit as stop:
             status = int(stop.code or 0)
     return status, out.getvalue(), err.getvalue()
@@ -269,6 +276,29 @@ def test_a_work_is_described_in_words() -> None:
     assert "SGD, rate 0.5, dropout 0.5, batch 64" in described(WORKS["dropout"], DATA)
 
 
+def without_metadata(patch: pytest.MonkeyPatch) -> None:
+    """Let no package say its version, nor what it requires."""
+
+    def nothing(package: str) -> None:
+        raise PackageNotFoundError(package)
+
+    patch.setattr(metadata, "version", nothing)
+    patch.setattr(metadata, "requires", nothing)
+
+
+def test_a_clone_that_is_not_installed_is_timed_but_not_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `python examples/benchmark.py` said that fnmlp itself is not installed, and ended with KeyError: 'fnmlp'.
+    without_metadata(monkeypatch)
+    assert version("fnmlp") == fn.__version__
+    assert version("torch") == ""
+    assert "fnmlp" in [line.split()[0] for line in printed(*SMALL).splitlines()[-2:]]
+    with pytest.raises(
+        fn.FnmlpError, match=r"^fnmlp: expected a package that is installed, .* run: pip install -e \.$"
+    ):
+        installed_megabytes("fnmlp")
+
+
+@INSTALLED
 def test_the_size_of_a_package_includes_what_it_requires_once() -> None:
     assert required("fnmlp", frozenset()) >= {"fnmlp", "numpy", "attrs", "safetensors"}
     assert "torch" not in required("fnmlp", frozenset())
@@ -295,9 +325,10 @@ def test_steps_are_printed_as_they_are_written(tmp_path: Path) -> None:
     assert "these times say nothing of it" in out
 
 
+@INSTALLED
 @pytest.mark.skipif(not STATUS.exists(), reason="--memory needs Linux")
 def test_every_section_has_its_tables_and_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark_measure, "GRID", ((4, 16), (8, 32)))
+    monkeypatch.setattr(measure, "GRID", ((4, 16), (8, 32)))
     flags = ("--grid", "--inference", "--startup", "--memory", "--profile")
     out = printed(*SMALL, *OURS, *flags, "--steps", 4, "--json", tmp_path / "a.json")
     found = {record["what"]: record for record in json.loads((tmp_path / "a.json").read_text())["measured"]}
@@ -314,7 +345,9 @@ def test_every_section_has_its_tables_and_records(tmp_path: Path, monkeypatch: p
 
 
 def test_what_is_not_installed_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.version", lambda package: "" if package in ("torch", "jax", "scikit-learn") else "1")
+    monkeypatch.setattr(
+        "benchmark.program.version", lambda package: "" if package in ("torch", "jax", "scikit-learn") else "1"
+    )
     out = printed(*SMALL, "--batches", 1)
     assert "PyTorch eager: left out, because torch is not installed; run: pip install -e '.[benchmark]'" in out
     status, _, err = called(*SMALL, "--library", "torch")
@@ -350,6 +383,14 @@ def test_a_pinned_kernel_is_said_and_taken_away(monkeypatch: pytest.MonkeyPatch)
         (("--steps", "0"), 2, "x>=1"),
         (("--no-such-option",), 2, "No such option"),
         (("stray",), 2, "unexpected extra argument"),
+        (("--steps", 9), 2, "--steps needs --memory"),
+        (("--grid", "--hidden", 8), 2, "--hidden needs --inference or --memory or --profile"),
+        (("--profile", "--library", "numpy"), 2, "--library needs --grid or --inference or --startup or --memory"),
+        (("--startup", "--work", "adam"), 2, "--work needs --grid or --inference or --memory or --profile"),
+        (("--memory", "--rounds", 2), 2, "--rounds needs --grid or --inference or --startup or --profile"),
+        (("--inference", "--batches", 2), 2, "--batches needs --grid or --memory or --profile"),
+        (("--inference", "--startup", "--batch-size", 2), 2, "--batch-size needs --memory or --profile"),
+        (("--startup", "--threads", 1), 2, "--threads needs --grid or --inference or --memory or --profile"),
         (("--json", "nowhere/a.json"), 2, "does not exist; create it first"),
         (("--dataset", "mnist", "--data-dir", "nowhere"), 1, "nothing of this name"),
     ],
@@ -367,18 +408,26 @@ def test_bad_options_are_refused_in_one_line(
 
 
 def test_memory_is_refused_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.STATUS", Path("/nowhere"))
+    monkeypatch.setattr("benchmark.program.STATUS", Path("/nowhere"))
     status, _, err = called("--memory")
     assert status == 2
     assert "only Linux has" in err
 
 
-def test_the_help_names_every_measurement_and_the_program_runs_as_a_script(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(PROGRAM), "--help"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("program", [[str(PROGRAM)], [f"{PROGRAM}/"], ["-m", "examples.benchmark"]])
+def test_the_help_names_the_program_and_every_measurement(program: list[str]) -> None:
+    command = [sys.executable, "-W", "error", *program, "--help"]
+    done = subprocess.run(command, cwd=PROGRAM.parents[1], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+    assert re.match(r"Usage: (python3? -m examples\.)?benchmark \[OPTIONS\]\n", done.stdout)
     for option in ("--grid", "--inference", "--startup", "--memory", "--profile", "--json", "--threads", "--work"):
         assert option in done.stdout
+
+
+def test_an_example_has_the_name_of_no_module_of_python() -> None:
+    # A module `profile` beside a script is imported by cProfile, and by whoever imports that.
+    names = {path.stem for path in PROGRAM.parent.rglob("*.py")} - {"__init__", "__main__"}
+    assert not names & sys.stdlib_module_names
 
 
 def test_an_import_that_fails_is_one_line() -> None:

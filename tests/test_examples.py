@@ -280,7 +280,7 @@ def test_a_sweep_runs_as_a_module_too() -> None:
     assert "best: hidden=4 epochs=1\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["mnist", "sweep", "spirals", "diabetes", "benchmark"])
+@pytest.mark.parametrize("name", ["mnist.py", "sweep.py", "spirals.py", "diabetes.py", "benchmark"])
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -295,7 +295,7 @@ def test_a_library_that_can_not_be_imported_is_told_with_its_cause(
     # A broken library raises an ImportError without a name, and "None is not installed" was said of it.
     (tmp_path / "click.py").write_text(code)
     variables = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": ""}
-    line = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
+    line = [sys.executable, str(EXAMPLES / name), "--help"]
     done = subprocess.run(line, env=variables, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert words in done.stderr

@@ -10,7 +10,7 @@ import fnmlp
 
 PACKAGE = Path(fnmlp.__file__).parent
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-FILES = sorted([*PACKAGE.rglob("*.py"), *EXAMPLES.glob("*.py")])
+FILES = sorted([*PACKAGE.rglob("*.py"), *EXAMPLES.rglob("*.py")])
 KIT = PACKAGE / "testing" / "layers.py"
 """That a layer survives pickling is a law: the kit pickles it, and unpickles those bytes of its own at once."""
 

@@ -1,4 +1,4 @@
-"""What benchmark.py times: a step of a small network, and what its peers share to take the very same one."""
+"""What the benchmark times: a step of a small network, and what its peers share to take the very same one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias

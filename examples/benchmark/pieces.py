@@ -7,7 +7,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from benchmark_work import ORDER_KEY, Work, layers_of, optimizer_of
+from benchmark.work import ORDER_KEY, Work, layers_of, optimizer_of
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.optimizers.core import spending

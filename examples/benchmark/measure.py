@@ -1,4 +1,4 @@
-"""What benchmark.py measures: each function yields its results one by one, as a table and as a record."""
+"""What the benchmark measures: each function yields its results one by one, as a table and as a record."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 from attrs import asdict, evolve, frozen
 from tqdm import tqdm
 
-from benchmark_peers import LIBRARIES
-from benchmark_process import REMEDY, Ask, Message, environment, process
-from benchmark_report import Samples, grid_table, installed_megabytes, profile_table, samples_table, table
-from benchmark_work import Work, described
+from benchmark.peers import LIBRARIES
+from benchmark.process import REMEDY, Ask, environment, process
+from benchmark.report import Samples, grid_table, installed_megabytes, profile_table, samples_table, table
+from benchmark.serving import Message
+from benchmark.work import Work, described
 import fnmlp as fn
 from fnmlp.data import Dataset
 

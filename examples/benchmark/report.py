@@ -1,4 +1,4 @@
-"""What benchmark.py prints: tables of text, and facts about the machine and what is installed on it."""
+"""What the benchmark prints: tables of text, and facts about the machine and what is installed on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -73,11 +73,11 @@ def processor() -> str:
 
 
 def version(package: str) -> str:
-    """Return the version of a package, or "" where it is not installed."""
+    """Return the version of a package, or "" where it is not installed; fnmlp is there, installed or not."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return ""
+        return fn.__version__ if package == "fnmlp" else ""
 
 
 def installed_megabytes(package: str) -> float:
@@ -91,11 +91,20 @@ def required(package: str, known: frozenset[str]) -> frozenset[str]:
     if name in known or not version(name):
         return known
     known |= {name}
-    for requirement in metadata.requires(name) or ():
+    for requirement in requirements(name):
         needed = re.match(r"[\w.-]+", requirement)
         if needed and "extra ==" not in requirement:
             known = required(needed[0], known)
     return known
+
+
+def requirements(package: str) -> list[str]:
+    """Return what a package says that it requires; one that runs from its folder alone says nothing."""
+    try:
+        return metadata.requires(package) or []
+    except metadata.PackageNotFoundError as error:
+        remedy = "run: pip install -e ."
+        raise fn.FnmlpError(package, "a package that is installed, to be weighed", "its folder", remedy) from error
 
 
 def _own_bytes(package: str) -> int:

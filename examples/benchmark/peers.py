@@ -1,0 +1,58 @@
+"""One work in several libraries, each written as its users write it where speed matters.
+
+All start with the same parameters and see the same batches in the same order, so that they compute the same numbers.
+They draw the order, gather the batches and convert the pixels within the time that is taken.
+"""
+
+from collections.abc import Mapping
+from functools import partial, reduce
+from itertools import islice
+
+from benchmark.jax_peers import jax_peer
+from benchmark.numpy_peers import hand_peer, products_peer
+from benchmark.sklearn_peer import sklearn_peer
+from benchmark.torch_peer import torch_peer
+from benchmark.work import ORDER_KEY, Library, Peer, Work, layers_of, optimizer_of, start_of
+import fnmlp as fn
+from fnmlp.arrays import read_only
+from fnmlp.data import Dataset
+
+
+def fnmlp_peer(work: Work, data: Dataset) -> Peer:
+    """Fold the public step over the public batches."""
+    model, train = fn.chain(*layers_of(work, data)), data.train
+    step = partial(fn.train_step, model, fn.on_labels(fn.mse), optimizer_of(work))
+
+    def epoch(state: fn.TrainState, number: int, batches: int | None) -> fn.TrainState:
+        served = fn.batches(train, size=work.batch_size, key=ORDER_KEY, epoch=number)
+        return reduce(step, islice(served, batches), state)
+
+    return Peer(
+        start=start_of(work, data),
+        epoch=epoch,
+        weights=lambda state: fn.tree_leaves(state.params),
+        hold=lambda images: read_only(images.copy()),
+        predict=lambda state, images: fn.predict(model, state.params, images),
+    )
+
+
+LIBRARIES: Mapping[str, Library] = {
+    "fnmlp": Library("fnmlp", fnmlp_peer, "fnmlp", "fnmlp", note="reduce(train_step, batches)"),
+    "numpy": Library("NumPy by hand", hand_peer, "numpy", "numpy", ("reference",), "one function; plain SGD only"),
+    "torch": Library(
+        "PyTorch eager", torch_peer, "torch", "torch", note="images kept as float32, which is faster; fused optimisers"
+    ),
+    "jax": Library("JAX, jit", partial(jax_peer, scanned=False), "jax", "jax", note="one call a batch"),
+    "jax-scan": Library("JAX, scan", partial(jax_peer, scanned=True), "jax", "jax", note="one call an epoch"),
+    "sklearn": Library(
+        "scikit-learn",
+        sklearn_peer,
+        "sklearn.neural_network",
+        "scikit-learn",
+        ("reference", "momentum", "adam"),
+        "MLPClassifier, without dropout; its loss is cross-entropy, which takes a little less arithmetic",
+    ),
+    "products": Library(
+        "matrix products", products_peer, "numpy", "numpy", note="the floor: the five of a step in NumPy, nothing else"
+    ),
+}
