@@ -118,10 +118,7 @@ def _temporary(folder: str, permissions: int) -> Iterator[tuple[str, int]]:
 
 def _locked(handle: int, path: str) -> bool:
     """Lock a file, and tell whether it still stands under its name: before the lock it looked like a stray one."""
-    if fcntl is None:  # pragma: no cover (Windows)
-        return True
-    with suppress(OSError):  # some file systems have no locks: no process can take one to delete the file either
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    lock(handle, wait=True)  # some file systems have no locks: no process can take one to delete the file either
     try:
         os.stat(path)
     except FileNotFoundError:  # and no other error, with which new files would be made for ever
@@ -129,16 +126,34 @@ def _locked(handle: int, path: str) -> bool:
     return True
 
 
+def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file or folder, alone or with others, and tell whether it is locked now.
+
+    It is not where another process holds it, unless you wait, nor where the system has no such locks.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file:
+    ...     lock(file.fileno())
+    True
+    """
+    if fcntl is None:  # pragma: no cover (Windows)
+        return False
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def _delete_strays(folder: str) -> None:
     """Delete temporary files that no living process holds a lock on."""
-    if fcntl is None:  # pragma: no cover (Windows)
-        return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
                 with suppress(OSError), open(entry.path, "rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(entry.path)
+                    if lock(file.fileno()):
+                        os.unlink(entry.path)
 
 
 def _sync_folder(folder: str) -> None:

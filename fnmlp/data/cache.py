@@ -1,7 +1,7 @@
 """The user's cache: a folder that nobody else may write to, whose files are verified whenever they are read."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 import hashlib
 import os
 from pathlib import Path
@@ -12,11 +12,7 @@ import tempfile
 from fnmlp.arrays import Array
 from fnmlp.data.idx import encode_header, read_idx
 from fnmlp.errors import DataError, MissingDependencyError
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover (Windows has no such locks, and what a killed process left stays there)
-    fcntl = None  # type: ignore[assignment]
+from fnmlp.files import lock
 
 SCRATCH = ".download-"
 """How the names of folders begin in which downloads are made."""
@@ -103,17 +99,15 @@ def scratch_folder(cache: Path) -> Iterator[Path]:
 @contextmanager
 def _cleaned(cache: Path) -> Iterator[None]:
     """Share a lock on a cache with all that are at work there; whoever has it alone deletes what is left."""
-    if fcntl is None:  # pragma: no cover (Windows)
+    if os.name == "nt":  # pragma: no cover (Windows opens no folders)
         yield
         return
     handle = os.open(cache, os.O_RDONLY)
     try:
-        with suppress(OSError):  # others are at work, or the file system has no locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock(handle):
             for stray in cache.glob(f"{SCRATCH}*"):
                 shutil.rmtree(stray, ignore_errors=True)
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_SH)
+        lock(handle, shared=True, wait=True)
         yield
     finally:
         os.close(handle)

@@ -91,7 +91,7 @@ def _unstandardize_apply(
     x: Array,
 ) -> Array:
     x = _floats("unstandardize", mean, dtype, x)
-    y = _times(deviation, x)
+    y = _stretch(deviation, x)
     y += _beside(x, mean)
     return y
 
@@ -104,11 +104,11 @@ def _unstandardize_vjp(
     x: Array,
     key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
-    return _unstandardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_times, deviation))
+    return _unstandardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_stretch, deviation))
 
 
 @on_numbers
-def _times(deviation: Array, dy: Array) -> Array:
+def _stretch(deviation: Array, dy: Array) -> Array:
     return dy * _beside(dy, deviation)
 
 

@@ -69,28 +69,33 @@ def cross_entropy(
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("cross_entropy", sample_weights, y)
     target = as_targets("cross_entropy", y, target)
-    if target.ndim != 1:
-        check_alike("cross_entropy", y, target)
-        check_distributions("cross_entropy", target)
-        if ignore_label is not None:
-            remedy = "give such rows the sample weight 0"
-            raise OptionError("cross_entropy(ignore_label)", "labels as targets", "distributions", remedy)
-        shares = _smoothed(target, smoothing)
-        terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
-        value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, by_row)
-    else:
+    if target.ndim == 1:
         labels, by_row = without_ignored("cross_entropy", y, target, ignore_label, by_row)
-        hot = hot_rows("cross_entropy", y, labels)
-        mass = of_labels(by_class, by_row, labels)
-        if smoothing:
-            shares = _smoothed(hot, smoothing)
-            terms, dy = _entropy_of_shares(y, shares if by_class is None else shares * by_class)
-            value, factors = reduce_rows("cross_entropy", terms, reduction, by_row, mass)
-        else:
-            terms, dy = entropy_of_labels(y, labels, hot)
-            value, factors = reduce_rows("cross_entropy", terms, reduction, mass, mass)
+        shares, mass = hot_rows("cross_entropy", y, labels), of_labels(by_class, by_row, labels)
+    else:
+        _check_shares(y, target, ignore_label)
+        shares, mass = target, by_row
+    if target.ndim == 1 and not smoothing:
+        terms, dy = entropy_of_labels(y, labels, shares)
+        counted = mass
+    else:
+        terms, dy = _entropy_of_shares(y, _weighted(_smoothed(shares, smoothing), by_class))
+        counted = by_row
+    value, factors = reduce_rows("cross_entropy", terms, reduction, counted, mass)
     dy *= factors
     return value, dy
+
+
+def _check_shares(y: Array, target: Array, ignore_label: int | None) -> None:
+    check_alike("cross_entropy", y, target)
+    check_distributions("cross_entropy", target)
+    if ignore_label is not None:
+        remedy = "give such rows the sample weight 0"
+        raise OptionError("cross_entropy(ignore_label)", "labels as targets", "distributions", remedy)
+
+
+def _weighted(shares: Array, by_class: Array | None) -> Array:
+    return shares if by_class is None else shares * by_class
 
 
 def _smoothed(shares: Array, smoothing: float) -> Array:

@@ -263,6 +263,15 @@ def fade(total: Array, decay: float, addend: Array, step: int, *, beside: float 
     return xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
 
 
+def scaled(factor: float, x: Array) -> Array:
+    """Return factor · x.
+
+    >>> scaled(0.5, np.array([4.0]))
+    array([2.])
+    """
+    return x * factor
+
+
 def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
     """Return what a function of arrays gives, in the memory of x, which the caller must own, if it is NumPy's.
 

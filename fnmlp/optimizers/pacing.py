@@ -13,6 +13,7 @@ from fnmlp.optimizers.core import (
     check_gradient,
     check_state,
     kept_leaf,
+    scaled,
     spending,
     zeros_leaf,
 )
@@ -78,7 +79,7 @@ def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedSt
     check_state(AccumulatedState, state)
     if not state.held:
         return tree_map(kept_leaf, params), state
-    mean = tree_map(partial(_times, 1 / state.held), state.total)
+    mean = tree_map(partial(scaled, 1 / state.held), state.total)
     moved, inner = spending(optimizer)(params, mean, state.inner)
     return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
 
@@ -86,10 +87,6 @@ def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedSt
 def _add(param: Array, grad: Array, total: Array) -> Array:
     check_gradient("accumulated", param, grad)
     return read_only(total + grad)
-
-
-def _times(factor: float, x: Array) -> Array:
-    return x * factor
 
 
 @frozen(eq=False)

@@ -9,7 +9,7 @@ from attrs import frozen
 from fnmlp.arrays import Array, namespace
 from fnmlp.checks import as_nonnegative, as_positive, check_function, check_kind
 from fnmlp.errors import OptionError, StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state
+from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
@@ -131,17 +131,13 @@ def _clip_by_global_norm(
 ) -> tuple[Tree, Tree]:
     check_no_state(state)
     norm = hypot(*map(_norm, tree_leaves(grads))) + epsilon
-    return (grads if norm <= limit else tree_map(partial(_times, limit / norm), grads)), state
+    return (grads if norm <= limit else tree_map(partial(scaled, limit / norm), grads)), state
 
 
 def _norm(grad: Array) -> float:
     xp = namespace(grad)
     flat = xp.reshape(grad, (-1,))
     return sqrt(float(xp.vecdot(flat, flat)))
-
-
-def _times(factor: float, grad: Array) -> Array:
-    return grad * factor
 
 
 def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
