@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 import pytest
 
 from fnmlp.batching import Batch
+from fnmlp.data import datasets
+from fnmlp.data.folders import FOLDER_VARIABLE
 from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
@@ -99,3 +101,11 @@ def _stand_in(rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     pixels = np.rint((framed / 16) ** 2 * 255).astype(np.uint8).reshape(-1, 784)
     images = np.stack([np.roll(pixels[of], shift) for of, shift in zip(digit, round_of, strict=True)])
     return images, labels[digit].astype(np.uint8)
+
+
+@pytest.fixture
+def no_data_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give each test a cache and a Debian folder of its own, and no data folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")

@@ -1,6 +1,7 @@
 """Small data sets in the files of MNIST and its kin, each known again by the grey level of all its pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 import gzip
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from fnmlp.data import Dataset
+from fnmlp.data import Dataset, emnist, fashion_mnist, kmnist, mnist, qmnist
 from fnmlp.data.cache import sha256_of_idx
 from fnmlp.data.idx import encode_header
 from fnmlp.data.sources import MNIST_SHA256, SOURCES
+from fnmlp.errors import DataError
+from tests.refusals import refusal
 
 PARTS = tuple(MNIST_SHA256)
 
@@ -73,3 +76,22 @@ def known_as(patch: pytest.MonkeyPatch, arrays: Mapping[str, NDArray[Any]]) -> N
     """Let the files of a cache be these, and no longer the real ones."""
     for name in ("mnist", "fashion-mnist"):
         patch.setitem(SOURCES, name, evolve(SOURCES[name], digests=digests_of(arrays)))
+
+
+EACH_SET = pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+
+LOADERS: dict[str, Callable[[Path | None], Dataset]] = {
+    "mnist": partial(mnist, mirrors=()),
+    "fashion-mnist": fashion_mnist,
+    "kmnist": kmnist,
+    "qmnist": qmnist,
+    **{name: partial(emnist, name.removeprefix("emnist-")) for name in SOURCES if name.startswith("emnist-")},
+}
+
+
+def why_not_read(folder: Path) -> str:
+    return refusal(lambda: mnist(folder, mirrors=()), DataError, folder)
+
+
+def load_set(name: str, data_dir: Path | None = None) -> Dataset:
+    return mnist(data_dir, mirrors=()) if name == "mnist" else fashion_mnist(data_dir)
