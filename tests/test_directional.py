@@ -20,6 +20,7 @@ from tests.purity import assert_pure, forbid_writing
 from tests.specimens import LossSpecimen
 from tests.steps import assert_close, point_of, same_bits, seeds
 from tests.sweep import each
+from tests.torch_oracle import to_torch
 
 torch = optional("torch")
 functional = optional("torch.nn.functional")
@@ -243,3 +244,32 @@ def test_what_can_not_move_is_refused() -> None:
     foreign: Any = tree_map(torch.tensor, params)
     with pytest.raises(fn.DtypeError, match=r"jvp\(dparams\): expected NumPy arrays of floats to move, got Tensor"):
         fn.jvp(model, foreign, x, foreign)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4), dtype=np.uint8)
+
+
+TRAINED = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.linear(6), fn.relu(), fn.linear(3), fn.softmax())
+
+
+@each("of", [None, np.array([0, 2, 1, 1, 0], np.uint8)])
+def test_saliency_of_pixels_is_torchs_gradient_of_an_output_by_grey_level(of: fn.Array | None) -> None:
+    params = TRAINED.init(fn.Key(0), (4, 4))[0]
+    found = fn.saliency(TRAINED, params, PIXELS, of=of)
+    assert found.shape == PIXELS.shape
+    assert found.dtype == np.float32
+    x = torch.tensor(PIXELS.astype(np.float32), requires_grad=True)
+    y: Any = TRAINED.apply(tree_map(to_torch, params), x)
+    chosen = y.argmax(axis=1) if of is None else torch.tensor(of).long()
+    y[torch.arange(5), chosen].sum().backward()
+    assert_close(found, x.grad.numpy())
+
+
+def test_saliency_names_the_row_of_a_class_that_the_model_does_not_have() -> None:
+    params = TRAINED.init(fn.Key(0), (4, 4))[0]
+    with pytest.raises(fn.DataError, match=r"labels\[1\]: expected 0 to 2, got 3"):
+        fn.saliency(TRAINED, params, PIXELS, of=np.array([0, 3, 0, 0, 0]))
+    with pytest.raises(fn.ShapeError, match=r"saliency: expected 5 labels, got \(2,\)"):
+        fn.saliency(TRAINED, params, PIXELS, of=np.array([0, 1]))
+    with pytest.raises(fn.ShapeError, match=r"saliency: expected outputs of shape \(n, classes\), got \(5, 4, 4\)"):
+        fn.saliency(fn.scale(0.5), (), PIXELS)

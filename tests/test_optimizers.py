@@ -1,17 +1,22 @@
 """Optimisers: the formula, the dtype of the parameters, and refusals of gradients that do not fit."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+import fnmlp as fn
 from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError, StructureError
 from fnmlp.layers import Linear
-from fnmlp.optimizers import averaged, averaged_params, sgd, sgd_update
+from fnmlp.optimizers import sgd, sgd_update
+from fnmlp.optimizers.core import fade
 from fnmlp.tree import tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
 from tests.specimens import OptimizerSpecimen
 from tests.steps import draw, same_bits
+from tests.updates import run
 
 over_optimizers = pytest.mark.parametrize("specimen", OPTIMIZERS, ids=repr)
 over_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -48,16 +53,6 @@ def test_a_gradient_of_0_changes_nothing_but_what_decays(specimen: OptimizerSpec
         assert 0 < np.abs(updated[0]).sum() < np.abs(params[0]).sum()
     else:
         assert same_bits(updated, params)
-
-
-def test_the_average_is_the_fading_mean_of_the_parameters_that_were() -> None:
-    params, optimizer = (np.array([4.0, -1.0]),), averaged(sgd(0.25), decay=0.75)
-    state, numbers, means = optimizer.init(params), [4.0, -1.0], [4.0, -1.0]
-    for _ in range(20):
-        params, state = optimizer.update(params, params, state)
-        numbers = [p - 0.25 * p for p in numbers]
-        means = [0.75 * mean + 0.25 * p for mean, p in zip(means, numbers, strict=True)]
-        np.testing.assert_allclose(averaged_params(state)[0], means, rtol=1e-14)
 
 
 @over_optimizers
@@ -98,3 +93,72 @@ def test_byte_order_is_no_difference() -> None:
     params, grads = draw(0, (3,), np.float32), draw(1, (3,), np.float32)
     found = sgd_update((params.astype(">f4"),), (grads,), rate=0.5)
     assert same_bits(found, sgd_update((params,), (grads,), rate=0.5))
+
+
+TINY = float(np.finfo(np.float32).smallest_normal)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(fn.sgd, 0.1, momentum=1.0),
+        partial(fn.sgd, 0.1, momentum=0.9, dampening=-0.1),
+        partial(fn.sgd, 0.1, nesterov=True),
+        partial(fn.sgd, 0.1, momentum=0.9, dampening=0.1, nesterov=True),
+        partial(fn.adam, 0),
+        partial(fn.adam, 0.1, betas=(0.9, 1.0)),
+        lambda: fn.adam(0.1, betas=0.9),  # type: ignore[arg-type]
+        lambda: fn.adam(0.1, betas=(0.9,)),  # type: ignore[arg-type]
+        partial(fn.adam, 0.1, epsilon=0),
+        partial(fn.adamw, 0.1, weight_decay=-0.1),
+        partial(fn.adamw, 0.5, weight_decay=2.0),
+        partial(fn.rmsprop, 0.1, decay=1.0),
+        partial(fn.adagrad, 0.1, initial=-1.0),
+        partial(fn.lion, -0.1),
+        partial(fn.clip_by_value, 0),
+        partial(fn.clip_by_global_norm, 1.0, epsilon=-1),
+        partial(fn.weight_decay, float("inf")),
+        partial(fn.accumulated, fn.sgd(0.1), steps=0),
+        partial(fn.averaged, fn.sgd(0.1), decay=1.0),
+        partial(fn.max_norm, fn.sgd(0.1), limit=-1),
+    ],
+)
+def test_options_out_of_range_are_refused_at_the_door(make: Callable[[], object]) -> None:
+    with pytest.raises(OptionError):
+        make()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fn.adam(0.1),
+        fn.adagrad(0.1),
+        fn.rmsprop(0.1),
+        fn.lion(0.1),
+        fn.sgd(0.1, momentum=0.9),
+        fn.accumulated(fn.sgd(0.1), steps=2),
+        fn.compose(fn.weight_decay(0.1), fn.sgd(0.1)),
+    ],
+)
+@pytest.mark.parametrize(("grad", "kind"), [(np.ones((1, 3), np.float32), ShapeError), (np.ones(3), DtypeError)])
+def test_a_gradient_that_does_not_fit_is_refused(optimizer: fn.Optimizer, grad: Any, kind: type[FnmlpError]) -> None:
+    params = (np.ones(3, np.float32),)
+    with pytest.raises(kind):
+        optimizer.update(params, (grad,), optimizer.init(params))
+
+
+@pytest.mark.parametrize("make", [fn.adam, partial(fn.sgd, momentum=0.9), fn.lion, fn.rmsprop])
+def test_sums_of_gradients_that_have_died_become_0_and_not_subnormal(make: Any) -> None:
+    # Subnormal moments are slow to compute with, and k · 0.9 rounds to k there: they would stay for ever.
+    params, grad = (np.ones(64, np.float32),), (np.full(64, 1e-30, np.float32),)
+    optimizer = make(0.1)
+    params, state = run(optimizer, [grad] + [(np.zeros(64, np.float32),)] * 999, params)
+    left = [leaf for leaf in tree_leaves(state) if isinstance(leaf, np.ndarray)]
+    assert not any(((leaf != 0) & (abs(leaf) < TINY)).any() for leaf in left)
+
+
+def test_fading_flushes_only_what_is_tiny_and_keeps_nan() -> None:
+    total = np.array([1.0, 1e-36, -1e-36, 1e-33, np.nan, -np.inf], np.float32)
+    kept = fade(total, 1.0, np.zeros_like(total), 64)
+    np.testing.assert_array_equal(kept, np.array([1.0, 0.0, 0.0, 1e-33, np.nan, -np.inf], np.float32))
+    np.testing.assert_array_equal(fade(total, 1.0, np.zeros_like(total), 65), total)

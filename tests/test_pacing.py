@@ -8,8 +8,9 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import DtypeError, OptionError, ShapeError, StructureError
-from fnmlp.tree import Tree, tree_equal, tree_leaves
+from fnmlp.tree import tree_equal, tree_leaves
 from tests.steps import draw, same_bits
+from tests.updates import run
 
 MODEL = fn.chain(fn.linear(3), fn.tanh(), fn.linear(2))
 DATA = fn.Batch(draw(0, (20, 4)), draw(1, (20, 2)))
@@ -50,11 +51,7 @@ def test_a_remainder_that_cannot_be_found_is_not_dropped_in_silence(optimizer: f
         fn.apply_remainder(optimizer, trained(optimizer, rows(0, 4)))
 
 
-def run(optimizer: fn.Optimizer, *grads: Any) -> tuple[Tree, Tree]:
-    params: Tree = (np.array([1.0, 2.0]), np.array([3.0]))
-    return reduce(lambda now, grad: optimizer.update(now[0], grad, now[1]), grads, (params, optimizer.init(params)))
-
-
+PARAMS = (np.array([1.0, 2.0]), np.array([3.0]))
 GOOD = (np.array([0.5, -1.0]), np.array([2.0]))
 BAD = [(np.array([0.5, number]), np.array([2.0])) for number in (np.inf, -np.inf, np.nan)]
 
@@ -63,8 +60,8 @@ BAD = [(np.array([0.5, number]), np.array([2.0])) for number in (np.inf, -np.inf
 @pytest.mark.parametrize("inner", [fn.sgd(0.5), fn.adam(0.1), fn.nadam(0.1)], ids=["sgd", "adam", "nadam"])
 def test_a_gradient_that_is_not_finite_leaves_no_trace_but_a_count(bad: Any, inner: fn.Optimizer) -> None:
     optimizer = fn.apply_if_finite(inner, max_consecutive_errors=3)
-    moved, state = run(optimizer, GOOD, bad, bad, GOOD, bad)
-    expected, after = run(inner, GOOD, GOOD)
+    moved, state = run(optimizer, [GOOD, bad, bad, GOOD, bad], PARAMS)
+    expected, after = run(inner, [GOOD, GOOD], PARAMS)
     assert same_bits(moved, expected)
     assert tree_equal(state.inner, after)
     assert (state.skipped, state.in_a_row) == (3, 1)
@@ -72,7 +69,7 @@ def test_a_gradient_that_is_not_finite_leaves_no_trace_but_a_count(bad: Any, inn
 
 def test_a_run_that_cannot_recover_shows_it() -> None:
     optimizer = fn.apply_if_finite(fn.sgd(0.5), max_consecutive_errors=2)
-    params, state = run(optimizer, *[BAD[2]] * 2)
+    params, state = run(optimizer, [BAD[2]] * 2, PARAMS)
     assert np.isfinite(params[0]).all()
     params, state = optimizer.update(params, BAD[2], state)
     assert np.isnan(params[0]).tolist() == [False, True]
@@ -82,9 +79,9 @@ def test_a_run_that_cannot_recover_shows_it() -> None:
 def test_a_skipped_step_still_refuses_what_does_not_fit() -> None:
     optimizer = fn.apply_if_finite(fn.sgd(0.5), max_consecutive_errors=2)
     with pytest.raises(ShapeError):
-        run(optimizer, (np.array([np.nan]), np.array([2.0])))
+        run(optimizer, [(np.array([np.nan]), np.array([2.0]))], PARAMS)
     with pytest.raises(DtypeError):
-        run(optimizer, (np.array([np.nan, 1], np.float32), np.array([2.0])))
+        run(optimizer, [(np.array([np.nan, 1], np.float32), np.array([2.0]))], PARAMS)
     with pytest.raises(OptionError):
         fn.apply_if_finite(fn.sgd(0.5), max_consecutive_errors=0)
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
-import pytest
 
 from custom_layer import power
 import fnmlp as fn
@@ -280,30 +279,3 @@ def test_arrays_of_other_libraries_have_the_same_gradients(convert: Callable[...
         assert all(type(leaf) is type(foreign.inputs) for leaf in tree_leaves(found))
         assert_close(found, function(model, fn.cross_entropy, params, batch, key), at_least=1)
     assert_close(fn.saliency(model, strange, foreign.inputs), fn.saliency(model, params, x), at_least=1)
-
-
-PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4), dtype=np.uint8)
-TRAINED = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.linear(6), fn.relu(), fn.linear(3), fn.softmax())
-
-
-@each("of", [None, np.array([0, 2, 1, 1, 0], np.uint8)])
-def test_saliency_of_pixels_is_torchs_gradient_of_an_output_by_grey_level(of: fn.Array | None) -> None:
-    params = TRAINED.init(fn.Key(0), (4, 4))[0]
-    found = fn.saliency(TRAINED, params, PIXELS, of=of)
-    assert found.shape == PIXELS.shape
-    assert found.dtype == np.float32
-    x = torch.tensor(PIXELS.astype(np.float32), requires_grad=True)
-    y: Any = TRAINED.apply(tree_map(to_torch, params), x)
-    chosen = y.argmax(axis=1) if of is None else torch.tensor(of).long()
-    y[torch.arange(5), chosen].sum().backward()
-    assert_close(found, x.grad.numpy())
-
-
-def test_saliency_names_the_row_of_a_class_that_the_model_does_not_have() -> None:
-    params = TRAINED.init(fn.Key(0), (4, 4))[0]
-    with pytest.raises(fn.DataError, match=r"labels\[1\]: expected 0 to 2, got 3"):
-        fn.saliency(TRAINED, params, PIXELS, of=np.array([0, 3, 0, 0, 0]))
-    with pytest.raises(fn.ShapeError, match=r"saliency: expected 5 labels, got \(2,\)"):
-        fn.saliency(TRAINED, params, PIXELS, of=np.array([0, 1]))
-    with pytest.raises(fn.ShapeError, match=r"saliency: expected outputs of shape \(n, classes\), got \(5, 4, 4\)"):
-        fn.saliency(fn.scale(0.5), (), PIXELS)
