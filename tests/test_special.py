@@ -64,7 +64,7 @@ def test_complex_steps_differentiate(name: str) -> None:
     np.testing.assert_allclose(found, exact, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "sigmoid_slope", "softplus", "erfc"])
+@pytest.mark.parametrize("name", ["sigmoid", "sigmoid_slope", "softplus"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_number_however_large_overflows_on_the_way(name: str, dtype: Any) -> None:
     largest = np.finfo(dtype).max
