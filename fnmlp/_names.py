@@ -89,7 +89,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.optimizers.descent": ("lion", "sgd", "sgd_update"),
     "fnmlp.optimizers.filters": ("PartitionedState", "PathFilter", "everywhere", "is_weight", "partitioned"),
     "fnmlp.optimizers.layerwise": ("lamb", "muon"),
-    "fnmlp.optimizers.moments": ("NadamState", "adam", "adamax", "adamw", "nadam", "radam"),
+    "fnmlp.optimizers.lookahead": ("NadamState", "nadam"),
+    "fnmlp.optimizers.moments": ("adam", "adamax", "adamw", "radam"),
     "fnmlp.optimizers.pacing": ("AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"),
     "fnmlp.optimizers.schedules": (
         "Schedule",

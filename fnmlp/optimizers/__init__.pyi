@@ -9,14 +9,8 @@ from fnmlp.optimizers.filters import (
     partitioned as partitioned,
 )
 from fnmlp.optimizers.layerwise import (lamb as lamb, muon as muon)
-from fnmlp.optimizers.moments import (
-    NadamState as NadamState,
-    adam as adam,
-    adamax as adamax,
-    adamw as adamw,
-    nadam as nadam,
-    radam as radam,
-)
+from fnmlp.optimizers.lookahead import (NadamState as NadamState, nadam as nadam)
+from fnmlp.optimizers.moments import (adam as adam, adamax as adamax, adamw as adamw, radam as radam)
 from fnmlp.optimizers.pacing import (
     AccumulatedState as AccumulatedState,
     FiniteState as FiniteState,

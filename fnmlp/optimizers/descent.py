@@ -41,9 +41,9 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
     return tree_map(partial(_descend, "sgd_update", as_positive("sgd_update(rate)", rate)), params, copied(grads))
 
 
-def _descend(where: str, rate: float, param: Array, grad: Array) -> Array:
-    check_gradient(where, param, grad)
-    return step_along(param, grad, rate)
+def _descend(where: str, rate: float, p: Array, g: Array) -> Array:
+    check_gradient(where, p, g)
+    return step_along(p, g, rate)
 
 
 def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
@@ -95,18 +95,19 @@ def _momentum_leaf(
     dampening: float,
     nesterov: bool,
     step: int,
-    param: Array,
-    grad: Array,
-    velocity: Array,
+    p: Array,
+    g: Array,
+    v: Array,
 ) -> tuple[Array, Array]:
-    check_gradient("sgd", param, grad)
-    velocity = fade(velocity, momentum, grad * (1 - dampening) if dampening and step else grad, step)
+    """Let v ← momentum · v + (1 - dampening) · g, and p ← p - rate · v, or along g + momentum · v."""
+    check_gradient("sgd", p, g)
+    v = fade(v, momentum, g * (1 - dampening) if dampening and step else g, step)
     if nesterov:
-        grad += velocity * momentum
-        return step_along(param, grad, rate), read_only(velocity)
-    direction = overwrite(grad, namespace(grad).multiply, velocity, -rate)
-    direction += param
-    return read_only(direction), read_only(velocity)
+        g += v * momentum
+        return step_along(p, g, rate), read_only(v)
+    direction = overwrite(g, namespace(g).multiply, v, -rate)
+    direction += p
+    return read_only(direction), read_only(v)
 
 
 def lion(
@@ -137,11 +138,11 @@ def lion(
 
 
 def _lion_leaf(
-    rate: float, first: float, second: float, step: int, param: Array, grad: Array, total: Array
+    rate: float, first: float, second: float, step: int, p: Array, g: Array, m: Array
 ) -> tuple[Array, Array]:
     """Take the sign of β₁ m + (1 - β₁) g, where m is 1 - β₂ times the sum."""
-    check_gradient("lion", param, grad)
-    direction = total * (first * (1 - second))
-    direction += grad * (1 - first)
-    moved = step_along(param, namespace(param).sign(direction), rate)
-    return moved, read_only(fade(total, second, grad, step))
+    check_gradient("lion", p, g)
+    direction = m * (first * (1 - second))
+    direction += g * (1 - first)
+    moved = step_along(p, namespace(p).sign(direction), rate)
+    return moved, read_only(fade(m, second, g, step))

@@ -76,23 +76,24 @@ def _lamb_leaf(
     epsilon: float,
     decay: float,
     step: int,
-    param: Array,
-    grad: Array,
+    p: Array,
+    g: Array,
     decays: bool,
-    total: Array,
-    squares: Array,
+    m: Array,
+    v: Array,
 ) -> tuple[Any, ...]:
-    check_gradient("lamb", param, grad)
-    direction, factor, *kept = adam_direction(betas, epsilon, step, grad, total, squares)
-    direction *= factor
+    """Let u = m̂ / (√v̂ + ε) + decay · p, and p ← p - rate · ‖p‖ / ‖u‖ · u."""
+    check_gradient("lamb", p, g)
+    u, factor, *kept = adam_direction(betas, epsilon, step, g, m, v)
+    u *= factor
     if decays and decay:
-        direction += param * decay
-    xp = namespace(param)
-    length, stride = _norm(param), _norm(direction)
+        u += p * decay
+    xp = namespace(p)
+    length, stride = _norm(p), _norm(u)
     usable = (length > 0) & (stride > 0)
     one = xp.ones_like(length)
-    direction *= xp.where(usable, length, one) / xp.where(usable, stride, one)
-    return (step_along(param, direction, rate), decays, *kept)
+    u *= xp.where(usable, length, one) / xp.where(usable, stride, one)
+    return (step_along(p, u, rate), decays, *kept)
 
 
 def _norm(x: Array) -> Array:
@@ -153,20 +154,21 @@ def _muon_leaf(
     steps: int,
     epsilon: float,
     step: int,
-    param: Array,
-    grad: Array,
-    total: Array,
+    p: Array,
+    g: Array,
+    m: Array,
 ) -> tuple[Array, Array]:
-    if param.ndim != 2:
+    """Let p ← p - rate · √max(1, out / in) · orthogonal(V)."""
+    if p.ndim != 2:
         remedy = "give it to another optimizer: partitioned(muon(0.02), adamw(0.001), only=is_weight)"
-        raise ShapeError("muon", "a matrix", param.shape, remedy)
-    check_gradient("muon", param, grad)
-    grad *= 1 - momentum
-    total = fade(total, momentum, grad, step, beside=epsilon)
-    velocity = grad + total * momentum if nesterov else total
+        raise ShapeError("muon", "a matrix", p.shape, remedy)
+    check_gradient("muon", p, g)
+    g *= 1 - momentum
+    m = fade(m, momentum, g, step, beside=epsilon)
+    velocity = g + m * momentum if nesterov else m
     direction = _orthogonal(velocity, coefficients, steps, epsilon)
-    rows, columns = param.shape
-    return step_along(param, direction, rate * sqrt(max(1.0, columns / rows))), read_only(total)
+    rows, columns = p.shape
+    return step_along(p, direction, rate * sqrt(max(1.0, columns / rows))), read_only(m)
 
 
 def _orthogonal(velocity: Array, coefficients: tuple[float, float, float], steps: int, epsilon: float) -> Array:

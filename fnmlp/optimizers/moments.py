@@ -8,27 +8,20 @@ two numbers a step, which saves a pass over the parameters.
 from functools import partial
 from math import sqrt
 
-from attrs import frozen
-
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.checks import as_bool, as_fractions, as_nonnegative, as_positive
 from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
     check_gradient,
-    check_state,
     fade,
-    map_apart,
     overwrite,
-    owning,
     step_along,
-    zeros_leaf,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
-from fnmlp.tree import Tree, tree_map
 
-__all__ = ["NadamState", "adam", "adamax", "adamw", "nadam", "radam"]
+__all__ = ["adam", "adamax", "adamw", "radam"]
 
 
 def adam(
@@ -49,55 +42,67 @@ def adam(
     >>> adam(0.5).update(params, grads, adam(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    rule = partial(_adam_leaf, *_options("adam", rate, betas, epsilon))
+    rule = partial(_adam_leaf, *adam_options("adam", rate, betas, epsilon))
     return by_leaf(rule, kinds=2 + as_bool("adam(amsgrad)", amsgrad))
 
 
-def _options(
+def adam_options(
     name: str, rate: float, betas: tuple[float, float], epsilon: float
 ) -> tuple[float, tuple[float, float], float]:
+    """Return the options that Adam and its kin share, checked.
+
+    >>> adam_options("adam", 1, (0.5, 0.75), 1e-8)
+    (1.0, (0.5, 0.75), 1e-08)
+    """
     checked = as_fractions(f"{name}(betas)", betas)
     return as_positive(f"{name}(rate)", rate), checked, as_positive(f"{name}(epsilon)", epsilon)
 
 
 def _adam_leaf(
-    rate: float, betas: tuple[float, float], epsilon: float, step: int, param: Array, grad: Array, *sums: Array
+    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, *sums: Array
 ) -> tuple[Array, ...]:
-    check_gradient("adam", param, grad)
-    direction, factor, *kept = adam_direction(betas, epsilon, step, grad, *sums)
-    return (step_along(param, direction, rate * factor), *kept)
+    """Let p ← p - rate · m̂ / (√v̂ + ε)."""
+    check_gradient("adam", p, g)
+    direction, factor, *kept = adam_direction(betas, epsilon, step, g, *sums)
+    return (step_along(p, direction, rate * factor), *kept)
 
 
 def adam_direction(
-    betas: tuple[float, float], epsilon: float, step: int, grad: Array, total: Array, squares: Array, *largest: Array
+    betas: tuple[float, float], epsilon: float, step: int, g: Array, m: Array, v: Array, *largest: Array
 ) -> tuple[Array, float, *tuple[Array, ...]]:
-    """Return what Adam steps along, m̂ / (√v̂ + ε), as an array and a factor, and the sums after this step.
+    """Return m̂ / (√v̂ + ε) as an array and a factor, and the sums after this step.
 
     The array lies in the memory of the gradient, which the caller must own. A third sum, if there is one, is the
-    largest v so far.
+    largest v so far, and divides in its place.
+    """
+    a, b = corrections(betas, step + 1)
+    m, v = faded(betas, epsilon, step, g, m, v)
+    xp = namespace(g)
+    kept = m, v, *(xp.maximum(most, v) for most in largest)
+    # m̂ / (√v̂ + ε) = a m / (√v / b + ε) = a b · m / (√v + b ε)
+    root = overwrite(g, xp.sqrt, kept[-1])
+    root += epsilon * b
+    return overwrite(root, xp.divide, m, root), a * b, *map(read_only, kept)
+
+
+def corrections(betas: tuple[float, float], t: int) -> tuple[float, float]:
+    """Return a and b, by which the sums become the paper's means at step t: m̂ = a m, and √v̂ = √v / b.
+
+    >>> corrections((0.5, 0.0), 1)
+    (1.0, 1.0)
     """
     first, second = betas
-    share, total, squares = _faded(betas, epsilon, step, grad, total, squares)
-    xp = namespace(grad)
-    kept = total, squares, *(xp.maximum(most, squares) for most in largest)
-    root = sqrt(1 - second ** (step + 1))
-    spread = overwrite(grad, xp.sqrt, kept[-1])
-    spread += epsilon * root
-    direction = overwrite(spread, xp.divide, total, spread)
-    mean = (1 - first) / (1 - first ** (step + 1)) / share
-    return direction, mean * root, *map(read_only, kept)
+    return (1 - first) / (1 - first**t) / sqrt(1 - second), sqrt(1 - second**t)
 
 
-def _faded(
-    betas: tuple[float, float], epsilon: float, step: int, grad: Array, total: Array, squares: Array
-) -> tuple[float, Array, Array]:
-    """Return the factor of h = √(1 - β₂) g, and both sums with h and h² in them; the memory of g is free then."""
+def faded(betas: tuple[float, float], epsilon: float, step: int, g: Array, m: Array, v: Array) -> tuple[Array, Array]:
+    """Let m ← β₁ m + h and v ← β₂ v + h², with h = √(1 - β₂) g; the memory of g is free then."""
     first, second = betas
     share = sqrt(1 - second)
-    grad *= share
-    total = fade(total, first, grad, step, beside=epsilon * share)
-    grad *= grad
-    return share, total, fade(squares, second, grad, step, beside=epsilon * share, degree=2)
+    g *= share
+    m = fade(m, first, g, step, beside=epsilon * share)
+    g *= g
+    return m, fade(v, second, g, step, beside=epsilon * share, degree=2)
 
 
 def adamw(
@@ -128,91 +133,6 @@ def adamw(
     return decoupled_decay(adam(rate, betas=betas, epsilon=epsilon, amsgrad=amsgrad), share=share, only=only)
 
 
-@frozen(eq=False)
-class NadamState:
-    """How many steps were taken, the product of the momenta so far, and trees of sums over the gradients."""
-
-    step: int
-    product: float
-    trees: tuple[Tree, ...]
-
-
-def nadam(
-    rate: float,
-    *,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-8,
-    momentum_decay: float = 0.004,
-) -> Optimizer:
-    """Adam with Nesterov's look ahead: each step goes along the mean that the next step will hold.
-
-    The momentum of step t is μₜ = β₁ (1 - 0.96^(t · momentum_decay) / 2): it starts at half of β₁ and rises to it.
-
-    Shapes:   those of the parameters.
-    Units:    as `adam`.
-    Raises:   as `adam`, and OptionError unless momentum_decay is finite and at least 0.
-    Source:   Dozat 2016, "Incorporating Nesterov momentum into Adam", algorithm 2; torch.optim.NAdam.
-
-    >>> import numpy as np
-    >>> params, grads = (np.array([1.0, 2.0]),), (np.array([1e-3, -1e3]),)
-    >>> nadam(0.5).update(params, grads, nadam(0.5).init(params))[0][0].round(3)
-    array([0.472, 2.528])
-    """
-    rate, betas, epsilon = _options("nadam", rate, betas, epsilon)
-    psi = as_nonnegative("nadam(momentum_decay)", momentum_decay)
-    return owning(_nadam_init, _nadam_step, rate, betas, epsilon, psi)
-
-
-def _nadam_init(params: Tree) -> NadamState:
-    return NadamState(0, 1.0, (tree_map(zeros_leaf, params), tree_map(zeros_leaf, params)))
-
-
-def _nadam_step(
-    rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    psi: float,
-    params: Tree,
-    grads: Tree,
-    state: NadamState,
-) -> tuple[Tree, NadamState]:
-    check_state(NadamState, state)
-    now, ahead = (betas[0] * (1 - 0.5 * 0.96 ** ((state.step + after) * psi)) for after in (1, 2))
-    product = state.product * now
-    shares = (1 - now) / (1 - product), ahead / (1 - product * ahead)
-    rule = partial(_nadam_leaf, rate, betas, epsilon, shares, state.step)
-    moved, *trees = map_apart(rule, 3, params, grads, *state.trees)
-    return moved, NadamState(state.step + 1, product, tuple(trees))
-
-
-def _nadam_leaf(
-    rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    shares: tuple[float, float],
-    step: int,
-    param: Array,
-    grad: Array,
-    total: Array,
-    squares: Array,
-) -> tuple[Array, Array, Array]:
-    """Step along (μ-share of g, μ-share of m) / (√v̂ + ε)."""
-    check_gradient("nadam", param, grad)
-    first, second = betas
-    share, root = sqrt(1 - second), sqrt(1 - second ** (step + 1))
-    grad *= share
-    total = fade(total, first, grad, step, beside=epsilon * share)
-    ahead = total * (shares[1] * (1 - first))
-    ahead += grad * shares[0]
-    grad *= grad
-    squares = fade(squares, second, grad, step, beside=epsilon * share, degree=2)
-    xp = namespace(param)
-    spread = overwrite(grad, xp.sqrt, squares)
-    spread += epsilon * root
-    direction = overwrite(ahead, xp.divide, ahead, spread)
-    return step_along(param, direction, rate * root / share), read_only(total), read_only(squares)
-
-
 def radam(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8) -> Optimizer:
     """Adam that divides by its mean of squares only once enough of them were seen, and then by degrees.
 
@@ -228,31 +148,23 @@ def radam(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: fl
     >>> radam(0.5).update(params, grads, radam(0.5).init(params))[0][0].round(4)
     array([0.5, 3. ])
     """
-    return by_leaf(partial(_radam_leaf, *_options("radam", rate, betas, epsilon)), kinds=2)
+    return by_leaf(partial(_radam_leaf, *adam_options("radam", rate, betas, epsilon)), kinds=2)
 
 
 def _radam_leaf(
-    rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    step: int,
-    param: Array,
-    grad: Array,
-    total: Array,
-    squares: Array,
+    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, m: Array, v: Array
 ) -> tuple[Array, Array, Array]:
-    check_gradient("radam", param, grad)
-    first, second = betas
-    share, total, squares = _faded(betas, epsilon, step, grad, total, squares)
-    xp = namespace(param)
-    slope, offset = _rectified(second, step + 1)
-    spread = overwrite(grad, xp.sqrt, squares)
-    spread += epsilon
-    spread *= slope
-    spread += offset
-    direction = overwrite(spread, xp.divide, total, spread)
-    mean = (1 - first) / (1 - first ** (step + 1)) / share
-    return step_along(param, direction, rate * mean), read_only(total), read_only(squares)
+    """Let p ← p - rate · m̂ r / (√v̂ + ε), or p - rate · m̂ as long as the variance has no bound."""
+    check_gradient("radam", p, g)
+    a, _ = corrections(betas, step + 1)
+    m, v = faded(betas, epsilon, step, g, m, v)
+    xp = namespace(p)
+    slope, offset = _rectified(betas[1], step + 1)
+    root = overwrite(g, xp.sqrt, v)
+    root += epsilon
+    root *= slope
+    root += offset
+    return step_along(p, overwrite(root, xp.divide, m, root), rate * a), read_only(m), read_only(v)
 
 
 def _rectified(second: float, t: int) -> tuple[float, float]:
@@ -283,26 +195,19 @@ def adamax(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: f
     >>> adamax(0.5).update(params, grads, adamax(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    return by_leaf(partial(_adamax_leaf, *_options("adamax", rate, betas, epsilon)), kinds=2)
+    return by_leaf(partial(_adamax_leaf, *adam_options("adamax", rate, betas, epsilon)), kinds=2)
 
 
 def _adamax_leaf(
-    rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    step: int,
-    param: Array,
-    grad: Array,
-    total: Array,
-    largest: Array,
+    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, m: Array, u: Array
 ) -> tuple[Array, Array, Array]:
-    check_gradient("adamax", param, grad)
+    """Let u ← max(β₂ u, |g| + ε), and p ← p - rate · m̂ / u; here m is Σ β₁ᵏ g."""
+    check_gradient("adamax", p, g)
     first, second = betas
-    total = fade(total, first, grad, step, beside=epsilon)
-    xp = namespace(param)
-    size = overwrite(grad, xp.abs, grad)
+    m = fade(m, first, g, step, beside=epsilon)
+    xp = namespace(p)
+    size = overwrite(g, xp.abs, g)
     size += epsilon
-    largest = xp.maximum(largest * second, size)
-    direction = overwrite(size, xp.divide, total, largest)
+    u = xp.maximum(u * second, size)
     mean = (1 - first) / (1 - first ** (step + 1))
-    return step_along(param, direction, rate * mean), read_only(total), read_only(largest)
+    return step_along(p, overwrite(size, xp.divide, m, u), rate * mean), read_only(m), read_only(u)

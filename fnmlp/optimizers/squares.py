@@ -44,27 +44,28 @@ def _rmsprop_leaf(
     momentum: float,
     centered: bool,
     step: int,
-    param: Array,
-    grad: Array,
+    p: Array,
+    g: Array,
     *sums: Array,
 ) -> tuple[Array, ...]:
-    check_gradient("rmsprop", param, grad)
-    xp, share = namespace(param), sqrt(1 - decay)
-    grad *= share
-    kept = [fade(sums[0], decay, grad * grad, step, beside=epsilon, degree=2)]
+    """Let v ← decay · v + h², with h = √(1 - decay) g, and p ← p - rate · g / (√v + ε)."""
+    check_gradient("rmsprop", p, g)
+    xp, share = namespace(p), sqrt(1 - decay)
+    g *= share
+    kept = [fade(sums[0], decay, g * g, step, beside=epsilon, degree=2)]
     variance = kept[0]
     if centered:
-        kept.append(fade(sums[1], decay, grad, step, beside=epsilon))
+        kept.append(fade(sums[1], decay, g, step, beside=epsilon))
         mean = kept[1] * share
         # The difference of two numbers that are almost equal may come out below 0, which has no root.
         variance = xp.clip(variance - mean * mean, 0, None)
-    spread = xp.sqrt(variance)
-    spread += epsilon
-    direction = overwrite(grad, xp.divide, grad, spread)
+    root = xp.sqrt(variance)
+    root += epsilon
+    direction = overwrite(g, xp.divide, g, root)
     if momentum:
         kept.append(fade(sums[-1], momentum, direction, step))
         direction = kept[-1] * 1.0
-    return (step_along(param, direction, rate / share), *map(read_only, kept))
+    return (step_along(p, direction, rate / share), *map(read_only, kept))
 
 
 def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, initial: float = 0.0) -> Optimizer:
@@ -93,17 +94,18 @@ def _adagrad_leaf(
     epsilon: float,
     initial: float,
     step: int,
-    param: Array,
-    grad: Array,
-    squares: Array,
+    p: Array,
+    g: Array,
+    total: Array,
 ) -> tuple[Array, Array]:
-    check_gradient("adagrad", param, grad)
-    squares = grad * grad + squares
+    """Let the total of g² grow, and p ← p - rate / (1 + step · rate_decay) · g / (√total + ε)."""
+    check_gradient("adagrad", p, g)
+    total = g * g + total
     if initial and not step:
-        squares += initial
-    spread = namespace(param).sqrt(squares)
-    spread += epsilon
-    return step_along(param, grad / spread, rate / (1 + step * rate_decay)), read_only(squares)
+        total += initial
+    root = namespace(p).sqrt(total)
+    root += epsilon
+    return step_along(p, g / root, rate / (1 + step * rate_decay)), read_only(total)
 
 
 def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) -> Optimizer:
@@ -132,17 +134,17 @@ def _adadelta_leaf(
     decay: float,
     epsilon: float,
     step: int,
-    param: Array,
-    grad: Array,
+    p: Array,
+    g: Array,
     squares: Array,
     steps: Array,
 ) -> tuple[Array, Array, Array]:
     """Let Δ = g · √(E[Δ²] + ε) / √(E[g²] + ε); both means hold squares of what is scaled by √(1 - decay)."""
-    check_gradient("adadelta", param, grad)
-    xp, share = namespace(param), sqrt(1 - decay)
-    grad *= share
-    squares = fade(squares, decay, grad * grad, step, beside=epsilon)
-    grad /= xp.sqrt(squares + epsilon)
-    grad *= xp.sqrt(steps + epsilon)
-    steps = fade(steps, decay, grad * grad, step, beside=epsilon)
-    return step_along(param, grad, rate / share), read_only(squares), read_only(steps)
+    check_gradient("adadelta", p, g)
+    xp, share = namespace(p), sqrt(1 - decay)
+    g *= share
+    squares = fade(squares, decay, g * g, step, beside=epsilon)
+    g /= xp.sqrt(squares + epsilon)
+    g *= xp.sqrt(steps + epsilon)
+    steps = fade(steps, decay, g * g, step, beside=epsilon)
+    return step_along(p, g, rate / share), read_only(squares), read_only(steps)
