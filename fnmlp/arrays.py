@@ -21,8 +21,8 @@ Shape: TypeAlias = tuple[int, ...]
 def namespace(x: Array) -> Any:
     """Return the module whose functions act on `x`: NumPy at no cost, others through array-api-compat.
 
-    Raises:   DtypeError for anything but an array, and for masked arrays and matrices, whose arithmetic is another;
-              MissingDependencyError where another library's array comes and array-api-compat is missing.
+    Raises:   DtypeError for anything but an array, and for masked arrays and matrices, whose arithmetic differs;
+              MissingDependencyError for another library's array if array-api-compat is not installed.
     Source:   Python array API standard 2024.12, https://data-apis.org/array-api.
 
     >>> namespace(np.zeros(3)).add is np.add
@@ -60,20 +60,22 @@ WAYS = {
     "toarray": "convert it with x.toarray()",
     "to_numpy": "convert it with x.to_numpy()",
 }
-"""How to make a plain array of what is nearly one: masked arrays, sparse ones, the tables of pandas and polars."""
+"""How to convert objects that are nearly arrays: masked arrays, sparse ones, the tables of pandas and polars."""
 
 
 def no_array(where: str, x: object) -> DtypeError:
-    """Say that something is no array, and how to make one of it."""
+    """Return the error for an object that is not an array, with the way to convert it."""
     remedy = next((remedy for way, remedy in WAYS.items() if hasattr(x, way)), "convert it with numpy.asarray(x)")
     return DtypeError(where, "an array", type(x).__name__, remedy)
 
 
 def as_array(where: str, x: Any, like: Array | None = None) -> Array:
-    """Return an array as it is, a file that is mapped into memory as an array over it, and a list as NumPy's array.
+    """Return an array unchanged, and convert memory maps and lists of numbers to arrays.
 
-    Numbers in a list have no dtype of their own: floats take that of `like`, and all become an array of its library.
-    Raises:   DtypeError for what is no array and no list of numbers; DataError for a list whose rows differ in length.
+    Floats in a list take the dtype of `like`, because a list has none. A list becomes an array of the library of
+    `like`.
+    Raises:   DtypeError for anything but an array or a list of numbers; DataError for a list whose rows differ in
+              length.
 
     >>> as_array("predict", [[0.5, 1.0]], like=np.zeros(2, np.float32))
     array([[0.5, 1. ]], dtype=float32)
@@ -105,7 +107,7 @@ def _listed(where: str, x: Any, like: Array | None) -> Array:
 
 
 def to_dtype(x: Array, dtype: object) -> Array:
-    """Return `x` in a dtype given as an object of its library or by name; `x` itself where it has it already.
+    """Convert `x` to a dtype, given by name or as an object of its library; return `x` itself if it has that dtype.
 
     >>> to_dtype(np.array([1, 2], dtype=np.uint8), "float32")
     array([1., 2.], dtype=float32)
@@ -137,7 +139,7 @@ def same_dtype(x: Array, y: Array) -> bool:
 
 
 def bring(x: Any, like: Array) -> Array:
-    """Return `x` as an array of the library and on the device that `like` comes from; `x` itself where it is one.
+    """Move `x` to the library and the device of `like`; return `x` itself if it is there.
 
     >>> bring([1.0, 2.0], np.zeros(3))
     array([1., 2.])
@@ -145,12 +147,12 @@ def bring(x: Any, like: Array) -> Array:
     if type(x) is type(like):
         return x
     if isinstance(x, np.ndarray) and not x.flags.writeable:
-        x = x.copy()  # torch warns of memory that it must not write to
+        x = x.copy()  # torch warns about read-only memory
     return namespace(like).asarray(x, device=like.device)
 
 
 def sum_rows(x: Array) -> Array:
-    """Sum over the first axis by halves: adding 60,000 rows one after another in float32 loses two digits.
+    """Sum over the first axis by halves, because adding 60,000 float32 rows one by one loses two digits.
 
     >>> sum_rows(np.ones((3, 2)))
     array([3., 3.])
@@ -162,7 +164,7 @@ def sum_rows(x: Array) -> Array:
 
 
 def read_only(x: Array) -> Array:
-    """Forbid writing to an array that the caller has just made, and return it; a tripwire, not a proof.
+    """Make an array that the caller just created read-only, and return it; a tripwire, not a proof.
 
     >>> read_only(np.zeros(2)).flags.writeable
     False
@@ -173,7 +175,7 @@ def read_only(x: Array) -> Array:
 
 
 def unshared(x: Array) -> Array:
-    """Return `x` itself where nobody can write to it, else a copy, so that no result changes under its owner.
+    """Return `x` itself if it is read-only, else a copy, so that nobody can change the result later.
 
     >>> x = np.zeros(2)
     >>> unshared(x) is x, unshared(read_only(x)) is x
@@ -185,7 +187,7 @@ def unshared(x: Array) -> Array:
 
 
 def _is_constant(x: Any) -> bool:
-    """Tell whether nobody can write to a NumPy array: neither through it nor through what it is a view of."""
+    """Tell whether a NumPy array is read-only, and the array that it is a view of too."""
     while isinstance(x, np.ndarray):
         if x.flags.writeable:
             return False
@@ -194,7 +196,7 @@ def _is_constant(x: Any) -> bool:
 
 
 def widen(x: Array) -> Array:
-    """Return float32 numbers as float64 ones, in which a formula has digits to spare; all else as it is.
+    """Convert float32 to float64, so that a formula has digits to spare; return all else unchanged.
 
     >>> widen(np.zeros(2, np.float32)).dtype
     dtype('float64')
@@ -203,7 +205,7 @@ def widen(x: Array) -> Array:
 
 
 def narrow(y: Array, wide: Array, x: Array) -> Array:
-    """Return y, which was computed from `wide = widen(x)`, in the precision of x.
+    """Convert y, which was computed from `wide = widen(x)`, back to the precision of x.
 
     >>> x = np.zeros(2, np.float32)
     >>> narrow(widen(x) + 1, widen(x), x)

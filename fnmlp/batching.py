@@ -17,20 +17,20 @@ from fnmlp.weights import row_weights
 __all__ = ["Batch", "batches", "epoch_order", "split_data"]
 
 Pair: TypeAlias = Iterable[Any]
-"""Inputs and targets, and weights if there are any, for instance in a tuple: as good as a Batch."""
+"""A pair of inputs and targets, or a triple with weights; you can pass one wherever a Batch is expected."""
 
 
 @frozen(eq=False)
 class Batch:
-    """Inputs and their targets, row by row, and how much each row counts; a whole data set is one big batch.
+    """Hold inputs, their targets, and how much each row counts; a whole data set is one big batch.
 
-    A row of weight 2 counts like two rows, in losses and in metrics; without weights all rows count alike.
+    A row of weight 2 counts like two rows, in losses and in metrics; without weights all rows count equally.
     Shapes:   inputs (n, …), targets (n, …), weights (n,) or ().
-    `len(batch)` is n. `batch[i]` is one example: a pair of arrays that the caller owns, as torch's DataLoader
-    collates them, or with weights a triple. `batch[rows]`, for a slice or an array of row numbers, is a batch. Lists of
-    numbers become arrays.
-    Raises:   DataError where the rows of inputs, targets and weights differ in number; DtypeError for what is no array,
-              and for masked and sparse ones.
+    `len(batch)` is n. `batch[i]` is one example, a pair of arrays (with weights, a triple) that torch's DataLoader can
+    collate; you own the arrays. `batch[rows]`, with a slice or an array of row numbers, is a batch. Lists of numbers
+    become arrays.
+    Raises:   DataError if inputs, targets and weights differ in their number of rows; DtypeError for anything but
+              arrays, and for masked and sparse arrays.
 
     >>> import numpy as np
     >>> batch = Batch(np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
@@ -82,16 +82,16 @@ def _check_weights(batch: Batch) -> None:
 
 
 def _parts(data: Batch) -> tuple[Array, ...]:
-    """Return the arrays of a batch: two, or three where it has weights."""
+    """Return the arrays of a batch: two, or three if it has weights."""
     pair = data.inputs, data.targets
     return pair if isinstance(data.weights, tuple) else (*pair, data.weights)
 
 
 def as_batch(where: str, data: Any, params: Tree = ()) -> Batch:
-    """Return a batch as it is, and make one of a pair of inputs and targets, or of a triple with weights.
+    """Return a batch unchanged; make one from a pair of inputs and targets, or a triple with weights.
 
     The arrays are brought to the library of the parameters; floats in a list take their dtype.
-    Raises:   StructureError for anything else; what Batch raises.
+    Raises:   StructureError for anything else; whatever Batch raises.
 
     >>> as_batch("evaluate", ([[1.0], [2.0]], [0, 1])).targets
     array([0, 1])
@@ -109,11 +109,11 @@ def as_batch(where: str, data: Any, params: Tree = ()) -> Batch:
 
 
 PARTS = ("inputs", "targets", "weights")
-"""What a batch is made of, in order."""
+"""The parts of a batch, in order."""
 
 
 def _own(x: Array, row: int) -> Array:
-    """Copy one row; what NumPy gives for a row of one number is a scalar, which collates as such."""
+    """Copy one row. A row of one number becomes a NumPy scalar, which DataLoader collates as one."""
     return x[row].copy() if isinstance(x, np.ndarray) else namespace(x).asarray(x[row, ...], copy=True)
 
 
@@ -125,10 +125,10 @@ def _take(x: Array, rows: Array) -> Array:
 
 
 def batches(data: Batch | Pair, *, size: int, key: Key, epoch: int, start: int = 0) -> Iterator[Batch]:
-    """Serve the batches of one epoch, each row once, in an order that (key, epoch) alone decides.
+    """Yield the batches of one epoch: every row once, in an order that depends only on the key and the epoch.
 
-    The last batch is smaller where `size` does not divide the number of rows. Rows are copied, and pixels stay
-    uint8, until their batch is taken. `start` skips that many batches, to go on in the middle of an epoch.
+    The last batch is smaller if `size` does not divide the number of rows. Rows are copied only when their batch is
+    taken, and pixels stay uint8. `start` skips that many batches, to resume in the middle of an epoch.
     Raises:   DataError for empty data; DtypeError for float16, complex or objects; OptionError for a bad size.
 
     >>> import numpy as np
@@ -156,10 +156,10 @@ def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:
 
 
 def split_data(data: Batch | Pair, *, key: Key, share: float) -> tuple[Batch, Batch]:
-    """Split data in two: the rows to train on, and a share of the rows that is held out, for validation or for testing.
+    """Split data into rows to train on and a held-out share of rows, for validation or testing.
 
-    Every row is in one of the two, and the key alone decides in which.
-    Raises:   OptionError for a share outside 0 to 1, and for one that leaves either part empty.
+    Every row goes into exactly one part. Only the key decides which.
+    Raises:   OptionError for a share outside 0 to 1, and for a share that leaves a part empty.
 
     >>> import numpy as np
     >>> data = Batch(np.arange(5), np.arange(5))
@@ -178,12 +178,12 @@ def split_data(data: Batch | Pair, *, key: Key, share: float) -> tuple[Batch, Ba
 
 
 def _is_float(x: Array) -> bool:
-    """Tell whether x holds float32 or float64 in whatever byte order."""
+    """Tell whether x holds float32 or float64, in any byte order."""
     return str(getattr(x.dtype, "newbyteorder", lambda _: "")("=")) in ("float32", "float64")
 
 
 def check_data(data: Batch) -> None:
-    """Refuse data that no model here can learn from, before the first step rather than in it.
+    """Raise for data that no model can learn from, before the first step rather than during it.
 
     >>> import numpy as np
     >>> check_data(Batch(np.zeros((2, 3), np.float16), np.zeros(2)))

@@ -1,7 +1,7 @@
-"""Checks of options at the door, shared by constructors; each names the option and its range.
+"""Checks of options, shared by constructors; each error names the option and its range.
 
-They return Python's own numbers and strings, whatever library's they were given: these are what a name, a state and a
-file can hold, and a Python float never promotes float32.
+They convert numbers and strings of any library to Python's own. Only those can go into a name, a state or a file, and a
+Python float never promotes float32.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ def as_finite(where: str, value: float) -> float:
 
 
 def _to_float(value: Any) -> float:
-    """Return NaN for what is no number, or none that a float can hold."""
+    """Convert to a float; return NaN for anything but a number that a float can hold."""
     if type(value) is float:
         return value
     try:
@@ -57,7 +57,7 @@ def _to_float(value: Any) -> float:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a single real number, of whatever library; NaN and infinity are numbers too.
+    """Tell whether a value is a single real number of any library; NaN and infinity count.
 
     >>> is_number(float("nan")), is_number("1"), is_number(1j)
     (True, False, False)
@@ -68,7 +68,7 @@ def is_number(value: Any) -> bool:
 
 
 def shown(value: object) -> str:
-    """Return what an error shows of a value: Python itself refuses to write integers of thousands of digits.
+    """Return a value as text for an error, even an integer too long for Python to write.
 
     >>> shown(1.5), shown(10**5000)
     ('1.5', 'an integer of too many digits')
@@ -77,7 +77,7 @@ def shown(value: object) -> str:
 
 
 def to_int(value: Any) -> int | None:
-    """Return any library's integer as Python's own, and None for what is none: True and False are not.
+    """Convert any library's integer to a Python int; return None for anything else, True and False included.
 
     >>> import numpy as np
     >>> to_int(np.int64(3)), to_int(np.array(3)), to_int(3.0), to_int(True)
@@ -127,7 +127,7 @@ def _at_least(least: int, where: str, value: SupportsIndex) -> int:
 
 
 def as_choice(where: str, value: str, choices: tuple[str, ...]) -> str:
-    """Return the one of the names that `value` is.
+    """Return the name that equals `value`.
 
     >>> as_choice("mse(reduction)", "mean", ("mean", "sum"))
     'mean'
@@ -138,7 +138,7 @@ def as_choice(where: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def as_bool(where: str, value: bool) -> bool:
-    """Return `value` if it is True or False: any text is true to Python, "False" too.
+    """Return `value` if it is True or False; raise for all else, because even the text "False" is true to Python.
 
     >>> as_bool("linear(bias)", "False")
     Traceback (most recent call last):
@@ -152,7 +152,7 @@ def as_bool(where: str, value: bool) -> bool:
 
 
 def as_float_dtype(where: str, dtype: object) -> str:
-    """Return the name of float32 or float64, given by name or as a dtype of any library.
+    """Return "float32" or "float64" for a dtype given by name or as an object of any library.
 
     >>> import numpy as np
     >>> as_float_dtype("train_state(dtype)", np.float32), as_float_dtype("train_state(dtype)", np.dtype("float64"))
@@ -165,7 +165,7 @@ def as_float_dtype(where: str, dtype: object) -> str:
 
 
 def as_shape(where: str, shape: Any) -> tuple[int, ...]:
-    """Return the shape of an example as a tuple of Python's integers.
+    """Return the shape of an example as a tuple of Python ints.
 
     >>> as_shape("train_state(example)", 784)
     Traceback (most recent call last):
@@ -181,7 +181,7 @@ def as_shape(where: str, shape: Any) -> tuple[int, ...]:
 
 
 def check_kind(where: str, value: Any, kind: type, example: str) -> None:
-    """Refuse what is not of a kind, such as a constructor in place of what it returns.
+    """Raise unless a value has the right type, for instance if you passed a constructor instead of its result.
 
     >>> check_kind("train_state(key)", 7, Exception, "Key(0)")
     Traceback (most recent call last):
@@ -194,7 +194,7 @@ def check_kind(where: str, value: Any, kind: type, example: str) -> None:
 
 
 def check_function(where: str, value: Any, arguments: int, example: str) -> None:
-    """Refuse what can't be called with so many arguments, such as the constructor of a metric in place of the metric.
+    """Raise unless a value can be called with this many arguments, unlike a metric's constructor.
 
     >>> check_function("evaluate(loss)", "mse", 2, "mse")
     Traceback (most recent call last):
@@ -207,7 +207,7 @@ def check_function(where: str, value: Any, arguments: int, example: str) -> None
 
 
 def _takes(function: Callable[..., Any], arguments: int) -> bool:
-    """Tell whether a function takes so many arguments, bound to options or not; of others Python may not know."""
+    """Tell whether a function takes this many arguments, perhaps with options bound; True if Python can't know."""
     inside = function
     while isinstance(inside, partial):
         inside = inside.func
@@ -225,7 +225,7 @@ def _way(value: Any, remedy: str) -> str:
 
 
 def _said(value: Any) -> str:
-    """Say what came: a plain value itself, of all else the kind."""
+    """Describe a value for an error: plain values as they are, others by their type."""
     if value is None or isinstance(value, (bool, int, float, str, tuple, list)):
         text = shown(value)
         return text if len(text) <= 60 else f"{text[:57]}..."
@@ -234,7 +234,7 @@ def _said(value: Any) -> str:
 
 
 def as_iterator(where: str, values: Iterable[Item], what: str) -> Iterator[Item]:
-    """Return an iterator over values, at once, so that what can't be iterated over is refused at the door.
+    """Return an iterator over values; raise at once if they are not iterable.
 
     >>> as_iterator("piecewise(at)", 3, "steps")
     Traceback (most recent call last):
@@ -248,7 +248,7 @@ def as_iterator(where: str, values: Iterable[Item], what: str) -> Iterator[Item]
 
 
 def as_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as a text.
+    """Return a path as a string.
 
     >>> as_path(3)
     Traceback (most recent call last):

@@ -1,6 +1,6 @@
-"""Every error that fnmlp raises: where, what was expected, what came, and the remedy.
+"""Every error that fnmlp raises: where, expected, got, remedy.
 
-The four parts are arguments, so that none can be forgotten and a program can read them.
+The four parts are arguments, so no error can lack one, and a program can read them.
 """
 
 from typing import Self
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class FnmlpError(Exception):
-    """The root of all errors of this package; catch it to catch them all.
+    """The base of all errors in fnmlp; catch it to catch them all.
 
     >>> error = FnmlpError("linear(2)", "2 columns", "3", "pass x[:, :2]")
     >>> print(error)
@@ -46,15 +46,15 @@ class OptionError(FnmlpError, ValueError):
 
 
 class ShapeError(FnmlpError, ValueError):
-    """The shape of an array or of an example does not fit."""
+    """An array or an example has the wrong shape."""
 
 
 class DtypeError(FnmlpError, TypeError):
-    """The dtype of an array does not fit."""
+    """An array has the wrong dtype."""
 
 
 class StructureError(FnmlpError, TypeError):
-    """Two trees differ in structure, or a node is none that a tree may have."""
+    """An argument has the wrong type, or two trees differ in structure."""
 
 
 class DataError(FnmlpError, ValueError):
@@ -62,7 +62,7 @@ class DataError(FnmlpError, ValueError):
 
 
 class DataNotFoundError(DataError):
-    """A data set is in none of the places where it is looked for."""
+    """A data set was not found in any of the usual places."""
 
 
 class CheckpointError(FnmlpError, ValueError):
@@ -78,7 +78,7 @@ class MissingDependencyError(FnmlpError, ImportError):
 
     @classmethod
     def of(cls, where: str, package: str, error: ImportError, remedy: str) -> Self:
-        """Say why a package can't be used: it is not there, or it is and its import fails, for the reason that follows.
+        """Make the error for a package that is not installed, or whose import fails, with the reason.
 
         >>> broken = ImportError("libfreetype.so.6: cannot open shared object file")
         >>> print(MissingDependencyError.of("plots", "matplotlib", broken, "pip install matplotlib"))
@@ -90,7 +90,7 @@ class MissingDependencyError(FnmlpError, ImportError):
 
 
 def one_line(error: BaseException) -> str:
-    """Say an error and its notes (which layer of which chain) in one line.
+    """Return an error and its notes (which layer of which chain) in one line.
 
     >>> error = ShapeError("linear(2)", "(n,)", "(2, 2)", "put flatten() before it")
     >>> error.add_note("in layer 0 of chain(linear(2))")

@@ -16,7 +16,7 @@ __all__ = ["build"]
 
 
 def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str, object] | None = None) -> str:
-    """Write the call that constructs something, for names that `fnmlp.build` reads back.
+    """Write the call that constructs something, such as "linear(2)"; `fnmlp.build` reads it back.
 
     >>> expression("linear", [512], {"bias": False})
     'linear(512, bias=False)'
@@ -27,7 +27,7 @@ def expression(name: str, arguments: Iterable[object] = (), options: Mapping[str
 
 
 def spell(value: Any) -> str:
-    """Write one argument of a construction: a literal, a layer, or a function bound to its options.
+    """Write one argument of such a call: a literal, a layer, or a function with its options bound.
 
     Numbers and arrays of other libraries are written as Python's own.
 
@@ -51,32 +51,32 @@ def _name_of(value: object) -> str:
 
 
 Known = Mapping[str, Any]
-"""What names in an expression stand for: constructors of layers, and functions such as initializers."""
+"""The objects that names in an expression refer to: constructors of layers, and functions such as initializers."""
 
 
 TEXT_LIMIT = 65_536
-"""No model that a person wrote is described by more characters; a longer text is an attack or an accident."""
+"""The longest expression that is read: no handwritten model needs more; a longer one is an attack or a mistake."""
 
 
 LAYER_LIMIT = 10_000
-"""More layers than a network has; a text of one line could ask for billions."""
+"""The most layers that an expression may build: `repeat` could ask for billions in one line."""
 
 
 NO_TEXT = {
     "elementwise": "give both of its functions in `known`, as in known={'sin': np.sin, 'cos': np.cos}",
     "frozen": "save the layer inside it with its parameters, and freeze that after loading",
 }
-"""Constructors of which an argument has no text: functions, or parameters; and what to do."""
+"""Constructors with an argument that can't be written as text, and the remedy."""
 
 ROOMS = ("fnmlp.layers.", "fnmlp.combinators.", "fnmlp.initializers")
-"""Where the constructors are that a text may call: layers, combinators and initializers."""
+"""The packages whose constructors an expression may call."""
 
 MADE: tuple[object, ...] = (Layer, Callable)
-"""What they return: a layer, or the function that an initializer is."""
+"""The return annotations of those constructors."""
 
 
 def constructors() -> dict[str, Callable[..., Any]]:
-    """Return the public constructors of layers, combinators and initializers by name, that take what a text can hold.
+    """Return, by name, the public constructors of layers, combinators and initializers that an expression may call.
 
     >>> constructors()["linear"](2)
     linear(2)
@@ -86,7 +86,7 @@ def constructors() -> dict[str, Callable[..., Any]]:
 
 
 def _built_in(name: str) -> Callable[..., Any] | None:
-    """Return the constructor of a name, or None where it is no name of one; only its own module is loaded."""
+    """Return the constructor with this name, or None; only its own module is loaded."""
     for module in NAMES:
         if module.startswith(ROOMS) and name in NAMES[module]:
             made: Callable[..., Any] = getattr(import_module(module), name)
@@ -95,11 +95,11 @@ def _built_in(name: str) -> Callable[..., Any] | None:
 
 
 def build(text: str, *, known: Known | None = None) -> Layer[Any]:
-    """Construct the model that an expression describes: the inverse of a layer's name.
+    """Build the model that an expression describes; a layer's name is such an expression.
 
-    Only calls of known constructors with literal arguments are read; nothing is evaluated. `known` adds your own
-    constructors, and the functions that a bare name stands for, to those of `constructors()`.
-    Raises:   StructureError for anything else; what the constructors raise.
+    Nothing is evaluated: only calls of known constructors with literal arguments are accepted. `known` adds your own
+    constructors, and functions that the expression refers to by name, to those of `constructors()`.
+    Raises:   StructureError for anything else; whatever the constructors raise.
 
     >>> build("chain(linear(4), relu(), linear(2, bias=False))")
     chain(linear(4), relu(), linear(2, bias=False))
@@ -122,7 +122,7 @@ def build(text: str, *, known: Known | None = None) -> Layer[Any]:
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
         if isinstance(error, FnmlpError):
             raise
-        remedy = "write calls of constructors; a function needs a name, and a place in `known`: no lambda has one"
+        remedy = "write calls of constructors; give functions a name in `known`, which a lambda can't have"
         raise StructureError(f"build({shortened(text)})", "a model expression", one_line(error), remedy) from error
     if not isinstance(model, Layer):
         got = type(model).__name__
@@ -131,7 +131,7 @@ def build(text: str, *, known: Known | None = None) -> Layer[Any]:
 
 
 def _extent(node: ast.expr) -> int:
-    """Count the calls of an expression, those of a repeated layer as often as it is repeated."""
+    """Count the calls in an expression; those inside `repeat` count once per copy."""
     if isinstance(node, ast.Tuple | ast.List):
         return sum(map(_extent, node.elts))
     if not isinstance(node, ast.Call):
@@ -175,7 +175,7 @@ def _constructor(name: str, call: ast.Call, own: Known) -> Callable[..., Any]:
 
 
 def _is_own(node: ast.expr, own: Known) -> bool:
-    """Tell whether an argument is a function of the user's, or made by one."""
+    """Tell whether an argument is a user's function, or the result of one."""
     name = node.func if isinstance(node, ast.Call) else node
     return isinstance(name, ast.Name) and name.id in own
 

@@ -1,6 +1,6 @@
-"""Files that are whole or not there: written beside their place, synced, renamed over it.
+"""Files that are never half written: written to a temporary file, synced, then renamed into place.
 
-To whoever looks they were written in place all the same: links and permissions stay.
+Symbolic links and permissions stay as they were.
 """
 
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ except ImportError:  # pragma: no cover (Windows has no such locks, and what a k
 
 
 TEMPORARY = ".fnmlp-"
-"""How the names of temporary files begin: alike for all, so that any save may clear away what was left of another."""
+"""The prefix of temporary files' names: the same for all, so that any save can delete what another left behind."""
 
 
 LINKS = 40
-"""So many symbolic links on the way to one file are a circle, as Linux has it."""
+"""After this many symbolic links they are taken for a loop, as on Linux."""
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that its name shows the old content or the new, never a part, whatever happens between.
+    """Write a file atomically: under its name stands the old content or the new, never a part, whatever happens.
 
-    A symbolic link stays: the file that it leads to is replaced, or made. A new file has the permissions of the one
-    that it replaces. What processes that were killed while they wrote into its folder left behind is deleted.
-    Raises:   OSError; what stood under the name before is then intact. A read-only file is refused.
+    A symbolic link stays, and its target is replaced or created. The new file gets the permissions of the old one.
+    Temporary files that killed processes left in the folder are deleted.
+    Raises:   OSError if the file can't be written, or is read-only. The old file is then intact.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -56,10 +56,10 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def permissions_of(path: str | os.PathLike[str]) -> int | None:
-    """Return the permissions of a file that may be replaced, or None where there is none.
+    """Return the permissions of the file that a save would replace, or None if there is no file.
 
-    Raises:   OSError for what is no regular file, because renaming would put one in the place of a device too; for a
-              read-only file, whoever asks: renaming would pass over that; and where it can't be known.
+    Raises:   OSError for anything but a regular file, because a rename would replace even a device; for a read-only
+              file, even for its owner or root, because a rename ignores that; and if the file can't be examined.
 
     >>> permissions_of("no-such-file")
     """
@@ -75,9 +75,9 @@ def permissions_of(path: str | os.PathLike[str]) -> int | None:
 
 
 def followed(path: str | os.PathLike[str]) -> str:
-    """Return the name at the end of the symbolic links that a name stands for, whether a file has it or not.
+    """Follow symbolic links from a name, and return the name at their end, even if no such file exists.
 
-    Raises:   OSError where the links go in a circle, or where it can't be known.
+    Raises:   OSError if the links form a loop, or can't be read.
 
     >>> followed("no-such-file")
     'no-such-file'
@@ -87,7 +87,7 @@ def followed(path: str | os.PathLike[str]) -> str:
         try:
             link = os.readlink(place)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # no link, or nothing
+            if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # not a link, or nothing there
                 return place
             raise
         place = os.path.join(os.path.dirname(place), link)
@@ -96,7 +96,7 @@ def followed(path: str | os.PathLike[str]) -> str:
 
 @contextmanager
 def _temporary(folder: str, permissions: int) -> Iterator[tuple[str, int]]:
-    """Make a file that is locked as long as it is written to; it is deleted unless it was renamed."""
+    """Create a temporary file, locked while you write to it, and delete it if an error occurs."""
     temporary, handle = "", -1
     try:
         # Inside the try, because Ctrl-C may come between any two lines.
@@ -117,11 +117,11 @@ def _temporary(folder: str, permissions: int) -> Iterator[tuple[str, int]]:
 
 
 def _locked(handle: int, path: str) -> bool:
-    """Lock a file, and tell whether it still stands under its name: before the lock it looked like a stray one."""
-    lock(handle, wait=True)  # some file systems have no locks: no process can take one to delete the file either
+    """Lock a file, and tell whether it still exists: before the lock, another save may have taken it for a stray."""
+    lock(handle, wait=True)  # some file systems have no locks; then no other process can lock and delete the file
     try:
         os.stat(path)
-    except FileNotFoundError:  # and no other error, with which new files would be made for ever
+    except FileNotFoundError:  # only this error: with others, the loop would create files for ever
         return False
     return True
 
@@ -168,11 +168,11 @@ def _sync_folder(folder: str) -> None:
 
 
 def rotate(path: str | os.PathLike[str], keep: int) -> None:
-    """Give the file that stands under a name, and its forerunners, names of higher numbers; `keep` with the next one.
+    """Make room for the next save: rename `path.1` to `path.2` and so on, and link `path` as `path.1`.
 
-    The file itself stays under its own name too, until the next one takes it: there is always one. Where it has its
-    new name already, from a save that did not come to its end, nothing is done: else the oldest would be lost. Of a
-    symbolic link, it is the file that it leads to, and the names are beside that.
+    After that save there are `keep` files. The file keeps its own name too, until the next save replaces it, so there
+    is always one. If it is linked as `path.1` already, because a save was interrupted, nothing happens; otherwise the
+    oldest file would be lost. A symbolic link is followed, and the older files stand beside its target.
     """
     try:
         place = followed(path)
@@ -183,18 +183,18 @@ def rotate(path: str | os.PathLike[str], keep: int) -> None:
             with suppress(FileNotFoundError):
                 os.replace(newer, older)
         with suppress(FileNotFoundError):
-            os.unlink(names[1])  # a link takes no name that is taken
-        with suppress(FileNotFoundError, FileExistsError):  # another process was faster, with its whole file
+            os.unlink(names[1])  # os.link does not replace a file
+        with suppress(FileNotFoundError, FileExistsError):  # another process was faster; its file is whole
             os.link(place, names[1])
     except OSError as error:
-        remedy = "choose another folder, or keep one file alone"
+        remedy = "choose another folder, or keep only one file"
         raise CheckpointError(
             os.fspath(path), "a place to keep earlier files", error.strerror or str(error), remedy
         ) from error
 
 
 def _is_one_file(path: str, other: str) -> bool:
-    """Tell whether two names are of one file; no is not the answer where that can't be known."""
+    """Tell whether two names refer to the same file; raise OSError if that can't be known."""
     try:
         return os.path.samefile(path, other)
     except FileNotFoundError:
@@ -202,9 +202,9 @@ def _is_one_file(path: str, other: str) -> bool:
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """Tell whether something has this name; no is not the answer where that can't be known.
+    """Tell whether a file of this name exists.
 
-    Raises:   CheckpointError where it can't be known.
+    Raises:   CheckpointError if that can't be known.
 
     >>> is_there("no-such-file"), is_there(os.getcwd())
     (False, True)

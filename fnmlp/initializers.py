@@ -1,4 +1,4 @@
-"""Initializers: (key, shape, (fan in, fan out)) -> float32 array. `train_state` casts where another dtype is wanted."""
+"""Initializers: (key, shape, (fan in, fan out)) -> float32 array. `train_state` casts to other dtypes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Fans: TypeAlias = tuple[int, int]
-"""How many inputs a unit has, and how many outputs an input feeds."""
+"""The number of inputs of a unit, and the number of outputs that an input feeds."""
 
 Initializer: TypeAlias = Callable[[Key, Shape, Fans], Array]
 
@@ -47,7 +47,7 @@ def _kaiming_uniform(key: Key, shape: Shape, fans: Fans, *, a: float) -> Array:
 
 
 def kaiming_normal(*, a: float = 0.0) -> Initializer:
-    """Draw from a normal distribution of standard deviation sqrt(2 / ((1 + a²) fan_in)).
+    """Draw from a normal distribution with standard deviation sqrt(2 / ((1 + a²) fan_in)).
 
     Raises:   OptionError unless `a` is finite.
     Source:   He et al. 2015, arXiv:1502.01852, eq. 14.
@@ -78,7 +78,7 @@ def _glorot_uniform(key: Key, shape: Shape, fans: Fans) -> Array:
 
 
 def glorot_normal() -> Initializer:
-    """Draw from a normal distribution of standard deviation sqrt(2 / (fan_in + fan_out)).
+    """Draw from a normal distribution with standard deviation sqrt(2 / (fan_in + fan_out)).
 
     Source:   Glorot & Bengio 2010, eq. 12.
 
@@ -108,7 +108,7 @@ def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:
 
 
 def normal(deviation: float) -> Initializer:
-    """Draw from a normal distribution of this standard deviation, whatever the fans are.
+    """Draw from a normal distribution with this standard deviation, whatever the fans are.
 
     Raises:   OptionError unless `deviation` is finite and above 0.
 
@@ -132,7 +132,7 @@ def zeros() -> Initializer:
 
 
 def constant(value: float) -> Initializer:
-    """Fill with one number.
+    """Fill with a single number.
 
     Raises:   OptionError unless `value` is finite.
 
@@ -148,7 +148,7 @@ def _constant(key: Key, shape: Shape, fans: Fans, *, value: float) -> Array:
 
 @on_numbers
 def _made(key: Key, shape: Shape, fill: Callable[[], Array]) -> Array:
-    """Make an array, or only its outline where the key asks for no more."""
+    """Make an array, or only its outline if the key is an `OutlineKey`."""
     if isinstance(key, OutlineKey):
         return np.broadcast_to(np.float32(0), shape)
     return read_only(fill().astype(np.float32, copy=False))

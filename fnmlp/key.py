@@ -1,4 +1,4 @@
-"""Keys: randomness as a value. The same key gives the same numbers, wherever and whenever it is asked.
+"""Keys: randomness as a value. The same key gives the same numbers, wherever and whenever you use it.
 
 This is the only module that uses numpy.random.
 """
@@ -47,9 +47,9 @@ def _path(path: tuple[SupportsIndex, ...]) -> tuple[int, ...]:
 
 @frozen
 class Key:
-    """An immutable source of randomness: entropy, and the path of indices folded into it.
+    """Hold a source of randomness, as a value: entropy, and the path of indices folded into it.
 
-    Integers of any library are taken; a key holds Python's own.
+    You can pass integers of any library; the key holds Python ints.
     Raises:   OptionError unless 0 <= entropy < 2**128 and 0 <= index < 2**32 for each index of the path.
 
     >>> Key(7) == Key(7), Key(7) == fold_in(Key(7), 0)
@@ -62,9 +62,9 @@ class Key:
 
 @frozen
 class OutlineKey(Key):
-    """A key that nothing is drawn from: initializers give arrays of the right form whose numbers take no memory.
+    """A key for outlines: initializers draw nothing from it, and return arrays of the right shape that take no memory.
 
-    With it, an `init` tells the form of the parameters of any model, however large.
+    With it, `init` tells you the shapes of a model's parameters, however large the model is.
 
     >>> from fnmlp.initializers import normal
     >>> normal(1.0)(OutlineKey(0), (10**6, 10**6), (1, 1)).shape
@@ -73,7 +73,7 @@ class OutlineKey(Key):
 
 
 def fold_in(key: Key, index: SupportsIndex) -> Key:
-    """Derive the key that a number (a step, an epoch, the position of a layer) selects.
+    """Derive a new key from a key and a number, such as a step, an epoch, or the position of a layer.
 
     Raises:   OptionError unless 0 <= index < 2**32.
 
@@ -82,7 +82,7 @@ def fold_in(key: Key, index: SupportsIndex) -> Key:
     """
     if type(index) is not int or not 0 <= index < INDEX_LIMIT:
         index = _integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
-    # Not through the constructor: what the key holds was checked, and a chain folds in a number for each layer.
+    # Not through the constructor: the key was checked already, and a chain folds in a number for each layer.
     try:
         entropy, path = key.entropy, key.path
     except AttributeError as error:
@@ -109,7 +109,7 @@ def split(key: Key, count: SupportsIndex) -> tuple[Key, ...]:
 
 
 def generator(key: Key) -> "Generator":
-    """Return a fresh NumPy generator at the start of the key's stream.
+    """Return a new NumPy generator at the start of the key's stream.
 
     Source:   `numpy.random.SeedSequence` (entropy and spawn key) keys Philox, a counter-based generator, so that a
               stream is a function of its key: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
@@ -126,7 +126,7 @@ def generator(key: Key) -> "Generator":
 
 
 def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
-    """Draw integers from 0 to 65535, all equally likely: what `generator(key).integers` gives, in half its time.
+    """Draw integers from 0 to 65535 uniformly, as `generator(key).integers` does, in half the time.
 
     >>> import numpy as np
     >>> random_words(Key(7), (3,)).tolist() == generator(Key(7)).integers(0, 2**16, 3, np.uint16).tolist()

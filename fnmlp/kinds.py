@@ -1,4 +1,4 @@
-"""Say what a file is that fnmlp did not save, by how it begins, and how to read it."""
+"""Recognize files that fnmlp did not save by their first bytes, and say how to read them."""
 
 import re
 
@@ -17,11 +17,11 @@ KINDS = (
     (rb"\Z", "an empty file", "check the path"),
     (rb"", "a file of another kind", "check the path"),
 )
-"""Patterns of beginnings, what they are the beginnings of, and what to do; the first that fits counts."""
+"""Patterns of first bytes, the kind of file, and the remedy; the first match counts."""
 
 
 def kind_of(beginning: bytes) -> tuple[str, str]:
-    r"""Return what a file is that begins so, and the remedy, for errors.
+    r"""Return the kind of file that begins like this, and the remedy, for errors.
 
     >>> kind_of(b"\x93NUMPY\x01\x00")
     ("an array of NumPy's (.npy)", 'read it with numpy.load')

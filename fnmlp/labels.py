@@ -1,4 +1,4 @@
-"""Integer labels: what is accepted as one, and their one-hot rows."""
+"""Integer labels: which are accepted, and their one-hot rows."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ __all__ = ["one_hot"]
 
 
 def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
-    """Turn labels into rows that are 1 at the label and 0 elsewhere.
+    """Turn labels into one-hot rows: 1 at the label and 0 elsewhere.
 
     Shapes:   (batch,) -> (batch, classes).
     Raises:   DataError naming the row of a label outside 0 … classes - 1; ShapeError, DtypeError.
@@ -33,21 +33,21 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
 def at_labels(x: Array, labels: Array) -> Array:
     """Return the element of each row at its label.
 
-    Shapes:   x (batch, classes), labels (batch,) that `check_labels` let pass -> (batch,).
+    Shapes:   x (batch, classes), labels (batch,) that `check_labels` accepts -> (batch,).
 
     >>> import numpy as np
     >>> at_labels(np.array([[5.0, 6.0], [7.0, 8.0]]), np.array([1, 0], dtype=np.uint8))
     array([6., 7.])
     """
     xp = namespace(x)
-    # torch takes labels of type uint8 for a mask.
+    # To torch, uint8 labels would be a mask.
     return x[xp.arange(x.shape[0], device=x.device), to_dtype(labels, "int64")]
 
 
 def largest(y: Array) -> Array:
-    """Return the place of the largest number of each row, the first of equal ones; -1 for a row that holds NaN.
+    """Return the index of the largest number in each row, the first if several are equal, and -1 for a row with NaN.
 
-    NumPy's argmax takes NaN for the largest: outputs of nothing but NaN would all be of class 0.
+    NumPy's argmax picks NaN as the largest, so outputs that are all NaN would all count as class 0.
 
     >>> import numpy as np
     >>> largest(np.array([[0.5, 2.0], [np.nan, np.nan]]))
@@ -59,7 +59,7 @@ def largest(y: Array) -> Array:
 
 
 def check_labels(labels: Array, classes: int) -> None:
-    """Refuse labels that are not integers 0 … classes - 1 in one axis; NumPy's indexing would take -1 in silence.
+    """Raise unless labels are integers 0 … classes - 1 in one axis; NumPy's indexing would accept -1 silently.
 
     >>> import numpy as np
     >>> check_labels(np.array([0, 3]), 3)

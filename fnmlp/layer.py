@@ -20,30 +20,30 @@ P_co = TypeVar("P_co", covariant=True)
 class Pullback(Protocol[P_co]):
     """Carries a gradient backwards: dy -> (gradient of the parameters, a function that computes dx).
 
-    The gradient of the input is delayed because the first layer's is never needed, and is a third of the
-    work of training a small network.
+    The gradient of the input is delayed, because training never needs the first layer's. It would be a third of the
+    work of a small network.
     """
 
     def __call__(self, dy: Array, /) -> tuple[P_co, Callable[[], Array]]:
-        """Return the gradient of the parameters, and the function that computes that of the input."""
+        """Return the gradient of the parameters, and a function that computes the gradient of the input."""
         ...
 
 
 @frozen(repr=False, eq=False)
 class Layer(Generic[P]):
-    """A layer: a value made of pure functions. It holds options, never parameters.
+    """A layer: three pure functions and a name. It holds options, never parameters.
 
     `name`    the expression that constructs it, such as `linear(10)`.
     `init`    (key, shape of an example) -> (parameters, shape of an output example).
     `apply`   (parameters, x) -> y: inference.
-    `vjp`     (parameters, x, key) -> (y, pullback): training. Noise exists only where a key is given.
+    `vjp`     (parameters, x, key) -> (y, pullback): training. There is noise only if you pass a key, not None.
 
-    A layer can say more of itself, for those who walk through a model:
-    `parts`      the layers that it is made of; a combinator only joins, passes on and adds up what they give.
-    `deal`       parameters -> those of each part; every layer with parts has one, and `remake`.
-    `remake`     as many layers as there are parts -> the same combinator of these.
-    `rows`       (parameters, x, dy) -> the gradient of the parameters that each row gives, as `Rows` in their places.
-    `pointwise`  whether it maps each number by itself, without parameters.
+    Functions that walk through a model also use:
+    `parts`      the layers that it is made of; a combinator only joins, passes on and adds up their results.
+    `deal`       parameters -> the parameters of each part; every layer with parts has `deal` and `remake`.
+    `remake`     new parts -> the same combinator, made of them.
+    `rows`       (parameters, x, dy) -> each row's gradient of the parameters, as a tree of `Rows`.
+    `pointwise`  True if it maps each number by itself, without parameters.
 
     >>> from fnmlp.layers import relu
     >>> relu()
@@ -73,9 +73,9 @@ def combinator(
     *options: object,
     deal: Callable[[P], tuple[Any, ...]],
 ) -> Layer[P]:
-    """Make a layer of layers: its functions take the name, the parts and the options before what a layer's take.
+    """Make a layer of layers; its functions take the name, the parts and the options before a layer's own arguments.
 
-    `deal` gives each part its parameters; `own_params` does where they are a tuple of the parts' own.
+    `deal` gives each part its parameters. Use `own_params` if the parameters are a tuple of the parts' own.
 
     >>> from fnmlp.layers import relu
     >>> def apply(name, parts, params, x):
@@ -107,12 +107,12 @@ def _remade(
 
 
 def own_params(params: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Be the `deal` of a combinator whose parameters are a tuple of its parts' own."""
+    """Deal out parameters that are a tuple of the parts' own: the `deal` of most combinators."""
     return params
 
 
 def alone(params: Any) -> tuple[Any, ...]:
-    """Be the `deal` of a combinator whose parameters are those of its only part.
+    """Deal all parameters to the only part: the `deal` of a combinator of one layer.
 
     >>> alone((1, 2))
     ((1, 2),)
@@ -121,7 +121,7 @@ def alone(params: Any) -> tuple[Any, ...]:
 
 
 def with_parts(layer: Layer[P], parts: Iterable[Layer[Any]]) -> Layer[P]:
-    """Make a combinator again of other parts, under its name; a layer that has no parts is itself.
+    """Make the same combinator, with the same name, of other parts; return a layer without parts unchanged.
 
     >>> from fnmlp.combinators import residual
     >>> from fnmlp.layers import linear, relu
@@ -132,7 +132,7 @@ def with_parts(layer: Layer[P], parts: Iterable[Layer[Any]]) -> Layer[P]:
 
 
 def walk(layer: Layer[P], params: P, path: str = "") -> "Iterator[tuple[str, Layer[Any], Any]]":
-    """Yield (path, layer, parameters) of a layer and of all that it is made of, the outer ones first.
+    """Yield (path, layer, parameters) for a layer and all layers inside it, outer ones first.
 
     >>> from fnmlp.combinators import chain
     >>> from fnmlp.layers import relu
@@ -145,7 +145,7 @@ def walk(layer: Layer[P], params: P, path: str = "") -> "Iterator[tuple[str, Lay
 
 
 def parts_of(layer: Layer[P], params: P, path: str = "") -> "list[tuple[Layer[Any], Any, str]]":
-    """Return each part of a layer with its parameters and the path to them; the path of an only part is the layer's.
+    """Return each part of a layer, its parameters and their path; an only part has the layer's own path.
 
     >>> from fnmlp.combinators import residual
     >>> from fnmlp.layers import relu
@@ -161,9 +161,9 @@ def parts_of(layer: Layer[P], params: P, path: str = "") -> "list[tuple[Layer[An
 
 
 def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None = None) -> tuple[P, Array]:
-    """Return the gradients of the parameters and of the input at once, where both are wanted.
+    """Return the gradients of the parameters and of the input, if you need both.
 
-    Shapes:   those of `params` and of `x`; `dy` has the shape of the layer's output.
+    Shapes:   as `params` and `x`; `dy` has the shape of the layer's output.
 
     >>> import numpy as np
     >>> from fnmlp.layers import relu
@@ -180,7 +180,7 @@ def gradients(layer: Layer[P], params: P, x: Array, dy: Array, key: Key | None =
 
 
 def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
-    """Be the `init` of a layer without parameters that keeps the shape.
+    """Return no parameters and the same shape: the `init` of many layers.
 
     >>> no_parameters(Key(0), (3,))
     ((), (3,))
@@ -189,7 +189,7 @@ def no_parameters(key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
 
 
 def input_pullback(pull: Callable[[Any], Array]) -> Pullback[tuple[()]]:
-    """Make the pullback of a layer without parameters from dy -> dx.
+    """Make the pullback of a layer without parameters from its function dy -> dx.
 
     >>> gradient, delayed_dx = input_pullback(lambda dy: 2 * dy)(3)
     >>> gradient, delayed_dx()

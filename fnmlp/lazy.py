@@ -1,7 +1,7 @@
-"""Names that a package offers, each loaded with its module when it is first asked for.
+"""Lazy imports: a package loads each public name's module when you first use that name.
 
-So whoever uses a part of the library waits for that part alone. Each module tells in its `__all__` what it offers;
-`python -m tests.names` gathers that in `fnmlp._names`, and in the stubs that type checkers read.
+So you wait only for the parts that you use. Each module lists its public names in `__all__`. `python -m tests.names`
+collects them in `fnmlp._names`, and in stubs for type checkers.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any
 from fnmlp._names import NAMES
 
 APART = ("fnmlp.augmentation", "fnmlp.data", "fnmlp.interop", "fnmlp.plots", "fnmlp.testing")
-"""Rooms whose names are not names of fnmlp itself."""
+"""Packages whose names are not also names of fnmlp itself."""
 
 
 def offering(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -24,7 +24,7 @@ def offering(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]
     places = {name: module for module in offered(package) for name in NAMES[module]}
 
     def load(name: str) -> Any:
-        """Import a name with its module, and keep it."""
+        """Import the module that has this name, and cache the result."""
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(places[name]), name)
@@ -35,7 +35,7 @@ def offering(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]
 
 
 def offered(package: str) -> list[str]:
-    """Return the modules whose names a package offers: those inside it, but of fnmlp none from the rooms apart.
+    """Return the modules whose names a package offers: those inside it, except for fnmlp those of `APART`.
 
     >>> offered("fnmlp.combinators")[:2]
     ['fnmlp.combinators.branches', 'fnmlp.combinators.chains']

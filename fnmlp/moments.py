@@ -1,7 +1,7 @@
-"""Moments of rows: how much they count, their mean, and their squared distances from it, merged from parts.
+"""Moments of rows, merged from parts: the sum of weights, the mean, and the squared distances from it.
 
-All parts measure from one reference, such as the first row. Where the numbers are large and lie close together, their
-differences from it are exact, and nothing is rounded to the digits that a large mean has left.
+All parts measure from one reference, such as the first row. If the numbers are large and close together, their
+differences from it are exact, so a large mean costs no digits.
 """
 
 from typing import Any, TypeAlias
@@ -14,11 +14,11 @@ Moments: TypeAlias = tuple[float, Any, Any]
 NOTHING: Moments = (0, 0.0, 0.0)
 
 BLOCK = 128
-"""Rows that are added up one after another; larger numbers of them are halved."""
+"""Up to this many rows are added one after another; more are split in halves."""
 
 
 def moments(x: Array, reference: Array, weights: Array | None = None) -> Moments:
-    """Return the moments of rows, each of weight 1 or of its own, in float64; the squares of equal rows are exactly 0.
+    """Return the moments of rows in float64, with weights if given; equal rows have squared distances of exactly 0.
 
     Shapes:   x (rows, …), reference (1, …) or one number, weights (rows,) -> two arrays (…).
     Source:   Chan, Golub & LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
@@ -46,7 +46,7 @@ def moments(x: Array, reference: Array, weights: Array | None = None) -> Moments
 
 
 def merged(left: Moments, right: Moments) -> Moments:
-    """Return the moments of all rows of two parts that were measured from the same reference.
+    """Merge the moments of two parts that were measured from the same reference.
 
     Source:   Chan, Golub & LeVeque 1979, eq. 2.1.
 

@@ -1,7 +1,7 @@
-"""NumPy's functions of the array-API standard, without the Python around those that every step calls.
+"""NumPy's array-API functions, without the Python wrappers around those that every step calls.
 
-`numpy.sum` and its like first find out what they were given, which takes longer than summing a small batch does. What
-is not defined here is NumPy's own.
+`numpy.sum` and similar functions first inspect their arguments, which takes longer than summing a small batch. Any
+function that is not defined here is NumPy's own.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,14 @@ reshape: Callable[..., Any] = np.ndarray.reshape
 
 
 LONG, MANY = 128, 4096
-"""Numbers in a row, and in all, from which on it pays to compare with a row of equal numbers."""
+"""From this many numbers in a row, and in total, comparing with a row of equal numbers is faster."""
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of each two numbers; a bound that is one number is compared by rows, 2.5 times as fast.
+    """Return the larger of two numbers, element by element; for a single number it is 2.5 times as fast as NumPy.
 
-    NumPy compares arrays with arrays many numbers at a time, but arrays with a single number one by one.
+    NumPy compares two arrays many numbers at a time, but an array with a single number one by one. So the single number
+    is repeated to a row.
 
     >>> maximum(np.array([-1.0, 2.0]), 0)
     array([0., 2.])
@@ -46,7 +47,7 @@ def maximum(x: Any, y: Any) -> Any:
 
 
 def minimum(x: Any, y: Any) -> Any:
-    """Return the smaller of each two numbers; see `maximum`.
+    """Return the smaller of two numbers, element by element; see `maximum`.
 
     >>> minimum(np.array([-1.0, 2.0]), 0)
     array([-1.,  0.])
@@ -55,14 +56,14 @@ def minimum(x: Any, y: Any) -> Any:
 
 
 def _row(x: Any, bound: Any) -> Any:
-    """Repeat a number as often as the rows of x are long, if they are long and many."""
+    """Repeat a number to a row as long as those of x, if they are long and many."""
     if not isinstance(bound, (int, float)) or x.size < MANY or x.shape[-1] < LONG or x.dtype.kind != "f":
         return bound
     return np.full(x.shape[-1], bound, x.dtype)
 
 
 def isdtype(dtype: Any, kind: Any) -> bool:
-    """Tell whether a dtype is of a kind, or of one of several kinds; a dtype is a kind too.
+    """Tell whether a dtype is of a kind, or one of several kinds; a dtype counts as a kind.
 
     >>> isdtype(np.dtype(np.uint8), ("integral", "bool")), isdtype(np.dtype(np.float32), np.float64)
     (True, False)
@@ -78,6 +79,6 @@ def _letters(kind: str | tuple[str, ...]) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    """Find NumPy's own function, and keep it for the next time."""
+    """Look up NumPy's own function, and cache it."""
     globals()[name] = getattr(np, name)
     return globals()[name]

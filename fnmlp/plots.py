@@ -1,6 +1,6 @@
 """Pictures: curves of training, a confusion matrix, images, a decision boundary. Each returns a matplotlib figure.
 
-Figures are made without pyplot, so that nothing global remembers them.
+Figures are made without pyplot, so no global state keeps them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GRID = 300
-"""How many points to a side a decision boundary is drawn from."""
+"""The number of points per side of the grid that shows a decision boundary."""
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw the losses and the accuracy of each epoch, side by side.
 
-    `history` has one mapping an epoch with `epoch`, `train_loss`, and, where it was evaluated, `test_loss` and
+    `history` has one mapping per epoch, with `epoch` and `train_loss`. After an evaluation it also has `test_loss` and
     `test_accuracy`, or `validation_loss` and `validation_accuracy`.
     Raises:   DataError for an empty history; MissingDependencyError without matplotlib.
     """
@@ -61,10 +61,10 @@ def _line(axes: Any, history: Sequence[Mapping[str, Any]], name: str, style: str
 
 
 def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
-    """Draw a confusion matrix: true classes down, predicted ones across, counts in the cells.
+    """Draw a confusion matrix: true classes down, predicted classes across, counts in the cells.
 
-    Shapes:   matrix (classes, classes), as `fnmlp.confusion_matrix` counts it.
-    Raises:   ShapeError where matrix and classes differ; MissingDependencyError without matplotlib.
+    Shapes:   matrix (classes, classes), as `fnmlp.confusion_matrix` returns it.
+    Raises:   ShapeError if the matrix does not fit the classes; MissingDependencyError without matplotlib.
     """
     matrix = as_array("confusion(matrix)", matrix)
     classes = list(as_iterator("confusion(classes)", classes, "names"))
@@ -88,10 +88,10 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
 
 
 def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figure":
-    """Draw a grid of images, each under its title (for instance the label and the prediction).
+    """Draw a grid of images, each under a title such as its label and the prediction.
 
     Shapes:   images (n, height, width), n titles.
-    Raises:   ShapeError where they differ in number; MissingDependencyError without matplotlib.
+    Raises:   ShapeError unless there is one title per image; MissingDependencyError without matplotlib.
     """
     images = as_array("samples(images)", images)
     titles = list(as_iterator("samples(titles)", titles, "texts"))
@@ -112,13 +112,13 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
 def decision_boundary(
     shares: Callable[[Array], Array], points: Array, labels: Array, *, title: str = "Decision boundary"
 ) -> "Figure":
-    """Draw how probable the second of two classes is everywhere in the plane, and labelled points on top.
+    """Draw the probability of the second of two classes over the plane, with labelled points on top.
 
-    `shares` gives the probabilities of both classes, as `partial(fnmlp.predict, model, params)` does of a model that
-    ends with softmax. The line is where the classes are equally probable.
+    `shares` returns the probabilities of both classes, such as `partial(fnmlp.predict, model, params)` for a model that
+    ends in softmax. The line shows where both classes are equally probable.
     Shapes:   points (n, 2), labels (n,); `shares` maps (m, 2) -> (m, 2).
-    Raises:   ShapeError where these differ; DataError for no points, for what is no share, and naming the row of a
-              label other than 0 and 1; MissingDependencyError without matplotlib.
+    Raises:   ShapeError for other shapes; DataError without points, for values that aren't probabilities, and for a
+              label other than 0 and 1, naming its row; MissingDependencyError without matplotlib.
     """
     check_kind("decision_boundary(title)", title, str, "'Two moons'")
     check_function("decision_boundary(shares)", shares, 1, "partial(predict, model, params)")
@@ -146,7 +146,7 @@ def decision_boundary(
 
 
 def _plane(shares: Callable[[Array], Array], points: Array) -> tuple[Array, Array, Array]:
-    """Return the coordinates of a square grid that holds all points, and the share of the second class at each."""
+    """Return the coordinates of a square grid around all points, and the second class's probability at each."""
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.54 * (float((high - low).max()) or 1.0)
     sides = [np.linspace(middle - reach, middle + reach, GRID) for middle in (low + high) / 2]
@@ -162,9 +162,9 @@ def _plane(shares: Callable[[Array], Array], points: Array) -> tuple[Array, Arra
 
 
 def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:
-    """Write a figure to a file whose ending names the format, whole or not at all.
+    """Write a figure to a file atomically; the ending of the name chooses the format.
 
-    Raises:   OptionError for an ending other than .png, .pdf or .svg; DataError where the file can't be written.
+    Raises:   OptionError for an ending other than .png, .pdf or .svg; DataError if the file can't be written.
     """
     place = as_path(path)
     ending = as_choice(f"{place}: ending", Path(place).suffix.lower(), (".png", ".pdf", ".svg"))

@@ -1,7 +1,7 @@
-"""What each row of a batch gives to the gradient of a parameter, example by example and in factors.
+"""Each row's share of a parameter's gradient, stored as factors of outer products.
 
-The gradient of a linear layer's weight is a sum over the batch of outer products, xᵀ dy of each row; that of any
-parameter is a sum over the rows of something. A layer that knows what is summed says so in its `rows`.
+The gradient of any parameter is a sum over the rows of a batch. For a linear layer's weight the terms are outer
+products, xᵀ dy of each row. A layer that can return these terms does so in its `rows`.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from fnmlp.arrays import Array, Shape, namespace, widen
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The gradients of one parameter, example by example: each a sum of outer products, laid out in `shape`.
+    """Hold the gradients of one parameter, one per example, each as a sum of outer products.
 
-    `left` is (n, terms, p) and `right` (n, terms, q), where p · q numbers make up the shape. Where layers share a
-    parameter their terms stand side by side. It is a dataclass, because a tree takes it for a leaf; a record of attrs
-    would be a node.
+    `left` is (n, terms, p) and `right` (n, terms, q); the p · q numbers of a gradient are laid out in `shape`. If
+    layers share a parameter, their terms stand side by side. This is a dataclass, so that trees treat it as a leaf; an
+    attrs class would be a node.
     """
 
     left: Array
@@ -27,7 +27,7 @@ class Rows:
     shape: Shape
 
     def __add__(self, other: "Rows") -> "Rows":
-        """Put the terms of two uses of a parameter side by side; those of other factors are multiplied first."""
+        """Join the terms of two uses of a parameter; if their factors differ in shape, multiply them first."""
         if self.left.shape[2] != other.left.shape[2]:
             return stacked(self.multiplied() + other.multiplied(), self.shape)
         xp = namespace(self.left)
@@ -39,7 +39,7 @@ class Rows:
         left, right = self.left[:, :, :, None], self.right[:, :, None, :]
         total = reduce(add, (left[:, term, ...] * right[:, term, ...] for term in range(left.shape[1])))
         xp = namespace(total)
-        gradients: Array = xp.reshape(xp.asarray(total), (total.shape[0], *self.shape))  # without the guard of `strict`
+        gradients: Array = xp.reshape(xp.asarray(total), (total.shape[0], *self.shape))  # drop the guard of `strict`
         return gradients
 
     def squares(self) -> Array:
@@ -62,7 +62,7 @@ def outer(left: Array, right: Array, shape: Shape) -> Any:
 
 
 def stacked(gradients: Array, shape: Shape) -> Any:
-    """Hold gradients as they are, (n, …), as products with 1.
+    """Hold whole gradients, (n, …), as products with 1.
 
     >>> import numpy as np
     >>> stacked(np.array([[3.0, 4.0]]), (2,)).squares()

@@ -1,8 +1,8 @@
-"""What rules on arrays do when NumPy stops them: over underflow, which is no error here, or over what are no numbers.
+"""Run rules on arrays so that underflow is not an error, and inputs that aren't numbers get a clear one.
 
-A result too small for its dtype becomes 0 or loses digits, as softmax, products and sums that fade do all the time. Who
-asks NumPy to raise for what goes wrong, by numpy.seterr(all="raise"), does not ask for that. To set the state for each
-rule would cost as much as the rule. So a rule is called as it is, and where NumPy stops it, once more: it is pure.
+In softmax, products and fading sums, some results always underflow to 0. That is harmless, so numpy.seterr(all="raise")
+should not stop training for it. Setting NumPy's state around every rule would take as long as the rule. Instead, a rule
+that NumPy stopped is called again with underflow ignored, which is safe because it is pure.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from fnmlp.errors import DtypeError, FnmlpError
 F = TypeVar("F", bound=Callable[..., Any])
 
 CLEAR = (AttributeError, IndexError, TypeError, ValueError)
-"""What Python and NumPy raise over something that is no array of numbers."""
+"""What Python and NumPy raise for anything but an array of numbers."""
 
 
 def on_numbers(function: F) -> F:
-    """Decorate a pure function of arrays: underflow does not stop it, and what is no array of numbers is named.
+    """Decorate a pure function of arrays: ignore underflow, and raise a clear error for anything but numbers.
 
-    The state of numpy.seterr is the caller's own, and stays as it is.
-    Raises:   DtypeError for lists, strings and objects in place of an array of numbers; what the function raises.
+    The caller's numpy.seterr state stays as it was.
+    Raises:   DtypeError for lists, strings and objects instead of arrays of numbers; whatever the function raises.
 
     >>> @on_numbers
     ... def square(x):
@@ -58,12 +58,12 @@ def on_numbers(function: F) -> F:
             _check(function.__name__, error, (*arguments, *(options[name] for name in names if name in options)))
             raise
 
-    # Options cost time to pass on, though there be none.
+    # Passing options on takes time even if there are none.
     return cast("F", run_with_options if function.__code__.co_kwonlyargcount else run)
 
 
 def retried(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a pure function, so that underflow does not stop it.
+    """Call a pure function so that underflow can't stop it.
 
     >>> with np.errstate(all="raise"):
     ...     retried(np.exp, -1000.0)
@@ -81,7 +81,7 @@ def _once_more(function: Callable[..., Any], arguments: tuple[Any, ...], options
 
 
 def _check(name: str, error: Exception, arguments: tuple[Any, ...]) -> None:
-    """Find the argument that a rule can't compute with, where Python's or NumPy's own error comes from one."""
+    """Find the argument that made Python or NumPy raise, because a rule can't compute with it."""
     if isinstance(error, FnmlpError):
         return
     where, asked = name.strip("_").replace("_", " "), getattr(error, "obj", ())

@@ -19,13 +19,13 @@ from fnmlp.errors import DtypeError, StructureError
 __all__ = ["tree_equal", "tree_flatten", "tree_leaves", "tree_map", "tree_paths", "tree_reduce", "tree_sha256"]
 
 Tree: TypeAlias = Any
-"""An attrs instance or a tuple of trees, or a leaf: an array or a number."""
+"""An attrs instance of trees, a tuple of trees, or a leaf: an array or a number."""
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
-    """Apply `function` to the leaves of trees of one structure, and build the tree of its results.
+    """Apply `function` to each leaf of a tree, or to matching leaves of several, and return a tree of the results.
 
-    Raises:   StructureError, naming the path, where the structures differ.
+    Raises:   StructureError, naming the path, if the structures differ.
 
     >>> tree_map(lambda p, g: p - g, (5, (3, ())), (1, (2, ())))
     (4, (1, ()))
@@ -46,7 +46,7 @@ def _check_function(where: str, function: object) -> None:
 
 
 def tree_reduce(function: Callable[[Any, Any], Any], tree: Tree, initial: Any) -> Any:
-    """Fold `function` over the leaves, in tree order.
+    """Combine all leaves into one value: fold `function` over them, in tree order.
 
     >>> tree_reduce(lambda total, leaf: total + leaf, (1, (2, 3)), 0)
     6
@@ -56,7 +56,7 @@ def tree_reduce(function: Callable[[Any, Any], Any], tree: Tree, initial: Any) -
 
 
 def tree_leaves(tree: Tree) -> tuple[Any, ...]:
-    """Return the leaves in tree order: fields as they are declared, items as they stand.
+    """Return the leaves in tree order: fields as declared, items from first to last.
 
     >>> tree_leaves((1, (2, (), 3)))
     (1, 2, 3)
@@ -67,7 +67,7 @@ def tree_leaves(tree: Tree) -> tuple[Any, ...]:
 
 
 def tree_paths(tree: Tree, root: str = "") -> tuple[tuple[str, Any], ...]:
-    """Return each leaf with its path, written as Python would reach it.
+    """Return each leaf with its path, written as a Python expression such as `params[0].weight`.
 
     >>> tree_paths((1, (2, 3)), root="params")
     (('params[0]', 1), ('params[1][0]', 2), ('params[1][1]', 3))
@@ -82,7 +82,7 @@ def tree_paths(tree: Tree, root: str = "") -> tuple[tuple[str, Any], ...]:
 
 
 def tree_flatten(tree: Tree) -> tuple[tuple[Any, ...], Callable[[Sequence[Any]], Tree]]:
-    """Return the leaves, and the function that builds a tree of this structure from as many leaves.
+    """Return the leaves, and a function that builds a tree of the same structure from new leaves.
 
     >>> leaves, rebuild = tree_flatten((1, (2, 3)))
     >>> rebuild([leaf * 10 for leaf in leaves])
@@ -100,7 +100,7 @@ def tree_flatten(tree: Tree) -> tuple[tuple[Any, ...], Callable[[Sequence[Any]],
 
 
 def tree_unzip(tree: Tree, rows: Iterable[Sequence[Any]], results: int) -> list[Tree]:
-    """Return as many trees of one structure as a row has values; there is a row for each leaf, in tree order.
+    """Turn rows of results, one row per leaf in tree order, into as many trees as a row has values.
 
     >>> tree_unzip((1, (2, ())), [("a", "b"), ("c", "d")], 2)
     [('a', ('c', ())), ('b', ('d', ()))]
@@ -109,7 +109,7 @@ def tree_unzip(tree: Tree, rows: Iterable[Sequence[Any]], results: int) -> list[
 
 
 def tree_equal(left: Tree, right: Tree) -> bool:
-    """Tell whether two trees have one structure and the same leaves, bit for bit (NaN equals itself, 0.0 not -0.0).
+    """Tell whether two trees have the same structure and bit-identical leaves (NaN equals NaN, 0.0 differs from -0.0).
 
     >>> tree_equal((1.0, (2,)), (1.0, (2,))), tree_equal((0.0,), (-0.0,)), tree_equal((1,), 1)
     (True, False, False)
@@ -125,7 +125,7 @@ def tree_equal(left: Tree, right: Tree) -> bool:
 
 
 def has_leaves(tree: Tree) -> bool:
-    """Tell whether a tree holds anything; `()` and `((), ())` do not.
+    """Tell whether a tree has any leaves; `()` and `((), ())` have none.
 
     >>> has_leaves(((), (1,))), has_leaves(((), ()))
     (True, False)
@@ -135,7 +135,7 @@ def has_leaves(tree: Tree) -> bool:
 
 
 def tree_sha256(tree: Tree) -> str:
-    """Return the SHA-256 of the leaves' bytes in tree order, each array as C-ordered little-endian numbers.
+    """Hash a tree: the SHA-256 of the leaves' bytes in tree order, each array in C order and little-endian.
 
     >>> import hashlib
     >>> tree_sha256((np.zeros(2),)) == hashlib.sha256(bytes(16)).hexdigest()
@@ -146,20 +146,20 @@ def tree_sha256(tree: Tree) -> str:
     digest = sha256()
     for leaf in tree_leaves(tree):
         array = np.asarray(leaf)
-        if array.dtype.kind not in "biufc":  # of an object, it would be that of its address
-            raise DtypeError("tree_sha256", "leaves of numbers", type(leaf).__name__, "leave out what is none")
+        if array.dtype.kind not in "biufc":  # the bytes of an object would be its address
+            raise DtypeError("tree_sha256", "leaves of numbers", type(leaf).__name__, "leave out the others")
         digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 
 
 class _MismatchError(Exception):
-    """Two nodes differ; the outermost call finds out where."""
+    """Two nodes differ; the outermost call finds the place."""
 
 
 def _map(function: Callable[..., Any], trees: tuple[Tree, ...]) -> Tree:
     tree = trees[0]
     kind = type(tree)
-    if kind is ndarray:  # the rule for all leaves, in half the time
+    if kind is ndarray:  # same as below for leaves, in half the time
         for other in trees:
             if type(other) is not ndarray:
                 break
@@ -200,13 +200,13 @@ def _collect(tree: Tree, leaves: list[Any]) -> None:
 
 
 def _children(tree: Tree) -> tuple[Tree, ...] | None:
-    """Return the subtrees of a node, or None of a leaf."""
+    """Return the subtrees of a node, or None for a leaf."""
     children_of = _children_of(type(tree))
     return None if children_of is None else children_of(tree)
 
 
 def _find_children(kind: type) -> Callable[[Any], tuple[Tree, ...]] | None:
-    """Find out how the subtrees of a type's instances are had; None says that they are leaves."""
+    """Return a function that gets the subtrees of a type's instances, or None if they are leaves."""
     if kind is tuple:
         return tuple
     if kind in (dict, list, set, frozenset, type(None)) or issubclass(kind, tuple):
@@ -223,16 +223,16 @@ _children_of: Callable[[type], Callable[[Any], tuple[Tree, ...]] | None] = cache
 
 
 def _steps(tree: Tree) -> tuple[str, ...]:
-    """Write how each child of a node is reached from it."""
+    """Return the path from a node to each of its children."""
     if isinstance(tree, tuple):
         return tuple(f"[{i}]" for i in range(len(tree)))
     return tuple(f".{attribute.name}" for attribute in attrs.fields(type(tree)))
 
 
 def _first_difference(trees: Sequence[Tree], path: str = "tree") -> StructureError:
-    """Name the first place where trees that are known to differ do so."""
+    """Return an error that names the first place where trees differ."""
     first, *rest = trees
-    remedy = "give trees of one structure"
+    remedy = "pass trees of the same structure"
     for other in rest:
         if _outline(other) != _outline(first):
             return StructureError(path, _outline(first), _outline(other), remedy)
@@ -243,14 +243,14 @@ def _first_difference(trees: Sequence[Tree], path: str = "tree") -> StructureErr
 
 
 def _alike(trees: Sequence[Tree]) -> bool:
-    """Tell whether trees have one structure, whatever their leaves are."""
+    """Tell whether trees have the same structure, whatever their leaves are."""
     if len({_outline(tree) for tree in trees}) > 1:
         return False
     return all(map(_alike, zip(*(_children(tree) or () for tree in trees), strict=True)))
 
 
 def _outline(tree: Tree) -> str:
-    """Say what a node is without its contents."""
+    """Describe a node without its contents."""
     children = _children(tree)
     if children is None:
         return "a leaf"
@@ -268,7 +268,7 @@ def _leaf_equal(left: Any, right: Any) -> bool:
 
 
 def first_not_finite(tree: Tree) -> str | None:
-    """Return the path of the first leaf that holds infinities or NaN, or None where all numbers are finite.
+    """Return the path of the first leaf with infinities or NaN, or None if all numbers are finite.
 
     >>> first_not_finite((1.0, (float("nan"),))), first_not_finite(())
     ('[1][0]', None)

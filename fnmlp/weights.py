@@ -1,6 +1,6 @@
 """Weights: numbers of at least 0 that say how much a class or a row counts.
 
-A row of weight 2 counts as if it stood there twice, and one of weight 0 as if it were missing.
+A row of weight 2 counts as if it were there twice, a row of weight 0 as if it were missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 __all__ = ["Weights"]
 
 Weights: TypeAlias = Array | Sequence[float]
-"""Numbers of at least 0, one for each class or for each row; () says that all count alike."""
+"""Numbers of at least 0, one for each class or row; () means that all count equally."""
 
 
 def weights_like(where: str, weights: Weights, y: Array, count: int, dtype: object = None) -> Array | None:
-    """Return weights as an array of y's library, and of its dtype or another; None where all count alike.
+    """Return weights as an array of y's library and dtype, or another dtype; None if all count equally.
 
     >>> import numpy as np
     >>> weights_like("nll(class_weights)", (1, 2), np.zeros((1, 3)), 3)
@@ -28,7 +28,7 @@ def weights_like(where: str, weights: Weights, y: Array, count: int, dtype: obje
     if isinstance(weights, tuple) and not weights:
         return None
     if weights is None:
-        raise OptionError(where, "numbers of at least 0", None, "leave it out where all count alike")
+        raise OptionError(where, "numbers of at least 0", None, "leave it out if all count equally")
     xp = namespace(y)
     try:
         array: Array = xp.asarray(weights, device=y.device)
@@ -39,7 +39,7 @@ def weights_like(where: str, weights: Weights, y: Array, count: int, dtype: obje
     if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
         raise DtypeError(where, "real numbers", array.dtype, "convert with .astype('float32')")
     if not bool(xp.all((array >= 0) & (array < inf))):
-        remedy = "give what shall not count 0"
+        remedy = "give weight 0 to whatever should not count"
         raise DataError(where, "finite weights of at least 0", "a negative one, infinity or NaN", remedy)
     return to_dtype(array, y.dtype if dtype is None else dtype)
 
@@ -52,9 +52,9 @@ def row_weights(where: str, weights: Weights, y: Array, dtype: object = None) ->
 
 
 def with_weights(function: Callable[..., Any], y: Array, target: Any, weights: Weights = ()) -> Any:
-    """Call a loss or a metric, with the weights of the rows where there are any.
+    """Call a loss or a metric, with the weights of the rows if there are any.
 
-    Raises:   OptionError for weights where the function takes none; what the function raises.
+    Raises:   OptionError for weights if the function takes none; whatever the function raises.
 
     >>> import numpy as np
     >>> with_weights(lambda y, target: 0.0, np.zeros((1, 1)), np.zeros((1, 1)), np.ones(1))
@@ -76,6 +76,6 @@ def with_weights(function: Callable[..., Any], y: Array, target: Any, weights: W
 def _takes_weights(function: Callable[..., Any]) -> bool:
     try:
         signature(function).bind((), (), sample_weights=())
-    except (TypeError, ValueError):  # a ValueError, where Python does not know the signature
+    except (TypeError, ValueError):  # ValueError: Python does not know the signature
         return False
     return True

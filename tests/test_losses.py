@@ -251,7 +251,7 @@ def test_lists_are_taken_where_numpy_would_take_them(specimen: LossSpecimen, dty
 
 @each("option", ["class_weights", "sample_weights"])
 def test_none_for_weights_is_told_to_be_left_out(option: str) -> None:
-    with pytest.raises(OptionError, match=rf"nll\({option}\): .* got None; leave it out where all count alike"):
+    with pytest.raises(OptionError, match=rf"nll\({option}\): .* got None; leave it out if all count equally"):
         nll(np.zeros((2, 2)), np.zeros(2, int), **{option: None})  # type: ignore[arg-type]
 
 

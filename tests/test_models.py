@@ -143,8 +143,11 @@ def saves(layer: Any, params: Any = PARAMS, example: Any = (3,), **options: Any)
 UNSAVED: dict[str, tuple[Callable[[Path], None], str]] = {
     "an initializer": (saves(fn.linear(2, weight_init=halves)), r"got halves; give it in `known`, as in known={'hal"),
     "another's name": (saves(fn.linear(2, weight_init=halves), known={"half": halves}), "got halves; give it"),
-    "a lambda": (saves(fn.linear(2, weight_init=lambda *_: np.ones(1))), "a function needs a name.*no lambda has one"),
-    "an object without a name": (saves(fn.linear(2, weight_init=partial(Halves()))), "a function needs a name"),
+    "a lambda": (
+        saves(fn.linear(2, weight_init=lambda *_: np.ones(1))),
+        "functions a name.*which a lambda can't",
+    ),
+    "an object without a name": (saves(fn.linear(2, weight_init=partial(Halves()))), "give functions a name"),
     "functions": (saves(fn.elementwise(np.sin, np.cos), ()), "got elementwise; give both of its functions in `known`"),
     "one function of two": (saves(fn.elementwise(np.sin, np.cos), (), known={"sin": np.sin}), "got elementwise; give"),
     "initializers for functions": (

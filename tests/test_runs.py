@@ -165,7 +165,7 @@ def test_a_file_that_can_not_be_looked_at_is_not_taken_for_a_missing_one(
 def test_a_place_where_earlier_files_can_not_be_kept_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "number.1").mkdir()
     states = checkpoints(range(4), tmp_path / "number", steps=1, keep=2)
-    with pytest.raises(CheckpointError, match=r"number: expected a place to keep earlier files.*keep one file alone"):
+    with pytest.raises(CheckpointError, match=r"number: expected a place to keep earlier files.*keep only one file"):
         list(states)
     assert resume(tmp_path / "number", -1) == 1
 
