@@ -66,6 +66,14 @@ def least_squares(train: fn.Batch) -> Predict:
     return lambda inputs: inputs @ weights[:-1] + weights[-1]
 
 
+def baselines(train: fn.Batch) -> dict[str, Predict]:
+    """Return what the network is compared with."""
+    return {
+        "mean of targets": lambda inputs: np.full((len(inputs), 1), train.targets.mean()),
+        "linear least squares": least_squares(train),
+    }
+
+
 def quality(predict: Predict, data: fn.Batch) -> str:
     """Say how well targets are predicted."""
     y = predict(data.inputs)
@@ -104,11 +112,7 @@ def main(hidden: int, seed: int, output: Path | None, plot: Path | None) -> None
     click.echo(f"{len(train)} patients to train on, {len(validation)} to validate on, {len(test)} to test on")
     model, params, how = learn(train, validation, train_key, hidden=hidden)
     click.echo(f"network 10-{hidden}-1: {how}")
-    predictions: dict[str, Predict] = {
-        "mean of targets": lambda inputs: np.full((len(inputs), 1), train.targets.mean()),
-        "linear least squares": least_squares(train),
-        "network": partial(fn.predict, model, params),
-    }
+    predictions = baselines(train) | {"network": partial(fn.predict, model, params)}
     for name, predict in predictions.items():
         click.echo(f"{name:20}  validation {quality(predict, validation)}  test {quality(predict, test)}")
     if output:

@@ -1,75 +1,19 @@
 """Files of models that read images: what a model's pixels and classes are travels with it as notes."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 import json
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 import click
 import numpy as np
 
+from data_sets import DATASETS, FITS
 import fnmlp as fn
-from fnmlp.data import Dataset, Fit, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist, read_image
+from fnmlp.data import Dataset, read_image
 from fnmlp.storage import models
 from recipe_building import build_loss
 from recipes import LOSSES, Recipe
-
-EMNIST = ("mnist", "digits", "letters", "balanced", "bymerge", "byclass")
-
-
-def _digits(data_dir: Path | None) -> Dataset:
-    if data_dir is not None:
-        remedy = "leave out --data-dir, or choose another --dataset"
-        raise fn.DataError("digits", "no folder: they come with scikit-learn", data_dir, remedy)
-    return digits()
-
-
-DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
-    "mnist": mnist,
-    "fashion-mnist": fashion_mnist,
-    "kmnist": kmnist,
-    "qmnist": qmnist,
-    **{f"emnist-{split}": partial(emnist, split) for split in EMNIST},
-    "digits": _digits,
-}
-
-
-FITS = {
-    **dict.fromkeys(("mnist", "qmnist"), Fit(box=20)),
-    **dict.fromkeys((f"emnist-{split}" for split in EMNIST), Fit(box=24, beyond=0.0)),
-    "digits": Fit(box=8, beyond=0.0),
-}
-"""How drawings stand in the data sets of handwriting."""
-
-
-def pick_dataset(name: str, data_dir: Path | None) -> Dataset:
-    """Load the data set of a name; `auto` is what the user's folder holds, else MNIST, else the bundled digits.
-
-    Where the digits stand in for MNIST, it says so on stderr, so that even --quiet can't hide it.
-    """
-    if name != "auto":
-        return DATASETS[name](data_dir)
-    held = data_sets_in(data_dir)
-    if len(held) > 1 and "mnist" not in held:
-        raise click.UsageError(f"--dataset: choose one of those that the data folder holds: {', '.join(held)}")
-    if held and "mnist" not in held:
-        return DATASETS[held[0]](data_dir)
-    try:
-        return mnist(data_dir)
-    except fn.DataNotFoundError:
-        text = "MNIST isn't here (--dataset mnist says why); training on scikit-learn's 8x8 digits instead"
-        click.echo(text, err=True)
-        return digits()
-
-
-def with_validation(data: Dataset, share: float) -> Dataset:
-    """Put a share of the training images, if any, in the place of the test images; which, no seed of a run decides."""
-    if not share:
-        return data
-    train, validation = fn.split_data(data.train, key=fn.Key(0), share=share)
-    return evolve(data, train=train, test=validation)
 
 
 def model_parts(model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> tuple[Any, dict[str, str]]:

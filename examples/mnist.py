@@ -1,6 +1,6 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from itertools import takewhile
@@ -11,7 +11,7 @@ from typing import Any
 from imports import import_failure
 
 try:
-    from attrs import evolve, fields
+    from attrs import evolve
     import click
     import numpy as np
 
@@ -20,20 +20,20 @@ try:
         check_distinct,
         data_dir_option,
         fail,
-        is_typed,
-        new_file,
         option,
         plot_option,
         run,
         signals_noted,
     )
+    from data_sets import DATASETS, pick_dataset, with_validation
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import Dataset
     from fnmlp.files import is_there
     from fnmlp.labels import largest
-    from image_models import DATASETS, load, loss_of_probabilities, model_parts, pick_dataset, with_validation
-    from recipe_options import KINDS, RecipeCommand, recipe_for, recipe_options, with_fields
+    from image_models import load, loss_of_probabilities, model_parts
+    from pictures import Asked, pictures_of, test_images_of
+    from recipe_options import RecipeCommand, recipe_for, recipe_options, typed_fields, with_fields
     from run_checkpoints import (
         best_kept,
         best_so_far,
@@ -45,9 +45,11 @@ try:
         saved_parts,
         taken_up,
     )
-    from run_files import check_settings
+    from run_members import Member, members_of
     from run_replay import replayed, report, steps_in_all
-    from training_run import Member, Progress, Settings, beginning, follow, members_of, model_of, training
+    from run_reports import Say, follow
+    from run_settings import Settings, check_settings, checkpoint_options, data_options, output_options, settings_of
+    from training_run import Progress, beginning, model_of, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
@@ -61,58 +63,28 @@ def cli() -> None:
 @cli.command(cls=RecipeCommand)
 @recipe_options
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")
-@option(
-    "--dataset",
-    type=click.Choice(["auto", *DATASETS]),
-    default="auto",
-    help="auto: what --data-dir holds, or MNIST, or digits.",
-)
-@data_dir_option
-@click.option("--no-eval", is_flag=True, help="Leave out the test set.")
-@option(
-    "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
-    help="Share of the training images to judge on in place of the test set.",
-)
-@click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file as it goes.")
-@option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between two saves of --checkpoint.")
-@option("--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between two; 0 for none.")
-@option("--checkpoint-keep", type=click.IntRange(1), default=1, help="Files kept: FILE, FILE.1 and so on, older ones.")
-@click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there.")
-@click.option("--overwrite", is_flag=True, help="Begin a new run, though --checkpoint is there.")
-@click.option("--best", type=FILE, callback=new_file, help="Save the model of the best epoch by --validation.")
-@click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file.")
-@click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file.")
-@plot_option
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@data_options
+@checkpoint_options
+@output_options
 @click.pass_context
-def train(context: click.Context, /, **options: Any) -> None:
+def train(context: click.Context, /, **typed: Any) -> None:
     """Train a model.
 
     The data set chooses the recipe, unless you do. `lab`, the one for MNIST, is a university lab's network and loop:
     784-512-10, ReLU, softmax, mean squared error, SGD with batches of 64, 15 epochs. The lab's own pixels and rate are
     --pixels raw --rate 0.001. The other recipes look at the test set once, after the last epoch.
     """
-    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
+    settings = settings_of(typed)
     check_settings(context, settings)
-    say: Callable[[str], None] = (lambda _: None) if settings.quiet else click.echo
+    say: Say = (lambda _: None) if settings.quiet else click.echo
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     named = recipe_for(data.name, settings.recipe)
-    settings = evolve(settings, recipe=named)
-    recipe = with_fields(named, {name: options[name] for name in KINDS if is_typed(context, name)})
+    settings, recipe = evolve(settings, recipe=named), with_fields(named, typed_fields(context))
     members = members_of(recipe, data, settings.seed)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
-    progress, progresses = started(members, data, settings, say)
-    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
-        for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
-            pass
-    if received:
-        kept = settings.checkpoint and settings.checkpoint.exists()
-        advice = f"; go on from {settings.checkpoint} with --resume" if kept else ""
-        fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
+    progress = trained(members, data, settings, say)
     if settings.output:
         fn.save(settings.output, *model_parts(*model_of(members, progress), data, recipe))
         say(f"model saved to {settings.output}")
@@ -121,8 +93,21 @@ def train(context: click.Context, /, **options: Any) -> None:
         say(f"curves drawn to {settings.plot}")
 
 
+def trained(members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
+    """Carry a run out to its end, or to the first signal, which ends the program."""
+    progress, progresses = started(members, data, settings, say)
+    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
+        for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
+            pass
+    if received:
+        kept = settings.checkpoint and settings.checkpoint.exists()
+        advice = f"; go on from {settings.checkpoint} with --resume" if kept else ""
+        fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
+    return progress
+
+
 def started(
-    members: Sequence[Member], data: Dataset, settings: Settings, say: Callable[[str], None]
+    members: Sequence[Member], data: Dataset, settings: Settings, say: Say
 ) -> tuple[Progress, Generator[Progress, None, None]]:
     """Return where a run begins or goes on, and all that comes after it, saved as the settings say."""
     recipe, progress, path = members[0].recipe, beginning(members), settings.checkpoint
@@ -137,14 +122,9 @@ def started(
         best = best_so_far(settings.best, settings, progress)
         progresses = best_kept(progresses, members, data, settings, settings.best, best)
     if path:
-        progresses = fn.checkpoints(
-            progresses,
-            path,
-            steps=settings.checkpoint_every,
-            seconds=settings.checkpoint_seconds,
-            keep=settings.checkpoint_keep,
-            parts=partial(saved_parts, identity, members[0].model),
-        )
+        steps, seconds, keep = settings.checkpoint_every, settings.checkpoint_seconds, settings.checkpoint_keep
+        parts = partial(saved_parts, identity, members[0].model)
+        progresses = fn.checkpoints(progresses, path, steps=steps, seconds=seconds, keep=keep, parts=parts)
     return progress, progresses
 
 
@@ -211,47 +191,26 @@ def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
 @click.option("--fit", is_flag=True, help="Fit drawings of any size, as the images of the data set were made.")
 @data_dir_option
 @plot_option
-def predict(
-    model: Path,
-    images: tuple[Path, ...],
-    index: tuple[int, ...],
-    invert: bool,
-    fit: bool,
-    data_dir: Path | None,
-    plot: Path | None,
-) -> None:
+def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
     """Say what IMAGES show, and with what probabilities.
 
     IMAGES are PNG files, or the like, of the size that MODEL was trained on, with light strokes on a dark ground as in
     MNIST. With --fit they may have any size. MODEL is a file that `train --output` wrote.
     """
-    if not images and not index:
-        raise click.UsageError("give at least one IMAGE, or --index N")
-    if not images and (invert or fit):
-        raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
-    if not index and data_dir:
-        raise click.UsageError("--data-dir needs --index N: no data set is read without it")
-    check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), *(("IMAGES", path) for path in images)])
+    asked = Asked(**wanted)
+    asked.check()
+    check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), *(("IMAGES", path) for path in asked.images)])
     known = load(model)
-    pixels = [known.read(path, invert=invert, fit=fit) for path in images]
-    names = [str(path) for path in images]
-    if index:
-        test = known.test_set(None, data_dir)
-        if max(index) >= len(test):
-            raise click.UsageError(f"--index {max(index)}: the test images are 0 to {len(test) - 1}")
-        pixels += [test.inputs[place] for place in index]
-        names += [f"test image {place}, label {known.classes[test.targets[place]]}" for place in index]
-    outputs = fn.predict(known.saved.model, known.saved.params, np.stack(pixels))
+    pictures = [*pictures_of(known, asked), *test_images_of(known, asked)]
+    pixels = np.stack([picture.pixels for picture in pictures])
+    outputs = fn.predict(known.saved.model, known.saved.params, pixels)
     guesses = [known.classes[best] if best >= 0 else "no class, its outputs are NaN" for best in largest(outputs)]
-    for name, guess, row in zip(names, guesses, outputs, strict=True):
+    for picture, guess, row in zip(pictures, guesses, outputs, strict=True):
         shares = "  ".join(f"{label} {share:.3f}" for label, share in zip(known.classes, row, strict=True))
-        click.echo(f"{name}: {guess}  ({shares})")
+        click.echo(f"{picture.name}: {guess}  ({shares})")
     if plot:
-        short = [path.stem[:12].encode(errors="backslashreplace").decode() for path in images] + [
-            f"no. {place}" for place in index
-        ]
-        titles = [f"{name}: {guess}" for name, guess in zip(short, guesses, strict=True)]
-        plots.save_figure(plot, plots.samples(np.stack(pixels), titles))
+        titles = [f"{picture.title}: {guess}" for picture, guess in zip(pictures, guesses, strict=True)]
+        plots.save_figure(plot, plots.samples(pixels, titles))
         click.echo(f"images drawn to {plot}")
 
 

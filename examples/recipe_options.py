@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from attrs import evolve, fields
 import click
 
+from command_line import Decorator, is_typed, option_group
 from fnmlp.errors import OptionError
 from recipes import DEFAULT_RECIPES, DTYPES, LOSSES, OPTIMIZERS, PIXELS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
 
@@ -137,7 +138,7 @@ def is_numbers(text: str) -> bool:
         return False
 
 
-def field_option(name: str) -> Callable[[Any], Any]:
+def field_option(name: str) -> Decorator:
     """Return the option of a field; what stands in the help as its default are those of two recipes."""
     metavar, text = HELP[name]
     if KINDS[name] is bool:
@@ -153,23 +154,26 @@ def _flat(context: click.Context, option: click.Parameter, parts: Iterable[tuple
     return tuple(chain.from_iterable(parts))
 
 
-def recipe_option(text: str) -> Callable[[Any], Any]:
+def recipe_option(text: str) -> Decorator:
     """Return the option that names a recipe."""
     shown = "; ".join([*(f"{recipe} for {data}" for data, recipe in DEFAULT_RECIPES.items()), "lab for others"])
     return click.option("--recipe", type=click.Choice([*RECIPES]), show_default=shown, help=text)
 
 
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option of a recipe, and those of all its fields."""
-    for name in reversed([*HELP]):
-        command = field_option(name)(command)
-    named: Callable[..., Any] = recipe_option("A set of choices for the options down to --dtype.")(command)
-    return named
+recipe_options = option_group(
+    recipe_option("A set of choices for the options down to --dtype."), *(field_option(name) for name in HELP)
+)
+"""The option of a recipe, and those of all its fields."""
 
 
 def recipe_for(data: str, asked: str | None) -> str:
     """Return the name of the recipe that was asked for, or else of the one that fits a data set."""
     return asked or DEFAULT_RECIPES.get(data, "lab")
+
+
+def typed_fields(context: click.Context) -> dict[str, Any]:
+    """Return the fields of a recipe that were given beside its name."""
+    return {name: context.params[name] for name in KINDS if is_typed(context, name)}
 
 
 def with_fields(

@@ -18,16 +18,9 @@ from fnmlp.storage.environment import differences, environment
 from fnmlp.training.checking import check_state
 from image_models import is_run, model_parts
 from recipes import Recipe
-from training_run import (
-    Member,
-    Progress,
-    Settings,
-    accuracies,
-    first_state,
-    learned,
-    members_of,
-    model_of,
-)
+from run_members import Member, first_state, learned, members_of
+from run_settings import Settings
+from training_run import Progress, accuracies, model_of
 
 
 def identity_of(recipe: Recipe, data: Dataset, settings: Settings) -> dict[str, str]:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 import fnmlp as fn
 from run_checkpoints import resumed
-from training_run import Member, augmentation_of, batches_of, first_state, steps_of
+from run_members import Member, augmentation_of, batches_of, first_state, steps_of
 
 
 @frozen(eq=False)

@@ -23,12 +23,14 @@ try:
     import click
     import numpy as np
 
-    from command_line import data_dir_option, option, run
+    from command_line import data_dir_option, option, option_group, run
+    from data_sets import DATASETS, with_validation
     import fnmlp as fn
-    from image_models import DATASETS, with_validation
     from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
     from recipes import Recipe
-    from training_run import Member, Settings, beginning, members_of, training
+    from run_members import Member, members_of
+    from run_settings import Settings
+    from training_run import beginning, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
@@ -49,6 +51,8 @@ def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[s
             axes[name] = [read_field(name, value, separator="x") for value in values.split(",")]
         except ValueError as error:
             raise click.BadParameter(f"{name}: {error}") from error
+        if len(set(axes[name])) < len(axes[name]):
+            raise click.BadParameter(f"{name}: a value stands twice in {values}; name each once")
     return axes
 
 
@@ -72,56 +76,72 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
     return float(trained.history[-1]["test_accuracy"])
 
 
-@click.command(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
-@recipe_option("Gives all that is not varied.")
-@option(
-    "--vary",
-    multiple=True,
-    default=("hidden=32,128", "rate=0.25,0.5,1.0"),
-    callback=read_axes,
-    metavar="FIELD=A,B,...",
-    help="Values of a field of the recipe; repeatable, for all combinations.",
+setting_options = option_group(
+    recipe_option("Gives all that is not varied."),
+    option(
+        "--vary",
+        multiple=True,
+        default=("hidden=32,128", "rate=0.25,0.5,1.0"),
+        callback=read_axes,
+        metavar="FIELD=A,B,...",
+        help="Values of a field of the recipe; repeatable, for all combinations.",
+    ),
 )
-@option("--seeds", type=click.IntRange(1), default=3, help="Runs of each setting, with the seeds 0, 1, ...")
-@option("--validation", type=float, default=0.2, help="Share of the training images that settings are judged on.")
-@option("--dataset", type=click.Choice([*DATASETS]), default="digits", help="Images to train on.")
-@data_dir_option
+judging_options = option_group(
+    option("--seeds", type=click.IntRange(1), default=3, help="Runs of each setting, with the seeds 0, 1, ..."),
+    option(
+        "--validation",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=0.2,
+        help="Share of the training images that settings are judged on.",
+    ),
+)
+data_options = option_group(
+    option("--dataset", type=click.Choice([*DATASETS]), default="digits", help="Images to train on."), data_dir_option
+)
+
+
+@click.command(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+@setting_options
+@judging_options
+@data_options
 @option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes; the results are the same.")
-def sweep(
-    recipe: str | None,
-    vary: dict[str, list[Any]],
-    seeds: int,
-    validation: float,
-    dataset: str,
-    data_dir: Path | None,
-    jobs: int,
-) -> None:
+def sweep(seeds: int, validation: float, dataset: str, data_dir: Path | None, jobs: int, **wanted: Any) -> None:
     """Train a recipe with all combinations of some values, each from several seeds, and test the best one once.
 
     The table gives accuracies on images that are held out of the training set. The test set is not looked at before the
     last line, for which the best setting is trained on the whole training set.
     """
-    choices = [dict(zip(vary, values, strict=True)) for values in product(*vary.values())]
-    settings = [with_fields(recipe_for(dataset, recipe), values, spell=varied) for values in choices]
-    names = [named(setting, vary) for setting in settings]
+    settings = settings_of(dataset, **wanted)
     data = DATASETS[dataset](data_dir)
     split = with_validation(data, validation)
-    runs = [members_of(setting, split, seed) for setting in settings for seed in range(seeds)]
+    runs = [members_of(setting, split, seed) for setting in settings.values() for seed in range(seeds)]
     click.echo(f"{data.name}: {len(split.train)} images to train on, {len(split.test)} to validate on")
-    # One thread of BLAS in each process: more would get into each other's way, and round sums in another order.
-    os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), signal, (SIGINT, SIG_DFL)) as processes:
-            scores = processes.map(partial(score, split.test), runs)
-            best = best_of(names, (list(islice(scores, seeds)) for _ in names))
-            accuracy = processes.submit(score, data.test, members_of(settings[best], data, 0)).result()
+        with processes(jobs) as pool:
+            scores = pool.map(partial(score, split.test), runs)
+            best = best_of([*settings], (list(islice(scores, seeds)) for _ in settings))
+            accuracy = pool.submit(score, data.test, members_of(settings[best], data, 0)).result()
     except BrokenProcessPool as error:
         raise click.ClickException("a process was stopped, perhaps for want of memory; use fewer --jobs") from error
     click.echo(f"trained on all {len(data.train)} training images with seed 0: test accuracy {accuracy:.4f}")
 
 
-def best_of(names: Sequence[str], scores: Iterable[Sequence[float]]) -> int:
-    """Print a line for each setting as soon as its runs have ended, and return the place of the best one."""
+def settings_of(dataset: str, recipe: str | None, vary: dict[str, list[Any]]) -> dict[str, Recipe]:
+    """Return the settings, each with what is varied as its name."""
+    choices = (dict(zip(vary, values, strict=True)) for values in product(*vary.values()))
+    settings = (with_fields(recipe_for(dataset, recipe), values, spell=varied) for values in choices)
+    return {named(setting, vary): setting for setting in settings}
+
+
+def processes(jobs: int) -> ProcessPoolExecutor:
+    """Start processes with one thread of BLAS: more would get into each other's way, and round in another order."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    return ProcessPoolExecutor(jobs, get_context("spawn"), signal, (SIGINT, SIG_DFL))
+
+
+def best_of(names: Sequence[str], scores: Iterable[Sequence[float]]) -> str:
+    """Print a line for each setting as soon as its runs have ended, and return the name of the best one."""
     means = []
     for name, of_setting in zip(names, scores, strict=True):
         mean, spread = np.mean(of_setting), np.std(of_setting, ddof=min(1, len(of_setting) - 1))
@@ -130,8 +150,8 @@ def best_of(names: Sequence[str], scores: Iterable[Sequence[float]]) -> int:
         means.append(mean)
     if np.isnan(means).all():
         raise fn.DivergenceError("sweep", "a setting that can be trained", "none", "vary other values")
-    best = int(np.nanargmax(means))
-    click.echo(f"best: {names[best]}")
+    best = names[int(np.nanargmax(means))]
+    click.echo(f"best: {best}")
     return best
 
 

@@ -21,11 +21,11 @@ from diabetes import main as diabetes_main
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
 from recipes import Recipe
+import run_members
+from run_members import Member
 from spirals import main as spirals_main
 from spirals import spirals
 import sweep
-import training_run
-from training_run import Member
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 EACH_SCRIPT = pytest.mark.parametrize("name", ["compose.py", "custom_layer.py"])
@@ -229,7 +229,10 @@ def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
         ),
         (sweep.sweep, "--recipe lab --vary label_smoothing=0.1", "it needs --vary loss=cross-entropy"),
         (sweep.sweep, "--data-dir .", "digits: expected no folder: they come with scikit-learn"),
-        (sweep.sweep, "--validation 1", "split_data(share)"),
+        (sweep.sweep, "--validation 1", "1.0 is not in the range 0<x<1"),
+        # With --validation 0 the settings were judged on the test set, which was called "288 to validate on".
+        (sweep.sweep, "--validation 0", "0.0 is not in the range 0<x<1"),
+        (sweep.sweep, "--vary rate=0.5,1,0.50", "rate: a value stands twice in 0.5,1,0.50; name each once"),
         (sweep.sweep, "--jobs 0", "--jobs"),
     ],
 )
@@ -250,7 +253,7 @@ def test_a_sweep_trains_with_the_truth_value_that_was_typed(
 
     def members_of(recipe: Recipe, *rest: Any) -> list[Member]:
         found.append(recipe.mirror)
-        return training_run.members_of(recipe, *rest)
+        return run_members.members_of(recipe, *rest)
 
     monkeypatch.setattr(sweep, "members_of", members_of)
     options = "--jobs", "1", "--seeds", "1", "--recipe", "lab", "--vary", "hidden=4", "--vary", "epochs=1"

@@ -15,7 +15,7 @@ import fnmlp as fn
 from fnmlp.data import write_idx
 from fnmlp.errors import FnmlpError
 from fnmlp.files import followed, write_whole
-from training_run import write_history
+from run_reports import write_history
 
 PARAMS = fn.linear(2).init(fn.Key(0), (3,))[0]
 

@@ -16,8 +16,10 @@ from fnmlp.errors import OptionError
 from recipe_building import build_augmentation, build_loss, build_model, build_optimizer, build_schedule, classifier
 from recipe_options import KINDS, flag, read_field, spelled, with_fields
 from recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
+from run_members import members_of
+from run_settings import Settings
 from tests.sweep import each
-from training_run import Settings, beginning, members_of, model_of, training
+from training_run import beginning, model_of, training
 
 
 @pytest.mark.parametrize("name", RECIPES)

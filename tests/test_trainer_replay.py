@@ -10,16 +10,16 @@ from typing import Any
 from attrs import evolve
 import pytest
 
+from data_sets import with_validation
 import fnmlp as fn
 from fnmlp.data import digits
 from fnmlp.storage import format as checkpoint
 from fnmlp.storage.environment import environment
-from image_models import with_validation
 from recipes import RECIPES
 from run_checkpoints import origin_of, resumed, saved_parts
+from run_members import members_of
 from tests.data_sets import made_up, write_set
 from tests.trainer import SMALL, run, succeed
-from training_run import members_of
 
 RUN = (*SMALL, "--epochs", 3, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--validation", 0.2)
 STEPS = 6  # an epoch

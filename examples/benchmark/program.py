@@ -27,10 +27,10 @@ from benchmark.saved_data import save_data
 from benchmark.serving import STATUS
 from benchmark.work import WORKS
 from command_line import FILE, check_used, data_dir_option, new_file, option, option_group
+from data_sets import DATASETS, pick_dataset
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.files import write_whole
-from image_models import DATASETS, pick_dataset
 
 INSTALL = "pip install -e '.[benchmark]'"
 SECTIONS: Mapping[str, Callable[[Plan], Iterator[Measured]]] = {

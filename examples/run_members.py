@@ -1,0 +1,80 @@
+"""The networks of a run: for each, all that its training is a function of."""
+
+from collections.abc import Iterator
+import math
+from typing import Any
+
+from attrs import frozen
+
+import fnmlp as fn
+from fnmlp.data import Dataset
+from recipe_building import Augment, build_augmentation, build_loss, build_model, build_optimizer
+from recipes import Recipe
+
+
+@frozen(eq=False)
+class Member:
+    """All that the training of one network is a function of: what its recipe names, its images, and its keys."""
+
+    recipe: Recipe
+    train: fn.Batch
+    model: fn.Layer[Any]
+    loss: fn.Loss
+    optimizer: fn.Optimizer
+    start_key: fn.Key
+    order_key: fn.Key
+    augment_key: fn.Key
+
+
+def members_of(recipe: Recipe, data: Dataset, seed: int) -> list[Member]:
+    """Build the networks of a recipe: member m is what the seed `seed * members + m` trains alone."""
+    first = seed * recipe.members
+    return [member_of(recipe, data, fn.Key(first + place)) for place in range(recipe.members)]
+
+
+def member_of(recipe: Recipe, data: Dataset, key: fn.Key) -> Member:
+    """Build all that a recipe names."""
+    start_key, order_key, augment_key = fn.split(key, 3)
+    return Member(
+        recipe=recipe,
+        train=data.train,
+        model=build_model(recipe, white=data.white, classes=len(data.classes)),
+        loss=build_loss(recipe),
+        optimizer=build_optimizer(recipe, steps=steps_of(recipe, data.train) * recipe.epochs),
+        start_key=start_key,
+        order_key=order_key,
+        augment_key=augment_key,
+    )
+
+
+def steps_of(recipe: Recipe, data: fn.Batch) -> int:
+    """Count the steps of an epoch."""
+    return math.ceil(len(data) / recipe.batch_size)
+
+
+def first_state(member: Member) -> fn.TrainState:
+    """Return the state before the first step."""
+    example, dtype = member.train.inputs.shape[1:], member.recipe.dtype
+    return fn.train_state(member.model, member.optimizer, key=member.start_key, example=example, dtype=dtype)
+
+
+def augmentation_of(member: Member) -> Augment | None:
+    """Build what varies the images; of one member at a time, because thousands of maps are kept in memory."""
+    key, shape = fn.fold_in(member.augment_key, 0), member.train.inputs.shape[1:]
+    return build_augmentation(member.recipe, key=key, shape=shape)
+
+
+def batches_of(member: Member, augment: Augment | None, epoch: int, start: int) -> Iterator[fn.Batch]:
+    """Serve the batches of an epoch, from any of them on."""
+    size = member.recipe.batch_size
+    batches = fn.batches(member.train, size=size, key=member.order_key, epoch=epoch, start=start)
+    if augment is None:
+        return batches
+    from fnmlp.augmentation import augmented
+
+    return augmented(batches, augment, key=fn.fold_in(member.augment_key, epoch + 1), start=start)
+
+
+def learned(member: Member, state: fn.TrainState) -> Any:
+    """Return the parameters to evaluate and to save: their mean over time where the recipe keeps one."""
+    return fn.averaged_params(state.optimizer_state) if member.recipe.average else state.params

@@ -1,0 +1,141 @@
+"""The settings of a run beside its recipe: the options of `train` that give them, and which make sense together."""
+
+from collections.abc import Iterator, Mapping
+import os
+from pathlib import Path
+import re
+from typing import Any
+
+from attrs import fields, frozen
+import click
+
+from command_line import (
+    FILE,
+    check_distinct,
+    check_used,
+    data_dir_option,
+    new_file,
+    option,
+    option_group,
+    plot_option,
+)
+from data_sets import DATASETS
+from fnmlp.files import is_there
+
+
+@frozen
+class Settings:
+    """Where a run takes its data from, on what it is judged, and where its results go."""
+
+    recipe: str | None
+    seed: int
+    dataset: str
+    data_dir: Path | None
+    validation: float
+    no_eval: bool
+    checkpoint: Path | None = None
+    checkpoint_every: int = 1000
+    checkpoint_seconds: float = 0.0
+    checkpoint_keep: int = 1
+    resume: bool = False
+    overwrite: bool = False
+    best: Path | None = None
+    output: Path | None = None
+    history: Path | None = None
+    plot: Path | None = None
+    quiet: bool = False
+
+    @property
+    def judge(self) -> str:
+        """What held-out images are called: the share of the training images that --validation sets aside, or test."""
+        return "validation" if self.validation else "test"
+
+    @property
+    def purpose(self) -> str:
+        """What held-out images are for."""
+        return "to validate on" if self.validation else "to test on"
+
+    @property
+    def each_epoch(self) -> bool:
+        """Whether held-out images are looked at after each epoch: as the lab did, but else the test set only once."""
+        return self.recipe == "lab" or self.validation > 0
+
+
+data_options = option_group(
+    option(
+        "--dataset",
+        type=click.Choice(["auto", *DATASETS]),
+        default="auto",
+        help="auto: what --data-dir holds, or MNIST, or digits.",
+    ),
+    data_dir_option,
+    click.option("--no-eval", is_flag=True, help="Leave out the test set."),
+    option(
+        "--validation",
+        type=click.FloatRange(0, 1, max_open=True),
+        default=0.0,
+        help="Share of the training images to judge on in place of the test set.",
+    ),
+)
+checkpoint_options = option_group(
+    click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file as it goes."),
+    option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between two saves of --checkpoint."),
+    option("--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between two; 0 for none."),
+    option(
+        "--checkpoint-keep", type=click.IntRange(1), default=1, help="Files kept: FILE, FILE.1 and so on, older ones."
+    ),
+    click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there."),
+    click.option("--overwrite", is_flag=True, help="Begin a new run, though --checkpoint is there."),
+)
+output_options = option_group(
+    click.option("--best", type=FILE, callback=new_file, help="Save the model of the best epoch by --validation."),
+    click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file."),
+    click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file."),
+    plot_option,
+    click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+)
+
+
+def settings_of(typed: Mapping[str, Any]) -> Settings:
+    """Return the settings among all options."""
+    return Settings(**{field.name: typed[field.name] for field in fields(Settings)})
+
+
+def check_settings(context: click.Context, settings: Settings) -> None:
+    """Refuse options that would be ignored, or that contradict each other, and files that would overwrite others."""
+    need = "--checkpoint FILE: nothing is saved without it"
+    names = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
+    check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
+    if settings.best and (settings.no_eval or not settings.validation):
+        raise click.UsageError("--best needs --validation: the test set is not there to choose by")
+    if settings.no_eval and settings.validation:
+        raise click.UsageError("--no-eval contradicts --validation: images would be held out and never looked at")
+    if settings.resume and settings.overwrite:
+        raise click.UsageError("--resume contradicts --overwrite: give one of them")
+    check_files(settings)
+
+
+def check_files(settings: Settings) -> None:
+    """Refuse to write two things to one file, and to begin a run where there is one."""
+    named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "checkpoint")}
+    written = [(f"--{name}", path) for name, path in named.items() if path]
+    kept = [("--checkpoint-keep", path) for path in earlier_files(settings, [path for _, path in written])]
+    check_distinct(written)
+    check_distinct([pair for pair in written if pair[0] != "--checkpoint"], kept)
+    if settings.checkpoint and not (settings.resume or settings.overwrite):
+        for path in (settings.checkpoint, *(path for _, path in kept)):
+            if is_there(path):
+                raise click.UsageError(f"{path} holds a run; go on with it by --resume, or replace it by --overwrite")
+
+
+def earlier_files(settings: Settings, others: list[Path]) -> Iterator[Path]:
+    """Yield the names FILE.1, FILE.2 and so on of earlier files that are there, or that other options give."""
+    if not settings.checkpoint or settings.checkpoint_keep == 1:
+        return
+    for place in {settings.checkpoint.absolute(), Path(os.path.realpath(settings.checkpoint))}:
+        there = [entry.name for entry in place.parent.iterdir()]
+        typed = [name for path in others for name in (path.name, Path(os.path.realpath(path)).name)]
+        for name in sorted({*there, *typed}):
+            number = re.fullmatch(re.escape(place.name) + r"\.([1-9]\d{0,18})", name)
+            if number and int(number[1]) < settings.checkpoint_keep:
+                yield place.with_name(name)
