@@ -1,5 +1,7 @@
 """The kit refuses layers and optimisers that somebody wrote with a slip, and takes the same code without it."""
 
+from itertools import chain
+
 import pytest
 
 from fnmlp.testing import LawBrokenError, check_layer, check_optimizer
@@ -10,8 +12,9 @@ from tests.wrong.optimizers import OPTIMIZERS
 from tests.wrong.pieces import Slip
 from tests.wrong.pointwise import POINTWISE
 from tests.wrong.steps import WrongStep
+from tests.wrong.structure import STRUCTURE
 
-LAYERS = [*POINTWISE, *MATRICES, *NOISE]
+LAYERS = [*POINTWISE, *MATRICES, *NOISE, *chain.from_iterable(STRUCTURE.values())]
 
 RIGHT_LAYERS = {slip.made: slip for slip in LAYERS}
 
@@ -42,3 +45,10 @@ def test_a_wrong_optimizer_is_refused(slip: WrongStep, seed: int) -> None:
 @pytest.mark.parametrize("slip", RIGHT_OPTIMIZERS.values(), ids=RIGHT_OPTIMIZERS)
 def test_the_same_optimizer_without_the_slip_is_taken(slip: WrongStep) -> None:
     check_optimizer(slip.right, reference=slip.rule)
+
+
+@each(("law", "slip"), [(law, slip) for law, slips in STRUCTURE.items() for slip in slips])
+def test_what_a_layer_says_wrongly_of_itself_is_told_by_name(law: str, slip: Slip) -> None:
+    with pytest.raises(LawBrokenError) as caught:
+        check_layer(slip.wrong, slip.example, **slip.options | {"noisy": "noise" in slip.says})
+    assert caught.value.law == law

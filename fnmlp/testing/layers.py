@@ -27,6 +27,11 @@ from fnmlp.testing.report import (
     law,
 )
 from fnmlp.testing.rounding import largest, smallest
+from fnmlp.testing.structure import (
+    a_combinator_is_made_again_of_its_parts,
+    a_pointwise_layer_maps_each_number_by_itself,
+    the_gradients_of_rows_add_up_to_that_of_the_batch,
+)
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 
@@ -229,6 +234,9 @@ LAYER_LAWS: tuple[Law[LayerCase], ...] = (
     equal_numbers_share_their_gradient,
     the_pullback_is_linear,
     a_pulled_gradient_stays_as_it_was,
+    the_gradients_of_rows_add_up_to_that_of_the_batch,
+    a_pointwise_layer_maps_each_number_by_itself,
+    a_combinator_is_made_again_of_its_parts,
     float32_stays_float32_and_close,
     the_same_input_gives_the_same_bits,
     only_a_layer_with_noise_minds_its_key,
