@@ -92,7 +92,7 @@ def test_a_residual_that_changes_the_shape_says_how_to_end_it() -> None:
 @pytest.mark.parametrize(
     ("model", "example", "said"),
     [
-        (fn.add(fn.linear(2), fn.linear(3)), (4,), r"layers that give one shape, got \(\(2,\), \(3,\)\)"),
+        (fn.add(fn.linear(2), fn.linear(3)), (4,), r"layers whose outputs have the same shape, got \(\(2,\), \(3,\)\)"),
         (fn.concat(fn.identity(), fn.flatten()), (2, 3), "layers whose outputs differ in the last axis only"),
         (fn.concat(fn.identity(), fn.identity()), (), "layers whose outputs differ in the last axis only"),
         (fn.parallel(fn.relu(), fn.relu(), widths=(2, 2)), (5,), r"expected examples of 4 features, got \(5,\)"),

@@ -1,12 +1,12 @@
 """Layers side by side.
 
-Each combinator spreads its input over the layers by one linear map, and gathers their outputs by another:
+Each combinator distributes its input over the layers by one linear map, and joins their outputs by another:
 
     concat    every layer gets all of x;            outputs are joined along the last axis
     add       every layer gets all of x;            outputs are summed
     parallel  each layer gets its part of the features;  outputs are joined along the last axis
 
-Going backwards the maps change places: to join is the adjoint of to split, to sum that of to share.
+In the backward pass the maps change places: splitting is the adjoint of joining, and sharing of summing.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,11 +28,11 @@ Delayed: TypeAlias = Callable[[], Array]
 
 
 def residual(layer: Layer[Any]) -> Layer[Any]:
-    """Add what a layer makes of x to x itself: y = x + f(x).
+    """Add a layer's output to its input: y = x + f(x).
 
     Shapes:   any that the layer keeps; kept. Parameters: the layer's own.
-    Gradient: the pullback adds dy itself to what the layer's gives to x.
-    Raises:   StructureError for what is no layer; ShapeError at init unless the layer keeps the shape.
+    Gradient: the pullback adds dy itself to the layer's gradient of x.
+    Raises:   StructureError unless the argument is a layer; ShapeError at init unless the layer keeps the shape.
     Source:   He et al. 2016, arXiv:1512.03385, eq. 1.
 
     >>> from fnmlp.layers import linear
@@ -77,12 +77,12 @@ def _sum_of_delayed(dy: Array, delayed_dx: Delayed) -> Array:
 
 
 def concat(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
-    """Give all of x to every layer, and join what they make of it along the last axis.
+    """Apply several layers to the same input, and join their outputs along the last axis.
 
-    Shapes:   layers may differ in the last axis of their outputs. Parameters: a tuple of the layers' own.
-    Gradient: the pullback splits dy as the outputs were joined, and sums what the layers give to x.
-    Raises:   StructureError for an argument that is no layer, and without any; ShapeError at init where outputs can't
-              be joined; what a layer raises, with its place added.
+    Shapes:   the outputs may differ in the last axis only. Parameters: a tuple of the layers' own.
+    Gradient: the pullback splits dy as the outputs were joined, and sums the layers' gradients of x.
+    Raises:   StructureError unless all arguments are layers, and without any; ShapeError at init if outputs can't be
+              joined; whatever a layer raises, with its place added.
 
     >>> from fnmlp.layers import identity, linear
     >>> concat(identity(), linear(2)).init(Key(0), (3,))[1]
@@ -109,12 +109,12 @@ def _concat_vjp(
 
 
 def add(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
-    """Give all of x to every layer, and sum what they make of it; `add(identity(), layer)` is `residual(layer)`.
+    """Apply several layers to the same input, and sum their outputs; `add(identity(), layer)` is `residual(layer)`.
 
-    Shapes:   all layers must give one shape. Parameters: a tuple of the layers' own.
-    Gradient: the pullback gives dy to every layer, and sums what the layers give to x.
-    Raises:   StructureError for an argument that is no layer, and without any; ShapeError at init where outputs can't
-              be summed; what a layer raises, with its place added.
+    Shapes:   all outputs must have the same shape. Parameters: a tuple of the layers' own.
+    Gradient: the pullback passes dy to every layer, and sums their gradients of x.
+    Raises:   StructureError unless all arguments are layers, and without any; ShapeError at init if outputs can't be
+              summed; whatever a layer raises, with its place added.
 
     >>> from fnmlp.layers import linear, tanh
     >>> add(tanh(), linear(3)).init(Key(0), (3,))[1]
@@ -128,7 +128,9 @@ def add(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
 def _add_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tuple[Any, ...], Shape]:
     params, outs = _init_each(name, layers, key, [shape] * len(layers))
     if len(set(outs)) > 1:
-        raise ShapeError(name, "layers that give one shape", outs, "end each with a linear layer of one width")
+        raise ShapeError(
+            name, "layers whose outputs have the same shape", outs, "end each with a layer of the same width"
+        )
     return params, outs[0]
 
 
@@ -144,14 +146,14 @@ def _add_vjp(
 
 
 def parallel(*layers: Layer[Any], widths: Sequence[int]) -> Layer[tuple[Any, ...]]:
-    """Split the features, give each layer its part, and join what they make of it along the last axis.
+    """Split the features, apply one layer to each part, and join their outputs along the last axis.
 
-    Shapes:   `widths` says how many numbers of the last axis each layer gets, in order; layers may differ in the last
-              axis of their outputs. Parameters: a tuple of the layers' own.
-    Gradient: the pullback splits dy as the outputs were joined, and joins what the layers give to x.
-    Raises:   StructureError for an argument that is no layer, and without any; OptionError unless there are as many
-              widths as layers, each at least 1; ShapeError at init unless they add up to the last axis of an example,
-              and where outputs can't be joined; what a layer raises, with its place added.
+    Shapes:   `widths` gives the number of features that each layer gets, in order, along the last axis; the outputs may
+              differ in the last axis only. Parameters: a tuple of the layers' own.
+    Gradient: the pullback splits dy as the outputs were joined, and joins the layers' gradients of x.
+    Raises:   StructureError unless all arguments are layers, and without any; OptionError unless there is one width for
+              each layer, at least 1; ShapeError at init unless they add up to the last axis of an example, and if
+              outputs can't be joined; whatever a layer raises, with its place added.
 
     >>> from fnmlp.layers import identity, linear
     >>> parallel(linear(5), identity(), widths=(3, 1)).init(Key(0), (4,))[1]

@@ -1,4 +1,4 @@
-"""Layers one after another: chain, and repeat, a chain of copies."""
+"""Layers in sequence: `chain`, and `repeat`, a chain of copies."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,9 +19,9 @@ __all__ = ["chain", "repeat"]
 def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
     """Apply layers one after another; `chain()` is the identity.
 
-    Shapes:   each layer takes what the one before it gives. Parameters: a tuple of the layers' own.
+    Shapes:   each layer takes the output shape of the one before it. Parameters: a tuple of the layers' own.
     Gradient: the pullback is the layers' pullbacks in reverse; the input gradient of the first is delayed.
-    Raises:   StructureError for an argument that is no layer; at init, what a layer raises, with its place added.
+    Raises:   StructureError unless all arguments are layers; at init, whatever a layer raises, with its place added.
 
     >>> from fnmlp.layers import linear, relu
     >>> chain(linear(4), relu(), linear(2)).init(Key(0), (3,))[1]
@@ -32,7 +32,7 @@ def chain(*layers: Layer[Any]) -> Layer[tuple[Any, ...]]:
 
 
 def in_sequence(name: str, layers: Layers) -> Layer[tuple[Any, ...]]:
-    """Make a chain that says another name where an error comes from."""
+    """Make a chain that has another name in errors."""
     return combinator(name, layers, _chain_init, chain_apply, chain_vjp, deal=own_params)
 
 
@@ -49,7 +49,7 @@ def _chain_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[tupl
 
 
 def chain_apply(name: str, layers: Layers, params: tuple[Any, ...], x: Array) -> Array:
-    """Be the `apply` of a chain."""
+    """Apply layers one after another."""
     check_params(name, layers, params)
     place, y = 0, x
     try:
@@ -65,7 +65,7 @@ def chain_apply(name: str, layers: Layers, params: tuple[Any, ...], x: Array) ->
 def chain_vjp(
     name: str, layers: Layers, params: tuple[Any, ...], x: Array, key: Key | None
 ) -> tuple[Array, Pullback[tuple[Any, ...]]]:
-    """Be the `vjp` of a chain."""
+    """Apply layers one after another, and return the pullback."""
     check_params(name, layers, params)
     place, y = 0, x
     pullbacks = []
@@ -82,7 +82,7 @@ def chain_vjp(
 def _chain_pull(
     params: tuple[Any, ...], pullbacks: list[Pullback[Any]], dy: Array
 ) -> tuple[tuple[Any, ...], Callable[[], Array]]:
-    """Pull dy back to the first layer that has parameters; what stands before it only matters to dx."""
+    """Pull dy back to the first layer with parameters; the layers before it only matter to dx."""
     first = next((place for place, own in enumerate(params) if has_leaves(own)), len(params))
     gradients: list[Any] = []
     delayed_dx: Callable[[], Array] = partial(_itself, dy)
@@ -101,7 +101,7 @@ def _pull_input(pullbacks: list[Pullback[Any]], delayed_dx: Callable[[], Array],
 
 
 def _own(x: Array) -> Array:
-    namespace(x)  # which refuses what computes by rules of its own
+    namespace(x)  # raises for masked arrays and matrices
     return unshared(x)
 
 
@@ -114,11 +114,12 @@ def _where(place: int, name: str) -> str:
 
 
 def repeat(layer: Layer[Any], times: int) -> Layer[tuple[Any, ...]]:
-    """Apply so many copies of a layer one after another, each with parameters of its own; `tied` shares them.
+    """Apply several copies of a layer one after another, each with its own parameters; to share them, use `tied`.
 
-    Shapes:   as of the chain that it is. Parameters: a tuple of as many trees.
-    Gradient: as of the chain that it is.
-    Raises:   StructureError for what is no layer; OptionError unless times >= 1; at init, what a layer raises.
+    Shapes:   as `chain`. Parameters: a tuple with a tree for each copy.
+    Gradient: as `chain`.
+    Raises:   StructureError unless the argument is a layer; OptionError unless times >= 1; at init, whatever a layer
+              raises.
 
     >>> from fnmlp.layers import linear, relu
     >>> repeat(chain(linear(4), relu()), 3).init(Key(0), (2,))[1]

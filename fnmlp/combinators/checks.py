@@ -1,4 +1,4 @@
-"""What combinators share: checks of the layers they are made of and of their parameters, and the note of a place."""
+"""Checks that combinators share, of layers and parameters, and the note that adds a place to an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from fnmlp.tree import Tree, tree_map, tree_paths
 Layers: TypeAlias = tuple[Layer[Any], ...]
 
 NAME_LIMIT = 400
-"""Characters of a name that an error shows; one that holds the means of many features has thousands."""
+"""The number of characters of a name that an error shows; a name with the means of many features has thousands."""
 
 
 def check_layers(where: str, layers: Layers, *, least: int = 0) -> None:
-    """Refuse what is no layer, and fewer layers than there must be.
+    """Raise unless all arguments are layers, and there are enough of them.
 
     >>> check_layers("add", (), least=1)
     Traceback (most recent call last):
@@ -30,14 +30,14 @@ def check_layers(where: str, layers: Layers, *, least: int = 0) -> None:
 
 
 def check_params(where: str, layers: Layers, params: Tree) -> None:
-    """Refuse parameters that are not one tree for each layer."""
+    """Raise unless there is one tree of parameters for each layer."""
     if not isinstance(params, tuple) or len(params) != len(layers):
         got = f"a tuple of {len(params)}" if isinstance(params, tuple) else type(params).__name__
         raise StructureError(shown(where), f"a tuple of {len(layers)} parameter trees", got, "pass what init returned")
 
 
 def check_same_form(where: str, expected: Tree, got: Tree, remedy: str) -> None:
-    """Refuse parameters of another structure, or of other shapes.
+    """Raise unless parameters have the same structure and shapes.
 
     >>> import numpy as np
     >>> check_same_form("tied", (np.zeros(2),), (np.zeros(3),), "use one width")
@@ -60,7 +60,7 @@ def _first(*leaves: object) -> object:
 
 @contextmanager
 def place_noted(place: str, name: str) -> Iterator[None]:
-    """Add to an error from inside where it came from.
+    """Add a note to an error that says which layer it came from.
 
     >>> with place_noted("layer 1", "chain(relu(), linear(2))"):
     ...     raise FnmlpError("linear(2)", "2", 3, "pass 2")
@@ -76,7 +76,7 @@ def place_noted(place: str, name: str) -> Iterator[None]:
 
 
 def shown(name: str) -> str:
-    """Return what an error shows of a name.
+    """Shorten a name for an error.
 
     >>> len(shown("chain(" + "relu(), " * 1000 + "relu())"))
     401

@@ -1,8 +1,8 @@
-"""Arrays in which each number is computed in an order of its own, whatever else is in the array.
+"""Arrays that compute each number in a fixed order, whatever else is in the array.
 
-How BLAS sums the products of two matrices depends on the size of the batch, on threads and on the processor; how NumPy
-sums, and which of its loops for a function it takes, depends on how memory is laid out. These arrays lay out everything
-in one way first, and multiply matrices without BLAS; what can't be brought into one order they refuse.
+BLAS sums products in an order that depends on the batch size, the threads and the processor. NumPy chooses its loops,
+and so the order of its sums, by memory layout. These arrays bring all data into one layout first, and multiply matrices
+without BLAS. They raise for operations that have no fixed order.
 """
 
 from math import prod
@@ -16,7 +16,7 @@ from fnmlp.errors import DtypeError
 
 
 class Ordered(np.ndarray[Any, Any]):
-    """An array whose guard stays on what is made of it; `numpy.asarray` takes it off."""
+    """An array with a guard that its results keep; `numpy.asarray` removes it."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
         """Compute on plain arrays in one layout, and guard the result."""
@@ -33,13 +33,13 @@ class Ordered(np.ndarray[Any, Any]):
         return tuple(map(ordered, result)) if isinstance(result, tuple) else ordered(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
-        """Guard the result, which some functions give as a plain array."""
+        """Guard the result, because some functions return a plain array."""
         if function in WITHOUT_ORDER or function.__module__ in ("numpy.linalg", "numpy.fft"):
             raise _refusal(function.__name__)
         return ordered(super().__array_function__(function, types, arguments, options))
 
     def dot(self, b: Any, out: Any = None) -> Any:  # noqa: ARG002 (the method that it stands for)
-        """Refuse what would go to BLAS unseen."""
+        """Raise, because this method would call BLAS unnoticed."""
         raise _refusal("dot")
 
 
@@ -51,7 +51,7 @@ WITHOUT_ORDER = (
 
 
 def ordered(x: Any) -> Any:
-    """Put the guard on a NumPy array; return all else, and arrays with arithmetic of their own, as it is.
+    """Put the guard on a NumPy array; return all else, masked arrays and matrices included, unchanged.
 
     >>> type(ordered(np.zeros(2)) + 1).__name__, ordered(3.0)
     ('Ordered', 3.0)
@@ -61,7 +61,7 @@ def ordered(x: Any) -> Any:
 
 
 def unordered(x: Any) -> Any:
-    """Take the guard off; return all else as it is.
+    """Remove the guard; return all else unchanged.
 
     >>> type(unordered(ordered(np.zeros(2)))).__name__
     'ndarray'
@@ -70,12 +70,12 @@ def unordered(x: Any) -> Any:
 
 
 def ordered_like(given: Any, x: Any) -> Any:
-    """Put the guard on x where something given has it."""
+    """Put the guard on x if any of the other arguments has it."""
     return ordered(x) if isinstance(given, Ordered) else x
 
 
 def _laid_out(x: Any) -> Any:
-    """Return numbers that follow one another in memory, each as the machine wants it: often x itself."""
+    """Return a contiguous array in native byte order: often x itself."""
     if type(x) not in (np.ndarray, Ordered):
         return x
     plain = unordered(x)
@@ -84,7 +84,7 @@ def _laid_out(x: Any) -> Any:
 
 
 def _written(result: Any, out: tuple[Any, ...]) -> Any:
-    """Return a result in the array that was given for it, if one was."""
+    """Copy a result into the array given as `out`, if there is one."""
     if not out:
         return result
     results = result if isinstance(result, tuple) else (result,)
@@ -94,20 +94,20 @@ def _written(result: Any, out: tuple[Any, ...]) -> Any:
 
 
 def _product(left: Array, right: Array) -> Array:
-    """Multiply matrices: each number is the sum of its products, added one after another."""
+    """Multiply matrices without BLAS, adding products one after another."""
     if right.ndim == 1:
         return _product(left, right[:, None])[..., 0]
     if left.ndim == 1:
         return _product(left[None, :], right)[..., 0, :]
-    if right.shape[-1] == 1:  # a single column einsum would add up by parts
+    if right.shape[-1] == 1:  # einsum would sum a single column in parts
         return _product(left, np.repeat(right, 2, axis=-1))[..., :1]
     dtype = np.matmul(left[..., :0, :], right[..., :0]).dtype  # or matmul's own error
     factors = (factor.astype(dtype, copy=False) for factor in (left, right))
-    return np.einsum("...ij,...jk->...ik", *factors, optimize=False)  # optimized, it would call BLAS
+    return np.einsum("...ij,...jk->...ik", *factors, optimize=False)  # with optimize, einsum would call BLAS
 
 
 def _reduced(ufunc: Any, x: Array, axis: Any = 0, keepdims: bool = False, **options: Any) -> Array:
-    """Reduce numbers that follow one another in memory: in another layout others between them change the order."""
+    """Reduce contiguous numbers, because the order would depend on any other layout."""
     axes = tuple(range(x.ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, x.ndim)))
     moved = np.moveaxis(x, axes, range(-len(axes), 0))
     kept = moved.shape[: x.ndim - len(axes)]
@@ -117,4 +117,4 @@ def _reduced(ufunc: Any, x: Array, axis: Any = 0, keepdims: bool = False, **opti
 
 def _refusal(function: str) -> DtypeError:
     remedy = "write it as x @ w, and in operators and functions such as exp, sum and maximum"
-    return DtypeError("strict", "what can be computed in one order", f"numpy's {function}", remedy)
+    return DtypeError("strict", "operations with a fixed order", f"numpy's {function}", remedy)

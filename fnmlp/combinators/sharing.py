@@ -1,4 +1,4 @@
-"""Parameters that several layers share, and parameters that nothing moves."""
+"""Parameters that several layers share, and parameters that no optimiser changes."""
 
 from collections.abc import Callable
 from functools import partial, reduce
@@ -20,14 +20,13 @@ __all__ = ["frozen", "tied"]
 def tied(*layers: Layer[Any]) -> Layer[Any]:
     """Apply layers one after another that share one parameter tree.
 
-    `tied(layer, layer, layer)` applies one layer three times over. Layers of different kinds can share what they hold
-    if its structure and shapes agree, so a layer without parameters is chained with one that has some:
-    `tied(chain(linear(4), relu()), chain(linear(4), tanh()))`. There is one tree and no copies, so no optimiser can
-    pull them apart, whatever it does.
-    Shapes:   each layer takes what the one before it gives. Parameters: those of the first layer.
-    Gradient: the pullback adds up what each layer gives to the parameters; dx is that of a chain.
-    Raises:   StructureError for an argument that is no layer, without any, and at init where parameters differ in
-              structure; ShapeError at init where they differ in shape; what a layer raises, with its place added.
+    `tied(layer, layer, layer)` applies one layer three times. Different layers can share parameters of the same
+    structure and shapes. To include a layer without parameters, chain it with one that has some: `tied(chain(linear(4),
+    relu()), chain(linear(4), tanh()))`. There is only one tree, so an optimiser can't make the layers differ.
+    Shapes:   each layer takes the output shape of the one before it. Parameters: those of the first layer.
+    Gradient: the pullback sums the layers' gradients of the parameters; dx is as in `chain`.
+    Raises:   StructureError unless all arguments are layers, without any, and at init if their parameters differ in
+              structure; ShapeError at init if they differ in shape; whatever a layer raises, with its place added.
 
     >>> from fnmlp.layers import linear
     >>> params, shape = tied(linear(3), linear(3)).init(Key(0), (3,))
@@ -68,17 +67,17 @@ def _tied_pull(pullback: Pullback[tuple[Any, ...]], dy: Array) -> tuple[Any, Cal
 
 
 def frozen(layer: Layer[Any], params: Tree) -> Layer[tuple[()]]:
-    """Hold a layer's parameters fast: no optimiser moves them, because the layer that results has none.
+    """Fix a layer's parameters: the new layer has no parameters, so no optimiser can change them.
 
-    A gradient of 0 would not do, because weight decay and averages move what has no gradient. So the parameters become
-    options, like the rate of dropout: a read-only copy of them is part of the layer, and travels with it when it is
-    pickled. They are not part of its name: `fnmlp.build` and a model file can't bring such a model back, so keep the
-    parameters in a file of their own. Where x has another float dtype than they, or is of another library, they are
-    converted each time. Noise in the layer stays: use a layer without.
+    The parameters become options, like the rate of dropout. (A gradient of 0 would not be enough, because weight decay
+    would still change them.) The layer holds a read-only copy, which is pickled with it. The copy is not part of the
+    layer's name, so `fnmlp.build` and model files can't restore such a model: save the parameters in a file of their
+    own. If x has another float dtype or comes from another library, the parameters are converted at each call. The
+    layer stays noisy if it was.
     Shapes:   those of the layer. Parameters: none, ().
-    Gradient: dx is the layer's; nothing is computed for the parameters unless dx is asked for.
-    Raises:   StructureError for what is no layer, and at init for parameters of another structure; ShapeError for ones
-              of other shapes; what the layer raises, with the place added.
+    Gradient: dx is the layer's; unless you ask for dx, the backward pass computes nothing.
+    Raises:   StructureError unless the argument is a layer, and at init for parameters of another structure; ShapeError
+              at init for parameters of other shapes; whatever the layer raises, with the place added.
 
     >>> from fnmlp.layers import linear
     >>> layer = linear(2)
@@ -98,7 +97,7 @@ def _held(held: Tree, params: tuple[()]) -> tuple[Any, ...]:
 def _frozen_init(name: str, layers: Layers, held: Tree, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
     with place_noted("the layer", name):
         like, out = layers[0].init(key, shape)
-        check_same_form("frozen", like, held, "freeze what init of this layer returned, or training made of it")
+        check_same_form("frozen", like, held, "freeze what this layer's init returned, or what training made of it")
     return (), out
 
 
@@ -133,7 +132,7 @@ def _own_copy(leaf: Array) -> Array:
 
 
 def _as_suits(held: Tree, x: Array) -> Tree:
-    """Return the parameters in the library of x, and in its dtype where x is not made of integers."""
+    """Convert the parameters to the library of x, and to its dtype unless x holds integers."""
     integers = namespace(x).isdtype(x.dtype, ("integral", "bool"))
     brought = tree_map(partial(ordered_like, x), tree_map(partial(bring, like=x), held))
     return tree_map(partial(_converted, None if integers else x), brought)

@@ -1,4 +1,4 @@
-"""Results whose bits do not depend on the batch, on threads or on BLAS."""
+"""Results whose bits don't depend on the batch, threads or BLAS."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,19 +19,19 @@ __all__ = ["strict"]
 
 
 def strict(layer: Layer[P]) -> Layer[P]:
-    """Compute what a layer makes of a row from that row and the parameters alone, to the last bit.
+    """Make each row of a layer's output depend only on that row and the parameters, to the last bit.
 
-    Rows may come in any number and in any order, on any number of threads and on any kernel of BLAS: `apply`, and the
-    output of `vjp` without noise, are the same. Products of matrices are summed one after another, without BLAS, and
-    whatever follows is computed on numbers that lie side by side. Wrap a model before or after training: parameters and
-    files are those of the layer. Nothing is promised of layers that mix rows, such as softmax(axis=0), of other
-    processors and of other builds of NumPy.
+    `apply`, and the output of `vjp` without noise, then don't depend on the number of rows, their order, the number of
+    threads, or the BLAS kernel. Matrix products are summed one after another, without BLAS, and all else is computed on
+    contiguous arrays. You can wrap a model before or after training, because the parameters and files stay the same.
+    Layers that mix rows, such as softmax(axis=0), other processors, and other builds of NumPy may still give other
+    bits.
     Shapes:   those of the layer. Parameters: the layer's own.
-    Gradient: the layer's. It is summed in one order as well, so that threads and kernels don't change it; its rows are
-              summed, so that their number and order do.
-    Raises:   StructureError for what is no layer; DtypeError for arrays of other libraries, and where a layer of your
-              own uses numpy.asarray, or what knows no order, such as numpy.einsum and numpy.linalg; what the layer
-              raises, with the place added.
+    Gradient: the layer's, summed in a fixed order, so that threads and kernels don't change it. It is a sum over rows,
+              so their number and order do.
+    Raises:   StructureError unless the argument is a layer; DtypeError for arrays of other libraries, and if a layer of
+              your own uses numpy.asarray or a function without a fixed order, such as numpy.einsum and numpy.linalg;
+              whatever the layer raises, with the place added.
 
     >>> from fnmlp.layers import linear
     >>> layer = strict(linear(2))
@@ -74,9 +74,9 @@ def _pull_input(delayed_dx: Callable[[], Array], dy: Array) -> Array:
 
 
 def _guarded(name: str, params: P, x: Array) -> tuple[P, Array]:
-    """Return parameters and inputs whose sums have an order."""
+    """Return parameters and inputs with the guard on."""
     for leaf in tree_leaves((params, x)):
-        namespace(leaf)  # which refuses what computes by rules of its own
+        namespace(leaf)  # raises for masked arrays and matrices
         if not isinstance(leaf, np.ndarray):
             remedy = "convert inputs and parameters with numpy.asarray, or take the layer without strict"
             raise DtypeError(shown(name), "NumPy arrays", type(leaf).__name__, remedy)
@@ -84,7 +84,7 @@ def _guarded(name: str, params: P, x: Array) -> tuple[P, Array]:
 
 
 def _handed_out(name: str, x: Array, y: Array) -> Array:
-    """Return the output as a plain array, unless x is inside another strict layer; refuse what has lost its order."""
+    """Return the output as a plain array, unless x is inside another strict layer; raise if it lost its guard."""
     if type(y) is np.ndarray:
         remedy = "write the layer in operators and functions such as exp, without asarray"
         raise DtypeError(shown(name), "an output made of x by NumPy's own functions", "a plain array", remedy)
@@ -92,5 +92,5 @@ def _handed_out(name: str, x: Array, y: Array) -> Array:
 
 
 def _as_given(given: Array, result: Any) -> Any:
-    """Take the guard off a result, unless what it came from is inside another strict layer."""
+    """Remove the guard from a result, unless its input is inside another strict layer."""
     return result if isinstance(given, Ordered) else unordered(result)

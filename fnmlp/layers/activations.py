@@ -12,7 +12,7 @@ from fnmlp.layers.pointwise import elementwise
 __all__ = ["celu", "elu", "selu", "sigmoid", "softplus", "softsign", "tanh"]
 
 FARTHEST = 750.0
-"""Beyond its negative exp is 0 in float64."""
+"""Below minus this, exp is 0 in float64."""
 
 SELU_ALPHA = 1.6732632423543772
 """The first constant of `selu`, to the precision of a float."""
@@ -65,7 +65,7 @@ def _squared_secant(x: Array) -> Array:
 
 
 def softplus() -> Layer[tuple[()]]:
-    """Rectify smoothly: log(1 + exp(x)).
+    """Approximate `relu` smoothly: log(1 + exp(x)).
 
     Shapes:   any; kept.
     Gradient: the pullback multiplies dy by σ(x). Neither overflows for any x.
@@ -79,11 +79,11 @@ def softplus() -> Layer[tuple[()]]:
 
 
 def elu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
-    """Rectify, with an exponential approach to -alpha: x above 0, alpha (exp(x) - 1) below.
+    """Pass x above 0, and approach -alpha exponentially below: alpha (exp(x) - 1).
 
     Shapes:   any; kept.
     Units:    alpha has units of y.
-    Gradient: the pullback multiplies dy by 1 above 0, and by alpha exp(x) elsewhere, at 0 too, as torch does.
+    Gradient: the pullback multiplies dy by 1 above 0, and by alpha exp(x) elsewhere. At 0 that is alpha, as in torch.
     Raises:   OptionError unless alpha is finite and above 0.
     Source:   Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289, eq. 15.
 
@@ -116,7 +116,7 @@ def _wide_elu_slope(alpha: float, scale: float, x: Array) -> Array:
 
 
 def celu(*, alpha: float = 1.0) -> Layer[tuple[()]]:
-    """Rectify, with an exponential approach to -alpha and no kink: x above 0, alpha (exp(x / alpha) - 1) below.
+    """Pass x above 0, and approach -alpha below without a kink at 0: alpha (exp(x / alpha) - 1).
 
     Shapes:   any; kept.
     Units:    alpha has units of x, and of y.
@@ -151,17 +151,17 @@ def _wide_celu_slope(alpha: float, x: Array) -> Array:
 
 
 def _in_alphas(alpha: float, x: Array) -> Array:
-    """Return min(x, 0) / alpha, cut where its exponential has long been 0, so that a small alpha does not overflow."""
+    """Return min(x, 0) / alpha, clipped where its exponential is 0, so that a small alpha does not overflow."""
     xp = namespace(x)
     return xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
 
 
 def selu() -> Layer[tuple[()]]:
-    """Normalize by itself: a scaled `elu` that draws activations towards mean 0 and variance 1.
+    """Apply a scaled `elu` that draws activations towards mean 0 and variance 1.
 
     Shapes:   any; kept.
-    Gradient: the pullback multiplies dy by 1.0507… above 0, and by 1.7581… exp(x) elsewhere, at 0 too, as torch does.
-    Source:   Klambauer et al. 2017, arXiv:1706.02515, eq. 2. Draw its weights with deviation 1/√fan_in.
+    Gradient: the pullback multiplies dy by 1.0507… above 0, and by 1.7581… exp(x) elsewhere, at 0 too, as in torch.
+    Source:   Klambauer et al. 2017, arXiv:1706.02515, eq. 2. Initialize weights with a standard deviation of 1/√fan_in.
 
     >>> import numpy as np
     >>> selu().apply((), np.array([-100.0, 1.0]))
@@ -172,7 +172,7 @@ def selu() -> Layer[tuple[()]]:
 
 
 def softsign() -> Layer[tuple[()]]:
-    """Squash into (-1, 1) by x / (1 + |x|), which approaches its limits far more slowly than `tanh`.
+    """Squash into (-1, 1): x / (1 + |x|), which approaches its limits far more slowly than `tanh`.
 
     Shapes:   any; kept.
     Gradient: the pullback multiplies dy by 1 / (1 + |x|)².

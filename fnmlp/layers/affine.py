@@ -1,4 +1,4 @@
-"""Layers with weights: linear, and maxout, the largest of several linear ones."""
+"""Layers with weights: linear, and maxout, the maximum of several linear maps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ from fnmlp.rules import on_numbers
 __all__ = ["Linear", "linear", "maxout"]
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
-"""Uniform over ±1/√fan_in: what torch.nn.Linear draws weights and biases from."""
+"""Uniform over ±1/√fan_in, as in torch.nn.Linear."""
 
 
 @frozen(eq=False)
@@ -41,9 +41,9 @@ def linear(
     """Map each example linearly: y = x W + b.
 
     Shapes:   (batch, in) -> (batch, out).  Parameters: weight (in, out), bias (out,).
-    Gradient: the pullback gives xᵀ dy to the weight, the sum of dy over the batch to the bias, dy Wᵀ to the input.
+    Gradient: xᵀ dy for the weight, the sum of dy over the batch for the bias, dy Wᵀ for the input.
     Raises:   OptionError unless out >= 1; ShapeError at init unless an example has one axis.
-    Source:   torch.nn.Linear, whose default initialization this is; its weight is stored transposed.
+    Source:   torch.nn.Linear, with the same default initialization; torch stores the weight transposed.
 
     >>> linear(2).init(Key(0), (3,))[1]
     (2,)
@@ -61,7 +61,7 @@ def linear(
 
 
 def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) -> dict[str, object]:
-    """Return those that are not the default, for a name."""
+    """Return the initializers that are not the default, to write them in a name."""
     options: dict[str, object] = {"weight_init": weight_init, "bias_init": bias_init}
     for name, value in options.items():
         if not callable(value):
@@ -119,11 +119,11 @@ def maxout(
     weight_init: Initializer = TORCH_UNIFORM,
     bias_init: Initializer = TORCH_UNIFORM,
 ) -> Layer[Linear]:
-    """Take the largest of several linear maps, unit by unit: y_j = max over k of (x W + b)_kj.
+    """Take the maximum of several linear maps, for each unit: y_j = max over k of (x W + b)_kj.
 
-    Shapes:   (batch, in) -> (batch, out).  Parameters: those of linear(pieces · out), one piece of all units after
-              another: piece k of unit j is column k · out + j.
-    Gradient: the pullback gives dy to the piece that was largest, shared by equal ones as torch.amax does, and then is
+    Shapes:   (batch, in) -> (batch, out). Parameters: those of linear(pieces · out); piece k of unit j is column k ·
+              out + j.
+    Gradient: the pullback passes dy to the largest piece, or shares it among equal ones as torch.amax does; then it is
               linear's.
     Raises:   OptionError unless out >= 1 and pieces >= 2; ShapeError at init unless an example has one axis.
     Source:   Goodfellow et al. 2013, arXiv:1302.4389, section 3.
@@ -178,10 +178,10 @@ def _maxout_rows(pieces: int, params: Linear, x: Array, dy: Array) -> Linear:
 
 
 def _shares(largest: Array, dy: Array) -> Array:
-    """Give dy to the pieces that were largest: (batch, pieces, out) and (batch, out) -> (batch, pieces · out)."""
+    """Share dy among the largest pieces: (batch, pieces, out) and (batch, out) -> (batch, pieces · out)."""
     xp = namespace(dy)
     shares = to_dtype(largest, dy.dtype)
-    winners = xp.maximum(xp.sum(shares, axis=1), 1)  # of NaN none is largest
+    winners = xp.maximum(xp.sum(shares, axis=1), 1)  # NaN equals nothing
     shares *= (dy / winners)[:, None, :]
     rows, pieces, out = largest.shape
     y: Array = xp.reshape(shares, (rows, pieces * out))
@@ -189,6 +189,6 @@ def _shares(largest: Array, dy: Array) -> Array:
 
 
 def _candidates(pieces: int, params: Linear, x: Array) -> Array:
-    """Return what the pieces of each unit say: (batch, pieces, out)."""
+    """Return the outputs of all pieces: (batch, pieces, out)."""
     every = _linear_apply(params, x)
     return namespace(every).reshape(every, (every.shape[0], pieces, every.shape[1] // pieces))

@@ -1,4 +1,4 @@
-"""What layers with parameters say when parameters, initial values or inputs do not fit."""
+"""Errors for parameters, initial values and inputs that don't fit a layer."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from fnmlp.key import Key
 
 
 def check_record(where: str, kind: type, params: object) -> None:
-    """Refuse parameters that are not the layer's own record.
+    """Raise unless the parameters have the layer's own type.
 
     >>> check_record("linear", int, 3.0)
     Traceback (most recent call last):
@@ -21,7 +21,7 @@ def check_record(where: str, kind: type, params: object) -> None:
 
 
 def check_example(where: str, shape: Shape) -> None:
-    """Refuse examples of other than one axis, and of no number at all.
+    """Raise unless examples have one axis and at least one number.
 
     >>> check_example("layer_norm()", (2, 3))
     Traceback (most recent call last):
@@ -34,9 +34,10 @@ def check_example(where: str, shape: Shape) -> None:
 
 
 def initial(where: str, initializer: Initializer, key: Key, shape: Shape, fans: Fans) -> Array:
-    """Return what an initializer makes, if it is an array of the shape that it was asked for.
+    """Return the array that an initializer makes, after checking its shape.
 
-    Raises:   StructureError where it is not, or where the initializer does not take these arguments.
+    Raises:   StructureError for anything but an array of this shape, or if the initializer does not take these
+              arguments.
 
     >>> initial("weight_init", lambda key, shape, fans: 0.5, Key(0), (2, 3), (2, 3))
     Traceback (most recent call last):
@@ -58,18 +59,18 @@ def initial(where: str, initializer: Initializer, key: Key, shape: Shape, fans: 
 
 
 def fits(x: Array, parameter: Array) -> bool:
-    """Tell whether inputs are rows of as many numbers as the parameter has along its first axis, and of its dtype.
+    """Tell whether inputs have the parameter's dtype, and rows as long as its first axis.
 
     >>> fits(np.zeros((5, 2)), np.zeros((2, 3))), fits(np.zeros((5, 3)), np.zeros((2, 3)))
     (True, False)
     """
     if type(x) is not np.ndarray:
-        namespace(x)  # which refuses masked arrays and matrices
+        namespace(x)  # raises for masked arrays and matrices
     return x.ndim == 2 and x.shape[1] == parameter.shape[0] and same_dtype(x, parameter)
 
 
 def misfit(where: str, x: Array, parameter: Array) -> ShapeError | DtypeError:
-    """Say why inputs do not fit a parameter."""
+    """Return the error for inputs that do not fit a parameter."""
     features = parameter.shape[0]
     if x.ndim != 2 or x.shape[1] != features:
         remedy = "give the model the examples that it was initialized for"
@@ -78,6 +79,6 @@ def misfit(where: str, x: Array, parameter: Array) -> ShapeError | DtypeError:
 
 
 def wrong_dtype(where: str, x: Array, parameter: Array) -> DtypeError:
-    """Say that inputs are of another dtype than a parameter."""
+    """Return the error for inputs with another dtype than a parameter."""
     remedy = f"convert the inputs with .astype({str(parameter.dtype)!r}); for pixels put scale(1 / 255) first"
     return DtypeError(where, f"inputs of {parameter.dtype}, as the parameters are", x.dtype, remedy)

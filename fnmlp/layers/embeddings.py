@@ -1,4 +1,4 @@
-"""Layers that take integers: a row of a table for each."""
+"""Layers that take integers, and return a row of a table for each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ from fnmlp.rules import on_numbers
 __all__ = ["Embedding", "embedding"]
 
 STANDARD_NORMAL = normal(1.0)
-"""What torch.nn.Embedding draws its rows from."""
+"""The distribution that torch.nn.Embedding uses."""
 
 
 @frozen(eq=False)
@@ -35,10 +35,11 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
 
     Shapes:   (batch,) -> (batch, width), or (batch, n) -> (batch, n, width); put flatten() after the latter.
               Parameters: table (count, width).
-    Gradient: the pullback adds each row of dy to the row of the table that it came from, in the order of the batch, and
-              in float64; integers have no derivative, so that dx is 0.
-    Raises:   OptionError unless count and width >= 1; ShapeError at init unless an example has at most one axis;
-              DtypeError for inputs that are no integers, DataError for one out of range: NumPy would take -1.
+    Gradient: the pullback adds each row of dy to the table row that it came from, in batch order and in float64.
+              Integers have no derivative, so dx is 0.
+    Raises:   OptionError unless count and width >= 1; ShapeError at init if an example has more than one axis;
+              DtypeError unless inputs are integers; DataError for one out of range, including -1, which NumPy would
+              accept.
     Source:   Bengio et al. 2003, "A neural probabilistic language model"; torch.nn.Embedding.
 
     >>> import numpy as np
@@ -89,8 +90,8 @@ def _embedding_pull(params: Embedding, x: Array, dy: Array) -> tuple[Embedding, 
 
 
 def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
-    """Return for each id the sum of its rows: a scatter-add, which the array API does not have."""
-    if isinstance(rows, np.ndarray) and rows.dtype.kind == "f":  # bincount takes no complex numbers
+    """Return the sum of the rows of each id: a scatter-add, which the array API lacks."""
+    if isinstance(rows, np.ndarray) and rows.dtype.kind == "f":  # bincount doesn't take complex numbers
         width = rows.shape[1]
         places = (ids[:, None] * width + np.arange(width)).ravel()
         total = np.bincount(places, rows.ravel(), count * width)

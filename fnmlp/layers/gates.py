@@ -1,7 +1,7 @@
 """Activations that multiply x by a smooth gate between 0 and 1: gelu, silu and mish.
 
-The gates of gelu and silu are symmetric. Let t(a) be the tail of such a gate: what it is at -a, and what it lacks of 1
-at a. Then x times the gate is max(x, 0) - |x| t(|x|): no branch, and the digits of the tail are those of t. The
+The gates of gelu and silu are symmetric. Let t(a) be the tail of such a gate: its value at -a, and 1 minus its value at
+a. Then x times the gate is max(x, 0) - |x| t(|x|). That needs no branch, and keeps all digits of the tail. The
 derivative is q = t(|x|) - |x| d(|x|) below 0, and 1 - q above, where d = -t'.
 """
 
@@ -33,18 +33,18 @@ Both: TypeAlias = Callable[[Array], tuple[Array, Array]]
 """x -> y and its derivative, in float64."""
 
 FARTHEST = 750.0
-"""Beyond it every tail is 0 in float64; an infinite |x| is cut to it, because infinity times 0 is NaN."""
+"""Beyond it every tail is 0 in float64. An infinite |x| is clipped to it, because infinity times 0 is NaN."""
 
 WIDE_OPEN = 40.0
-"""From here on the gate of `mish` is 1 in float64, and exp(x) would overflow."""
+"""From here on the gate of `mish` is 1 in float64; later exp(x) would overflow."""
 
 
 def gelu(*, approximate: str = "none") -> Layer[tuple[()]]:
-    """Gate by the normal distribution: x Φ(x), or by its likeness x σ(√(8/π) (x + 0.044715 x³)).
+    """Gate by the normal distribution: x Φ(x), or approximately x σ(√(8/π) (x + 0.044715 x³)) with "tanh".
 
+    Φ is computed by erfc. The usual 1 + erf(x/√2) would make y 57 % wrong near -5. The approximation "tanh" is faster.
     Shapes:   any; kept.
-    Gradient: the pullback multiplies dy by Φ(x) + x φ(x), or by the derivative of the likeness.
-    Φ comes from erfc: by 1 + erf(x/√2), the usual way, y is 57 % wrong near -5. "tanh" takes less time.
+    Gradient: the pullback multiplies dy by Φ(x) + x φ(x), or by the derivative of the approximation.
     Raises:   OptionError unless `approximate` is "none" or "tanh".
     Source:   Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
 

@@ -1,7 +1,7 @@
 """Gated linear units: one half of the features gates the other.
 
-The linear maps before and after stay layers of their own. A gated feed-forward block of width n is
-`chain(linear(2 * n), swiglu(), linear(out))`: one matrix holds the weights of the gate and of what it lets through.
+The linear maps before and after are separate layers. A gated feed-forward block of width n is `chain(linear(2 * n),
+swiglu(), linear(out))`: the first matrix holds the weights of both halves.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ def glu() -> Layer[tuple[()]]:
     """Gate the first half of the features by the sigmoid of the second: y = a σ(b), where x = [a, b].
 
     Shapes:   (batch, …, 2n) -> (batch, …, n), halved along the last axis.
-    Gradient: the pullback gives dy σ(b) to a, and dy a σ(b) σ(-b) to b.
+    Gradient: dy σ(b) for a, and dy a σ(b) σ(-b) for b.
     Raises:   ShapeError unless the last axis of an example holds an even number of features, at least 2.
     Source:   Dauphin et al. 2017, arXiv:1612.08083, eq. 1; the halves are those of torch.nn.GLU.
 
@@ -54,10 +54,10 @@ def _glu_pull(passing: Array, gate: Array, opening: Array, dy: Array) -> Array:
 def swiglu() -> Layer[tuple[()]]:
     """Gate the second half of the features by the `silu` of the first: y = a σ(a) b, where x = [a, b].
 
-    It has no weights of its own, unlike the block of the paper: put `linear` before and after. The gate comes first, as
+    Unlike the block in the paper it has no weights of its own: put `linear` before and after. The gate comes first, as
     in the paper and in language models; in `glu` it comes last, as in torch.
     Shapes:   (batch, …, 2n) -> (batch, …, n), halved along the last axis.
-    Gradient: the pullback gives dy b σ(a) (1 + a σ(-a)) to a, and dy a σ(a) to b.
+    Gradient: dy b σ(a) (1 + a σ(-a)) for a, and dy a σ(a) for b.
     Raises:   as `glu`.
     Source:   Shazeer 2020, arXiv:2002.05202, eq. 5 and 6, with β = 1.
 
@@ -95,7 +95,7 @@ def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
 
 
 def _halves(where: str, x: Array) -> tuple[Array, Array]:
-    namespace(x)  # which refuses what computes by rules of its own
+    namespace(x)  # raises for masked arrays and matrices
     if x.shape[-1] % 2:
         remedy = "give the model the examples that it was initialized for"
         raise ShapeError(where, "inputs whose last axis is even", tuple(x.shape), remedy)

@@ -1,4 +1,4 @@
-"""Layers that add noise in training, which is where a key is given; `apply`, and `vjp` without a key, add none."""
+"""Layers that add noise if they get a key, in training; `apply`, and `vjp` without a key, add none."""
 
 from functools import partial
 
@@ -13,17 +13,18 @@ from fnmlp.rules import on_numbers
 __all__ = ["dropout", "gaussian_noise"]
 
 STEPS = 2**16
-"""In how many equal steps a rate is realized: 16 random bits a number, because 32 would take twice the time."""
+"""The resolution of a rate: 16 random bits a number, because 32 would take twice the time."""
 
 
 def dropout(rate: float) -> Layer[tuple[()]]:
-    """Drop each number with probability `rate`, and divide what is kept by 1 - rate, so that the mean stays.
+    """Set each number to 0 with probability `rate`, and divide the others by 1 - rate, so that the mean stays.
 
-    Shapes:   any; kept. Integers are refused where there is a key.
-    Units:    the rate is what is *dropped*, as in the paper on its use and in torch, to the nearest 1/65536; what is
-              kept is divided by exactly the probability with which it is. Rate 0 draws nothing.
-    Gradient: the pullback drops and scales dy as x was, by the same mask.
-    Raises:   OptionError unless 0 <= rate < 1: of rate 1 nothing would be left to scale; DtypeError.
+    Shapes:   any; kept.
+    Units:    the rate is the probability to be *dropped*, as in torch, to the nearest 1/65536. The other numbers are
+              divided by their exact probability to be kept. Rate 0 draws nothing.
+    Gradient: the pullback applies the same mask and scale to dy.
+    Raises:   OptionError unless 0 <= rate < 1, because rate 1 would leave nothing to scale; DtypeError for integers if
+              there is a key.
     Source:   Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting", section 4.
 
     >>> import numpy as np
@@ -37,7 +38,7 @@ def dropout(rate: float) -> Layer[tuple[()]]:
 
 @on_numbers
 def _noiseless(params: tuple[()], x: Array) -> Array:
-    namespace(x)  # which refuses what computes by rules of its own
+    namespace(x)  # raises for masked arrays and matrices
     return unshared(x)
 
 
@@ -58,12 +59,12 @@ def _masked(mask: Array, dy: Array) -> Array:
 
 
 def gaussian_noise(deviation: float) -> Layer[tuple[()]]:
-    """Add normally distributed noise of mean 0 to each number.
+    """Add normally distributed noise with mean 0 to each number.
 
-    Shapes:   any; kept. Integers are refused where there is a key.
+    Shapes:   any; kept.
     Units:    the standard deviation has units of x. The same key gives the same noise in float32 and float64.
-    Gradient: the pullback returns dy as it is.
-    Raises:   OptionError unless the deviation is finite and above 0; DtypeError.
+    Gradient: the pullback returns dy unchanged.
+    Raises:   OptionError unless the deviation is finite and above 0; DtypeError for integers if there is a key.
     Source:   Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
 
     >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Layers that bring the features of each example to one scale."""
+"""Layers that normalize the features of each example."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ from fnmlp.rules import on_numbers
 __all__ = ["LayerNorm", "RmsNorm", "layer_norm", "rms_norm"]
 
 EPSILON = 1e-5
-"""What is added to a variance unless another number is asked for: torch.nn.LayerNorm's."""
+"""The default number that is added to a variance, as in torch.nn.LayerNorm."""
 
 
 @frozen(eq=False)
@@ -39,7 +39,7 @@ class RmsNorm:
 def layer_norm(*, epsilon: float = EPSILON) -> Layer[LayerNorm]:
     """Centre and scale each example over its features, then stretch and shift.
 
-    Shapes:   (batch, n) -> (batch, n).  Parameters: gain (n,), offset (n,), at first 1 and 0.
+    Shapes:   (batch, n) -> (batch, n). Parameters: gain (n,), initially 1; offset (n,), initially 0.
     Units:    epsilon is added to the variance, so it has units of x².
     Gradient: the pullback removes the mean and the x̂ component of dy · gain, and divides by the deviation.
     Raises:   OptionError unless epsilon is finite and above 0; ShapeError at init unless an example has one axis.
@@ -106,9 +106,9 @@ def _centred_and_scaled(epsilon: float, params: LayerNorm, x: Array) -> tuple[Ar
 
 
 def rms_norm(*, epsilon: float = EPSILON) -> Layer[RmsNorm]:
-    """Divide each example by the root of the mean square of its features, then stretch.
+    """Divide each example by the root mean square of its features, then stretch.
 
-    Shapes:   (batch, n) -> (batch, n).  Parameters: gain (n,), at first 1.
+    Shapes:   (batch, n) -> (batch, n). Parameters: gain (n,), initially 1.
     Units:    epsilon is added to the mean square, so it has units of x².
     Gradient: the pullback removes the x̂ component of dy · gain, and divides by the root mean square.
     Raises:   OptionError unless epsilon is finite and above 0; ShapeError at init unless an example has one axis.
@@ -168,14 +168,14 @@ def _checked_and_scaled(epsilon: float, params: RmsNorm, x: Array) -> tuple[Arra
 
 
 def _scaled(epsilon: float, x: Array) -> tuple[Array, Array]:
-    """Return rows divided by the root of their mean square plus epsilon, and these roots."""
+    """Divide rows by the root of their mean square plus epsilon; return them and these roots."""
     xp = namespace(x)
     size = xp.sqrt(xp.mean(x * x, axis=-1, keepdims=True) + epsilon)
     return x / size, size
 
 
 def _without_normal(gradient: Array, normal: Array, size: Array) -> Array:
-    """Return the gradient without its component along the scaled rows, divided by what they were divided by."""
+    """Remove the gradient's component along the scaled rows, and divide by the same roots."""
     dx: Array = gradient - normal * namespace(gradient).mean(gradient * normal, axis=-1, keepdims=True)
     dx /= size
     return dx

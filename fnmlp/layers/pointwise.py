@@ -1,4 +1,4 @@
-"""Layers that map each number by itself: a function, and beside it its derivative."""
+"""Layers that apply a function to each number, and the function's derivative."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,15 +15,15 @@ from fnmlp.rules import on_numbers
 __all__ = ["elementwise"]
 
 Function: TypeAlias = Callable[[Array], Array]
-"""Numbers to as many numbers of the same dtype, in operators and functions of `namespace(x)`."""
+"""Maps an array to one of the same shape and dtype, by operators and functions of `namespace(x)`."""
 
 
 def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[tuple[()]]:
-    """Map each number by a function of your own, given its derivative: y = f(x).
+    """Apply a function of your own to each number, y = f(x), given f and its derivative df.
 
-    Write f and df as functions of a module, so that the layer can be pickled. `name` is the expression that constructs
-    it, where it stands in a constructor of yours: with `known={"sine": sine}`, `fnmlp.build` reads "sine()" back.
-    Shapes:   any; kept, as f and df must.
+    Define f and df at module level, so that the layer can be pickled. If you wrap this in a constructor of your own,
+    pass the expression that calls it as `name`: with `known={"sine": sine}`, `fnmlp.build` reads "sine()" back.
+    Shapes:   any; kept. f and df must keep them too.
     Gradient: the pullback multiplies dy by df(x).
     Raises:   OptionError unless f and df are callable.
 
@@ -34,7 +34,9 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
     """
     for option, value in (("f", f), ("df", df)):
         if not callable(value) or isinstance(value, Layer):
-            raise OptionError(f"elementwise({option})", "a function of an array", repr(value), "pass such as np.sin")
+            raise OptionError(
+                f"elementwise({option})", "a function of an array", repr(value), "pass np.sin, for instance"
+            )
         check_function(f"elementwise({option})", value, 1, "np.sin")
     if name is not None:
         check_kind("elementwise(name)", name, str, "'sine()'")
@@ -44,7 +46,7 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
 
 @on_numbers
 def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:
-    namespace(x)  # which refuses what computes by rules of its own
+    namespace(x)  # raises for masked arrays and matrices
     return f(x)
 
 

@@ -1,4 +1,4 @@
-"""Activations in straight pieces: relu and its kin. What they do at their kinks is torch's convention."""
+"""Piecewise linear activations: relu and its kin. At kinks they follow torch's convention."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,11 +21,11 @@ __all__ = ["Prelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu
 
 
 def relu() -> Layer[tuple[()]]:
-    """Rectify: max(x, 0).
+    """Set negative numbers to 0: max(x, 0).
 
     Shapes:   any; kept.
-    Gradient: the pullback passes dy where x > 0 and stops it elsewhere, at 0 and -0.0 too, as torch does. It is a
-              product with 0 or 1, so that an infinite dy becomes NaN where x <= 0.
+    Gradient: the pullback passes dy where x > 0 and returns 0 elsewhere, at 0 and -0.0 too, as in torch. It multiplies
+              by 0 or 1, so an infinite dy becomes NaN where x <= 0.
     Source:   Nair & Hinton 2010.
 
     >>> import numpy as np
@@ -55,10 +55,10 @@ def _relu_pull(y: Array, dy: Array) -> Array:
 
 
 def leaky_relu(*, slope: float = 0.01) -> Layer[tuple[()]]:
-    """Rectify, but let a little through below 0: max(x, slope · x).
+    """Scale negative numbers by a small slope: max(x, slope · x).
 
     Shapes:   any; kept.
-    Gradient: the pullback multiplies dy by 1 above 0, and by the slope elsewhere, at 0 too, as torch does.
+    Gradient: the pullback multiplies dy by 1 above 0, and by the slope elsewhere, at 0 too, as in torch.
     Raises:   OptionError unless 0 <= slope < 1.
     Source:   Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic models", eq. 2.
 
@@ -82,19 +82,19 @@ def _leaky_relu_slope(slope: float, x: Array) -> Array:
 
 @frozen(eq=False)
 class Prelu:
-    """The parameter of `prelu()`: the slope below 0, (1,) for all features or (n,) for each."""
+    """The parameter of `prelu()`: the slope below 0, (1,) for all features or (n,) with one for each."""
 
     slope: Array
 
 
 def prelu(*, per_feature: bool = False, initial: float = 0.25) -> Layer[Prelu]:
-    """Rectify, but learn how much passes below 0: x above 0, slope · x below.
+    """Scale negative numbers by a slope that is learned: x above 0, slope · x below.
 
-    Let no weight decay act on the slope: it would draw the layer towards `relu`.
-    Shapes:   any, kept; with `per_feature` (batch, n) -> (batch, n).  Parameters: slope (1,), or (n,) with
-              `per_feature`; at first `initial`.
-    Gradient: the pullback gives the slope the sum of dy · min(x, 0), and multiplies dy by 1 above 0, and by the slope
-              elsewhere, at 0 too, as torch does.
+    Exclude the slope from weight decay, which would draw the layer towards `relu`.
+    Shapes:   any, kept; with `per_feature` (batch, n) -> (batch, n). Parameters: slope (1,), or (n,) with
+              `per_feature`; initially `initial`.
+    Gradient: the sum of dy · min(x, 0) for the slope. For x, dy times 1 above 0, and times the slope elsewhere, at 0
+              too, as in torch.
     Raises:   OptionError unless `initial` is finite and `per_feature` is True or False; ShapeError at init for
               `per_feature` unless an example has one axis.
     Source:   He et al. 2015, arXiv:1502.01852, eq. 1 and 3.
@@ -138,7 +138,7 @@ def _prelu_pull(params: Prelu, x: Array, dy: Array) -> tuple[Prelu, Callable[[],
 
 
 def _given(params: Prelu, x: Array, dy: Array) -> Array:
-    """Return what each row gives to the slope: (batch, 1), or (batch, n) where each feature has its own."""
+    """Return each row's gradient of the slope: (batch, 1), or (batch, n) with a slope per feature."""
     xp = namespace(dy)
     given: Array = dy * xp.minimum(x, 0)
     if params.slope.shape != (1,):
@@ -161,7 +161,7 @@ def hardtanh() -> Layer[tuple[()]]:
     """Clip to [-1, 1].
 
     Shapes:   any; kept.
-    Gradient: the pullback passes dy where -1 < x < 1 and stops it elsewhere, at -1 and 1 too, as torch does.
+    Gradient: the pullback passes dy where -1 < x < 1 and returns 0 elsewhere, at -1 and 1 too, as in torch.
     Source:   Collobert & Bengio 2004; torch.nn.Hardtanh.
 
     >>> import numpy as np
@@ -172,10 +172,10 @@ def hardtanh() -> Layer[tuple[()]]:
 
 
 def relu6() -> Layer[tuple[()]]:
-    """Rectify up to 6: clip to [0, 6].
+    """Clip to [0, 6]: `relu` with an upper limit.
 
     Shapes:   any; kept.
-    Gradient: the pullback passes dy where 0 < x < 6 and stops it elsewhere, at 0 and 6 too, as torch does.
+    Gradient: the pullback passes dy where 0 < x < 6 and returns 0 elsewhere, at 0 and 6 too, as in torch.
     Source:   Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10"; torch.nn.ReLU6.
 
     >>> import numpy as np
@@ -195,11 +195,11 @@ def _clip_slope(least: int, most: int, x: Array) -> Array:
 
 
 def hardsigmoid() -> Layer[tuple[()]]:
-    """Squash into [0, 1] by straight pieces: clip(x + 3, 0, 6) / 6, which is near `sigmoid`.
+    """Approximate `sigmoid` by straight lines: clip(x + 3, 0, 6) / 6.
 
     Shapes:   any; kept.
-    Gradient: the pullback multiplies dy by 1/6 where -3 < x < 3 and by 0 elsewhere, at -3 and 3 too, as torch does.
-    Source:   Howard et al. 2019, arXiv:1905.02244, section 5.2; torch.nn.Hardsigmoid. Others take other slopes.
+    Gradient: the pullback multiplies dy by 1/6 where -3 < x < 3 and by 0 elsewhere, at -3 and 3 too, as in torch.
+    Source:   Howard et al. 2019, arXiv:1905.02244, section 5.2; torch.nn.Hardsigmoid. Other libraries use other slopes.
 
     >>> import numpy as np
     >>> hardsigmoid().apply((), np.array([-4.0, 0.0, 1.5, 4.0]))
@@ -217,10 +217,10 @@ def _hardsigmoid_slope(x: Array) -> Array:
 
 
 def hardswish() -> Layer[tuple[()]]:
-    """Gate by straight pieces: x clip(x + 3, 0, 6) / 6, which is near `silu` and needs no exponential.
+    """Approximate `silu` without an exponential: x clip(x + 3, 0, 6) / 6.
 
     Shapes:   any; kept.
-    Gradient: the pullback multiplies dy by 0 up to -3, by 1 from 3 on, and by (2x + 3) / 6 in between, as torch does.
+    Gradient: the pullback multiplies dy by 0 up to -3, by 1 from 3 on, and by (2x + 3) / 6 in between, as in torch.
     Source:   Howard et al. 2019, arXiv:1905.02244, section 5.2.
 
     >>> import numpy as np
@@ -232,7 +232,7 @@ def hardswish() -> Layer[tuple[()]]:
 
 def _hardswish(x: Array) -> Array:
     xp = namespace(x)
-    above = xp.maximum(x, -3)  # of -inf too the gate makes 0
+    above = xp.maximum(x, -3)  # so that -inf becomes 0 too
     return above * (xp.minimum(above + 3, 6) / 6)
 
 

@@ -1,4 +1,4 @@
-"""Layers that bring features to mean 0 and deviation 1 by numbers that were fitted before, and back."""
+"""Layers that standardize features with a fitted mean and deviation, the inverse, and a fixed scale."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,20 +20,20 @@ from fnmlp.rules import on_numbers
 __all__ = ["fit_standardize", "scale", "standardize", "unstandardize"]
 
 Numbers: TypeAlias = float | Sequence[float]
-"""One number for all of an example, or one for each feature."""
+"""One number for the whole example, or one for each feature."""
 
 
 def standardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32") -> Layer[tuple[()]]:
-    """Subtract the mean and divide by the standard deviation, both of which `fit_standardize` finds in data.
+    """Subtract the mean and divide by the standard deviation, as found by `fit_standardize`.
 
-    They are options, like the factor of `scale`: no optimiser moves them, and a model file holds them. A name with
-    those of more than about 1,500 features is longer than `build` reads; give pictures one number for all pixels.
-    Shapes:   any, kept, for a number each; (batch, n) -> (batch, n) for n numbers each. Integers become floats of
-              `dtype`; floats keep their own.
+    Both are options, like the factor of `scale`: optimisers don't change them, and model files store them. With more
+    than about 1,500 features the layer's name is too long for `build`; for images, use one number for all pixels.
+    Shapes:   any, kept, with one mean and deviation; (batch, n) -> (batch, n) with n of each. Integers become floats of
+              `dtype`; floats keep their dtype.
     Units:    mean and deviation have those of x; y has none.
     Gradient: the pullback divides dy by the deviation.
-    Raises:   OptionError unless the means are finite, the deviations finite and above 0, both as many, and dtype is
-              float32 or float64; ShapeError at init unless an example has as many features.
+    Raises:   OptionError unless the means are finite, the deviations finite and above 0, both equally many, and dtype
+              is float32 or float64; ShapeError at init unless an example has this many features.
 
     >>> standardize((5.0, 1.0), (2.0, 0.5)).apply((), np.array([[3.0, 1.0], [7.0, 2.0]]))
     array([[-1.,  0.],
@@ -69,7 +69,7 @@ def _over(deviation: Array, dy: Array) -> Array:
 def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32") -> Layer[tuple[()]]:
     """Multiply by the standard deviation and add the mean: the inverse of `standardize`.
 
-    At the end of a model that learned from standardized targets it gives predictions in the targets' own units.
+    Put it at the end of a model trained on standardized targets, to get predictions in the original units.
     Shapes:   as `standardize`.
     Units:    mean and deviation have those of y; x has none.
     Gradient: the pullback multiplies dy by the deviation.
@@ -115,7 +115,7 @@ def _stretch(deviation: Array, dy: Array) -> Array:
 def _layer(
     where: str, apply: Callable[..., Any], vjp: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: object
 ) -> Layer[tuple[()]]:
-    """Make either layer of its checked options."""
+    """Check the options, and make either layer."""
     mean = _checked(as_finite, f"{where}(mean)", mean)
     deviation = _checked(as_positive, f"{where}(deviation)", deviation)
     dtype_name = as_float_dtype(f"{where}(dtype)", dtype)
@@ -129,7 +129,7 @@ def _layer(
 
 
 def _checked(check: Callable[[str, float], float], where: str, value: Any) -> Numbers:
-    """Check each number, and return Python's own; a sequence of none is refused as what it is: no number."""
+    """Check each number, and return Python floats; an empty sequence is an error."""
     if hasattr(value, "__len__") and getattr(value, "ndim", None) != 0:
         return tuple(check(where, number) for number in value) or check(where, value)
     return check(where, value)
@@ -144,7 +144,7 @@ def _init(where: str, fitted: Shape, key: Key, shape: Shape) -> tuple[tuple[()],
 
 
 def _floats(where: str, mean: Array, dtype: str, x: Array) -> Array:
-    """Return x as floats, if it has one feature for each mean."""
+    """Return x as floats; raise unless it has one feature for each mean."""
     if namespace(x).isdtype(x.dtype, ("integral", "bool")):
         x = to_dtype(x, dtype)
     if mean.ndim and not fits(x, _beside(x, mean)):
@@ -153,20 +153,18 @@ def _floats(where: str, mean: Array, dtype: str, x: Array) -> Array:
 
 
 def _beside(x: Array, numbers: Array) -> Array:
-    """Return the numbers in the library, on the device and in the dtype of x."""
+    """Convert the numbers to the library, device and dtype of x."""
     return to_dtype(bring(numbers, like=x), x.dtype)
 
 
 @on_numbers
 def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
-    """Return the mean and the standard deviation of each feature: what `standardize` and `unstandardize` take.
+    """Return the mean and standard deviation of each feature, for `standardize` and `unstandardize`.
 
-    Where all numbers are the same the deviation is given as 1, so that they become 0. Fit to the rows that are trained
-    on, and to no others.
-
-    Shapes:   (rows, n) -> two tuples of n numbers; (rows,), or any shape without `per_feature` -> two numbers.
+    If all numbers of a feature are equal, the deviation is 1, so that they become 0. Fit to the training rows only.
+    Shapes:   (rows, n) -> two tuples of n numbers; (rows,), or any shape with `per_feature=False` -> two numbers.
     Units:    those of x. The deviation divides by the number of rows, not by one less.
-    Raises:   DataError for no rows, and for what is not finite; ShapeError for more axes; DtypeError for what are no
+    Raises:   DataError without rows, and for infinities and NaN; ShapeError for more axes; DtypeError unless x holds
               real numbers.
     Source:   sklearn.preprocessing.StandardScaler; see `fnmlp.moments`.
 
@@ -195,7 +193,7 @@ def fit_standardize(x: Array, *, per_feature: bool = True) -> tuple[Any, Any]:
 
 
 def _plain(x: Array) -> Any:
-    """Return Python's numbers, which are exact in a name and of no dtype."""
+    """Convert to Python numbers, which are exact in a name and have no dtype."""
     return tuple(float(x[i]) for i in range(x.shape[0])) if x.ndim else float(x)
 
 
@@ -216,9 +214,9 @@ def _check(x: Array, per_feature: bool) -> None:
 
 
 def scale(factor: float, *, offset: float = 0.0, dtype: object = "float32") -> Layer[tuple[()]]:
-    """Map the input by a fixed affine function, x · factor + offset; 1/255 brings pixels into [0, 1].
+    """Multiply by a fixed factor and add an offset: x · factor + offset; 1/255 brings pixels into [0, 1].
 
-    Shapes:   any; kept. Integers become floats of `dtype`; floats keep their own.
+    Shapes:   any; kept. Integers become floats of `dtype`; floats keep their dtype.
     Units:    factor has units of y per x, offset those of y.
     Gradient: the pullback multiplies dy by the factor.
     Raises:   OptionError unless factor and offset are finite and dtype is float32 or float64.

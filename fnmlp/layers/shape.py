@@ -1,4 +1,4 @@
-"""Layers that keep what they are given, lay it out, or scale it by a fixed number."""
+"""Layers that return their input, or give it another shape."""
 
 from functools import partial
 from math import prod
@@ -13,10 +13,10 @@ __all__ = ["flatten", "identity"]
 
 
 def identity() -> Layer[tuple[()]]:
-    """Return the input as it is.
+    """Return the input unchanged.
 
     Shapes:   any; kept.
-    Gradient: the pullback returns dy as it is.
+    Gradient: the pullback returns dy unchanged.
 
     >>> import numpy as np
     >>> identity().apply((), np.array([3.0]))
@@ -26,7 +26,7 @@ def identity() -> Layer[tuple[()]]:
 
 
 def _identity_apply(params: tuple[()], x: Array) -> Array:
-    namespace(x)  # which refuses what computes by rules of its own
+    namespace(x)  # raises for masked arrays and matrices
     return unshared(x)
 
 
@@ -35,7 +35,7 @@ def _identity_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, 
 
 
 def flatten() -> Layer[tuple[()]]:
-    """Lay out each example in one axis.
+    """Reshape each example to one axis.
 
     Shapes:   (batch, …) -> (batch, product of …).
     Gradient: the pullback gives dy the shape of x.

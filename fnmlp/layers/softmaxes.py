@@ -15,16 +15,16 @@ from fnmlp.rules import on_numbers
 __all__ = ["log_softmax", "softmax"]
 
 MANY, SHORT = 32, 64
-"""Of so many rows of NumPy's, if they are so short, softmax makes columns: rows are reduced one by one, columns not."""
+"""From this many rows on, and up to this length, softmax works by columns: NumPy reduces rows one by one."""
 
 
 def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
-    """Turn numbers along an axis into probabilities: exp(x) over the sum of exp(x).
+    """Turn numbers along an axis into probabilities: exp(x) / Σ exp(x).
 
-    Shapes:   any; kept. `axis` counts in the batch, so that 0 is the batch axis itself.
+    A row with +inf, or with only -inf, becomes NaN, as in torch, because no limit is defined there.
+    Shapes:   any; kept. `axis` counts the batch axis, which is 0.
     Gradient: the pullback is (dy - Σ dy·y) y along the axis.
-    A row with +inf, and a row of -inf alone, has no limit that all approaches share: it becomes NaN, as in torch.
-    Raises:   OptionError for an axis that is no integer; ShapeError at init for one that examples do not have.
+    Raises:   OptionError unless the axis is an integer; ShapeError at init for an axis that examples don't have.
     Source:   Bridle 1990; shifted by the maximum so that exp never overflows.
 
     >>> import numpy as np
@@ -74,12 +74,12 @@ def _softmax_pull(axis: int, y: Array, dy: Array) -> Array:
 
 
 def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
-    """Turn numbers along an axis into logarithms of probabilities: x minus the logarithm of the sum of exp(x).
+    """Turn numbers along an axis into log-probabilities: x - log Σ exp(x).
 
-    Shapes:   any; kept. `axis` counts in the batch, so that 0 is the batch axis itself.
+    Log-probabilities near 0 keep their digits: they are computed as -log1p of the sum of the others. A row with +inf,
+    or with only -inf, becomes NaN, as in `softmax`.
+    Shapes:   any; kept. `axis` counts the batch axis, which is 0.
     Gradient: the pullback is dy - softmax(x) Σ dy along the axis.
-    The logarithm of a probability near 1 keeps its digits: it is -log1p of what the others add up to.
-    A row with +inf, and a row of -inf alone, becomes NaN, as in `softmax`.
     Raises:   as `softmax`.
     Source:   Blanchard, Higham & Higham 2021, "Accurately computing the log-sum-exp and softmax functions", eq. 4.
 
@@ -125,7 +125,7 @@ def _log_softmax_pull(axis: int, probabilities: Array, dy: Array) -> Array:
 
 
 def _summed(axis: int, x: Array) -> tuple[Array, Array, Array]:
-    """Return x - max(x), its exponentials, and what these add up to beyond the 1 of the largest."""
+    """Return x - max(x), its exponentials, and their sum without the largest, which is 1."""
     xp = namespace(x)
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     exponentials = xp.exp(shifted)

@@ -1,7 +1,7 @@
-"""Special functions that keep their digits in the tails, in operators and array-API functions alone.
+"""Special functions that stay accurate in the tails, written in operators and array-API functions only.
 
-A magnitude is written `maximum(x, -x)`: NumPy orders complex numbers by their real parts, so that all of these stay
-analytic, and a complex step can differentiate what is made of them.
+|x| is written `maximum(x, -x)`. NumPy orders complex numbers by their real parts, so these functions stay analytic, and
+a complex step can differentiate them.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ import numpy as np
 from fnmlp.arrays import Array, namespace, narrow, to_dtype, widen
 
 BLOCK = 8192
-"""How many numbers are mapped at a time: 64 KiB of them in float64. From 128 KiB on the allocator maps fresh pages."""
+"""The number of float64s in a block: 64 KiB. From 128 KiB on the allocator maps fresh pages."""
 
 CENTRE = 3.75
-"""Of the map x -> (x - 3.75) / (x + 3.75), which brings the whole half-line x >= 0 into [-1, 1)."""
+"""The constant of x -> (x - 3.75) / (x + 3.75), which maps x >= 0 to [-1, 1)."""
 
 RATIO = (
     5.392807753354833e-09,
@@ -43,14 +43,14 @@ RATIO = (
     1.2375126308378277,
 )
 """The polynomial of (1 + 2 x) exp(x²) erfc(x) in that map, highest power first: the Chebyshev interpolation of 22
-terms over 0 <= x <= 28, computed with 60 digits; it is off by 9e-17 at the most."""
+terms over 0 <= x <= 28, computed with 60 digits; its error is at most 9e-17."""
 
 SPLITTER = 2.0**27 + 1
 """Cuts a float64 into two halves of 26 bits, whose products are exact (Veltkamp 1968, Dekker 1971)."""
 
 
 def in_float64(function: Callable[[Array], Array], x: Array) -> Array:
-    """Map numbers one by one by a function in float64; the results of float32 numbers are float32, rounded once.
+    """Apply a function in float64; float32 numbers give float32 results, rounded once.
 
     >>> in_float64(np.expm1, np.array([1e-7], np.float32))
     array([1.0000001e-07], dtype=float32)
@@ -59,9 +59,9 @@ def in_float64(function: Callable[[Array], Array], x: Array) -> Array:
 
 
 def each_in_float64(function: Callable[[Array], tuple[Array, ...]], x: Array) -> tuple[Array, ...]:
-    """Do the same for a function that has several results.
+    """Apply a function with several results in float64, as `in_float64` does.
 
-    Large NumPy arrays are taken in blocks, because temporaries that leave the cache cost several times the arithmetic.
+    Large NumPy arrays are processed in blocks, because temporaries beyond the cache cost several times the arithmetic.
 
     >>> each_in_float64(lambda x: (np.cos(x), np.sin(x)), np.array([0.0], np.float32))
     (array([1.], dtype=float32), array([0.], dtype=float32))
@@ -79,7 +79,7 @@ def _alone(function: Callable[[Array], Array], x: Array) -> tuple[Array]:
 
 
 def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)); exp takes -|x| only, so that it neither overflows nor loses the tail.
+    """Return 1 / (1 + exp(-x)), computed from exp(-|x|), which neither overflows nor loses the tail.
 
     >>> sigmoid(np.array([-800.0, -100.0, 0.0, 100.0]))
     array([0.00000000e+00, 3.72007598e-44, 5.00000000e-01, 1.00000000e+00])
@@ -111,7 +111,7 @@ def softplus(x: Array) -> Array:
 
 
 def normal_tail(x: Array) -> Array:
-    """Return how probable it is that a normally distributed number exceeds x, for float64 numbers x >= 0.
+    """Return the probability that a normally distributed number exceeds x, for float64 numbers x >= 0.
 
     >>> normal_tail(np.array([0.0, 1.0, 37.0]))
     array([5.00000000e-001, 1.58655254e-001, 5.72557122e-300])
