@@ -154,7 +154,7 @@ def test_features_in_columns_do_as_well(seed: int, rows: int, features: int) -> 
 )
 def test_what_knows_no_order_is_refused_by_name(word: str, function: Callable[..., Any]) -> None:
     layer = fn.strict(fn.Layer("mine()", no_parameters, function_of(function), no_vjp))
-    with pytest.raises(fn.DtypeError, match=rf"computed in one order, got numpy's {word}; write it as x @ w") as caught:
+    with pytest.raises(fn.DtypeError, match=rf"with a fixed order, got numpy's {word}; write it as x @ w") as caught:
         layer.apply(draw(0, (4, 2)), draw(1, (3, 4)))
     assert caught.value.__notes__ == ["in the layer of strict(mine())"]
 
