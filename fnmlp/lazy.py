@@ -31,7 +31,11 @@ def offering(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]
         setattr(sys.modules[package], name, value)
         return value
 
-    return load, lambda: sorted({*places, *vars(sys.modules[package])}), sorted(places)
+    def names() -> list[str]:
+        """Return the public names, and those that Python gives to every module."""
+        return sorted([*places, *(name for name in vars(sys.modules[package]) if name.startswith("__"))])
+
+    return load, names, sorted(places)
 
 
 def offered(package: str) -> list[str]:
