@@ -23,6 +23,8 @@ except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
 
 Predict: TypeAlias = Callable[[fn.Array], fn.Array]
 BATCH, PATIENCE, EPOCHS = 32, 10, 1000
+MARKERS = "_", "s", "o"
+"""Of the mean, of least squares, and of the network."""
 
 
 def diabetes() -> fn.Batch:
@@ -84,10 +86,11 @@ def scatter(data: fn.Batch, predictions: dict[str, Predict]) -> Figure:
     """Draw predictions against what came true."""
     figure = Figure(figsize=(5.6, 5.4), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 360], [0, 360], color="grey", linewidth=1)
-    for name, predict in predictions.items():
-        axes.scatter(data.targets, predict(data.inputs), s=18, alpha=0.7, label=name)
-    axes.set(xlabel="true progression", ylabel="predicted progression", title="Diabetes: patients held out for testing")
+    for (name, predict), marker in zip(predictions.items(), MARKERS, strict=True):
+        axes.scatter(data.targets, predict(data.inputs), s=18, alpha=0.7, marker=marker, label=name)
+    axes.plot([0, 360], [0, 360], color="grey", linewidth=1, label="predicted = true")
+    axes.set(xlabel="true progression after a year", ylabel="predicted progression")
+    axes.set_title("Diabetes: patients held out for testing")
     axes.set(xlim=(0, 360), ylim=(0, 360), aspect="equal")
     axes.legend(loc="upper left")
     return figure

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 GRID = 300
 """The number of points per side of the grid that shows a decision boundary."""
+TITLE = 20
+"""The number of letters that fit over an image."""
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
@@ -90,6 +93,7 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
 def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figure":
     """Draw a grid of images, each under a title such as its label and the prediction.
 
+    Long titles are broken into lines.
     Shapes:   images (n, height, width), n titles.
     Raises:   ShapeError unless there is one title per image; MissingDependencyError without matplotlib.
     """
@@ -105,8 +109,12 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
         axes.axis("off")
     for axes, image, title in zip(figure.axes, images, titles, strict=False):
         axes.imshow(image, cmap="gray")
-        axes.set_title(title, fontsize=8, parse_math=False)
+        axes.set_title(_wrapped(title), fontsize=8, parse_math=False)
     return figure
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(fill(line, TITLE) for line in title.splitlines())
 
 
 def decision_boundary(
@@ -140,7 +148,7 @@ def decision_boundary(
         axes.scatter(*points[labels == label].T, label=f"class {label}", **mark)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     axes.set_title(title, parse_math=False)
-    axes.legend(loc="upper right", framealpha=0.9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2)  # below the plane, where it hides no point
     figure.colorbar(filled, ax=axes, label="probability of class 1", ticks=np.linspace(0, 1, 6))
     return figure
 

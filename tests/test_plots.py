@@ -1,6 +1,7 @@
 """Claims about figures: what they show, and that their files are whole."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 import subprocess
 import sys
@@ -124,6 +125,29 @@ def test_samples_show_each_image_under_its_title(columns: int, places: int) -> N
     assert not any(axes.axison for axes in grid)
 
 
+def boxes(texts: Iterable[Any]) -> list[Any]:
+    """Draw a figure, and return where its texts, or legends, then stand."""
+    drawn = list(texts)
+    drawn[0].figure.draw_without_rendering()
+    return [text.get_window_extent() for text in drawn]
+
+
+def test_long_titles_stand_beside_each_other_and_within_the_picture() -> None:
+    # They ran into each other, and the first and the last out of the picture.
+    titles = ["photo-of-the: T-shirt/top", "no. 9999: no class, its outputs are NaN", "IMG_20240131: Ankle boot"]
+    figure = plots.samples(IMAGES[:3], titles)
+    found = boxes(axes.title for axes in figure.axes)
+    assert [axes.get_title().split() for axes in figure.axes] == [title.split() for title in titles]
+    assert found[0].x0 >= 0
+    assert found[-1].x1 <= figure.bbox.x1
+    assert all(left.x1 < right.x0 for left, right in pairwise(found))
+
+
+def test_a_title_of_several_lines_keeps_them() -> None:
+    (axes,) = axes_of(plots.samples(IMAGES[:1], ["a\n\nb"]))
+    assert axes.get_title() == "a\n\nb"
+
+
 # The decision boundary.
 
 POINTS, LABELS = np.array([[-1.0, 0.0], [1.0, 1.0], [3.0, 0.5]], np.float32), np.array([0, 1, 1])
@@ -159,6 +183,13 @@ def test_points_lie_on_the_probabilities_of_their_plane_each_class_with_its_own_
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     assert low < -1 < 3 < high
     assert abs((high - low) - (top - bottom)) < 1e-6
+
+
+def test_the_legend_hides_no_point_of_the_plane() -> None:
+    axes, _ = axes_of(plots.decision_boundary(rising, POINTS, LABELS))
+    plane, legend, label = boxes([axes, axes.get_legend(), axes.xaxis.label])
+    assert legend.y1 < label.y0 < plane.y0
+    assert legend.y0 >= 0
 
 
 def test_the_line_is_where_both_classes_are_equally_probable() -> None:
