@@ -149,10 +149,10 @@ def test_the_first_tenth_of_a_sweep_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        ([], "first of 0 rates; begin with a lower rate"),
+        ([], "first of 0 rates; start at a lower rate"),
         ([1.0], "first of 1 rates"),
-        ([1.0, 2.0, 3.0], "first of 3 rates; begin with a lower rate"),
-        ([3.0, 2.0, 1.0], "last of 3 rates; go on to a higher rate"),
+        ([1.0, 2.0, 3.0], "first of 3 rates; start at a lower rate"),
+        ([3.0, 2.0, 1.0], "last of 3 rates; continue to a higher rate"),
         ([1.0, 1.0, 1.0], "first of 3 rates"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Derivatives beyond the gradient of a batch: example by example, along a direction, of second order, of the input."""
+"""Derivatives beyond the gradient of a batch: per example, along a direction, second order, and saliency."""
 
 from fnmlp.lazy import offering
 

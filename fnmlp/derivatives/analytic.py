@@ -1,7 +1,7 @@
-"""Numbers that carry their rate of change along: as imaginary part, and so tiny that only its first power matters.
+"""Arrays for the complex step: a tiny imaginary part carries the rate of change, and only its first power matters.
 
-A rule written for real numbers, run on such complex ones, gives the derivative to rounding where it is analytic. Where
-it is not it would give a wrong number without a sign of it, so these arrays refuse.
+An analytic rule that was written for real numbers gives its derivative, up to rounding, if you run it on such complex
+numbers. Any other rule would silently give a wrong number, so these arrays raise instead.
 Source: Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions".
 """
 
@@ -16,28 +16,28 @@ from fnmlp.arrays import Array
 from fnmlp.errors import DtypeError
 
 STEP = 2.0**-66
-"""The imaginary part of what changes at rate 1: its square is lost beside 1, and to scale by it is exact."""
+"""The imaginary part that stands for a rate of 1. Its square vanishes beside 1, and scaling by it is exact."""
 
 
 class Analytic(np.ndarray[Any, Any]):
-    """Complex numbers that refuse whatever would lose their imaginary part, or turn it round.
+    """A complex array that raises for any operation that would lose or reverse its imaginary part.
 
-    Comparisons, maxima and the like go by the real parts, and by the imaginary ones where those are equal, so that a
-    function made of them is followed into the piece that it moves to. `numpy.asarray` takes the guard off; what comes
-    back without it is refused.
+    Comparisons and maxima use the real parts, and the imaginary parts if those are equal. So at a kink the derivative
+    is that of the side which the direction leads to. `numpy.asarray` removes the guard; a result without it raises
+    later.
     """
 
     def __array_finalize__(self, source: Any, /) -> None:
-        """Refuse to become real: a part, a cast."""
+        """Raise if the result is real, after `.real` or a cast."""
         if self.dtype.kind == "f":
             raise _refusal("a real array")
 
     def __getitem__(self, place: Any, /) -> Any:
-        """Keep the guard of single numbers too."""
+        """Keep the guard on single numbers too."""
         return _guarded("an element", super().__getitem__(place))
 
     def __float__(self) -> float:
-        """Refuse to become a real number."""
+        """Raise instead of converting to a real number."""
         raise _refusal("float")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -51,7 +51,7 @@ class Analytic(np.ndarray[Any, Any]):
             raise _refusal(ufunc) from error
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
-        """Guard the result, which some functions give as a plain array."""
+        """Guard the result, because some functions return a plain array."""
         return _guarded(function, super().__array_function__(function, types, arguments, options))
 
 
@@ -60,7 +60,7 @@ def _plain(x: Any) -> Any:
 
 
 def _guarded(function: Any, result: Any) -> Any:
-    """Return a result that has kept its imaginary part, or never had one, as a comparison's."""
+    """Return a result if it kept its imaginary part, or never had one, as in comparisons; else raise."""
     kind = result.dtype.kind if isinstance(result, np.ndarray | np.generic) else ""
     if kind == "f" or function in CONJUGATING:
         raise _refusal(function)
@@ -69,7 +69,7 @@ def _guarded(function: Any, result: Any) -> Any:
 
 @contextmanager
 def nothing_lost() -> Iterator[None]:
-    """Refuse to write what moves into an array of floats, of which NumPy only warns."""
+    """Raise if moving numbers are written into an array of floats; NumPy would only warn."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
@@ -85,7 +85,7 @@ def _refusal(function: Any) -> DtypeError:
 
 
 def kept(z: Array, where: str) -> Array:
-    """Return what should move; refuse it where it comes without its guard."""
+    """Return a result that should move; raise if it lost its guard."""
     if not isinstance(z, Analytic):
         raise _refusal(f"a plain array from {where}")
     return z
@@ -100,14 +100,14 @@ def _absolute(z: Array) -> Array:
 
 
 CONTINUED: dict[Any, Any] = {np.sign: _sign, np.absolute: _absolute}
-"""What is analytic as a function of real numbers, while NumPy's of complex numbers is another one."""
+"""Analytic functions of real numbers that NumPy defines differently for complex numbers."""
 
 CONJUGATING = tuple(getattr(np, name) for name in ("conjugate", "vdot", "vecdot", "vecmat") if hasattr(np, name))
-"""What is no longer analytic though it is complex."""
+"""Functions that are complex but not analytic."""
 
 
 def moving(x: Array, rate: Array) -> Analytic:
-    """Return x as it changes at a rate.
+    """Give x a rate of change.
 
     >>> rate_of(moving(np.array([3.0]), np.array([1.0])) ** 2)
     array([6.])
@@ -118,12 +118,12 @@ def moving(x: Array, rate: Array) -> Analytic:
 
 
 def still(x: Array) -> Array:
-    """Return x as it rests: floats as complex numbers, what moves already and integers as they are."""
+    """Give floats a rate of 0; return integers, and numbers that move already, unchanged."""
     return moving(x, np.zeros(())) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
 
 
 def value_of(z: Array) -> Array:
-    """Return the real part of what moves; what does not, as it is."""
+    """Return the real part of moving numbers, and others unchanged."""
     return np.real(np.asarray(z))
 
 

@@ -1,7 +1,7 @@
-"""The leaves of a model, which are the layers that no combinator made of others, and how to give them another `vjp`.
+"""Replace the `vjp` of a model's leaves: the layers that aren't made of other layers.
 
-A combinator only passes on, joins and adds up what the pullbacks of its parts give, and can be made again of other
-parts. So a rule for leaves is one for models, and no combinator's rule is written twice.
+A combinator only passes on, joins and adds up its parts' results, and can be made again of other parts. So a new rule
+for leaves gives one for whole models, and combinators need no new rules.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from fnmlp.layer import Layer, Pullback, with_parts
 from fnmlp.tree import Tree
 
 LeafRule: TypeAlias = Callable[[Layer[Any], Tree, Array, Key | None], tuple[Array, Pullback[Any]]]
-"""(leaf, parameters, x, key) -> (y, pullback): what a leaf does in the place of its `vjp`."""
+"""(leaf, parameters, x, key) -> (y, pullback): replaces a leaf's `vjp`."""
 
 
 def vjp_by_leaf(rule: LeafRule, layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Any]:
-    """Be the `vjp` of a layer whose leaves follow a rule of yours.
+    """Run a layer's `vjp`, with a rule of yours in place of each leaf's.
 
-    A layer that tells of no parts is a leaf, whatever it holds.
+    A layer without `parts` is a leaf, whatever it contains.
 
     >>> import numpy as np
     >>> from fnmlp.combinators import chain, residual

@@ -1,4 +1,4 @@
-"""Derivatives along a direction, from the same rules: of a model's output, and of the gradient of a loss."""
+"""Derivatives along a direction, of a model's output and of the gradient of a loss; and saliency."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,16 +27,17 @@ __all__ = ["hessian_vector_product", "jvp", "saliency"]
 def jvp(
     model: Layer[P], params: P, x: Array, dparams: P, dx: Array | None = None, key: Key | None = None
 ) -> tuple[Array, Array]:
-    """Return the output of a model, and its derivative as the parameters move along dparams, and x along dx.
+    """Return a model's output, and its derivative as the parameters move along dparams and x along dx.
 
-    Without dx the input rests, as integers must. The derivative is computed in float64, by a complex step through the
-    model's own rules: exact to rounding. At the kink of an activation it is what the pullback says too, 0 for `relu` at
-    0; at other kinks, as where pieces of `maxout` are equal, it is that of the side which the direction leads to.
-    Shapes:   dparams as params, dx as x -> two outputs alike.
-    Units:    those of the output, for directions in the units of what moves.
-    Raises:   StructureError, ShapeError where a direction does not fit; DtypeError for what is no NumPy array of
-              floats, and where a layer of your own does to complex numbers what is not analytic, such as to take
-              their real part; what the model raises.
+    Without dx the input stays fixed, which integers require. The derivative is computed in float64, by a complex step
+    through the model's own rules, and is exact to rounding. At the kink of an activation it agrees with the pullback: 0
+    for `relu` at 0. At other kinks, such as equal pieces of `maxout`, it is that of the side which the direction leads
+    to.
+    Shapes:   dparams as params, dx as x -> two arrays with the shape of the output.
+    Units:    those of the output, if the directions have the units of params and x.
+    Raises:   StructureError, ShapeError if a direction does not fit; DtypeError for anything but NumPy arrays of
+              floats, and if a layer of your own is not analytic, for instance because it takes a real part; whatever
+              the model raises.
     Source:   Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions".
 
     >>> from fnmlp.layers import Linear, linear
@@ -56,14 +57,14 @@ def jvp(
 def hessian_vector_product(
     model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, direction: P, key: Key | None = None
 ) -> P:
-    """Return how the gradient of a batch changes as the parameters move along a direction: the Hessian times it.
+    """Return the Hessian of a batch's loss times a direction: how the gradient changes along it.
 
-    It is computed in float64, by a complex step through the pullbacks: exact to rounding, without the Hessian, and in
-    the time of ten to fifteen gradients in float32. Kinks count as in `jvp`: an activation in straight pieces has no
-    curvature.
-    Shapes:   the direction as the parameters, and so the result.
+    The result is computed in float64, by a complex step through the pullbacks. It is exact to rounding, never builds
+    the Hessian, and takes as long as ten to fifteen float32 gradients. Kinks are treated as in `jvp`: a piecewise
+    linear activation has no curvature.
+    Shapes:   the direction and the result as the parameters.
     Units:    those of the loss per unit of the parameters squared, times those of the direction.
-    Raises:   as `jvp`; what the loss raises.
+    Raises:   as `jvp`; whatever the loss raises.
     Source:   Pearlmutter 1994, "Fast exact multiplication by the Hessian"; Squire & Trapp 1998.
 
     >>> from fnmlp.layers import Linear, linear
@@ -103,7 +104,7 @@ def _rate_like(param: Array, grad: Array) -> Array:
 
 
 def _moving_dy(loss: Loss, y: Array, batch: Batch) -> Array:
-    """Return the gradient of the loss at y as `value_and_grad` finds it, and how it changes with y."""
+    """Return the gradient of the loss at y, as in `value_and_grad`, with its rate of change."""
     targets = still(batch.targets)
     _, dy = with_weights(loss, value_of(y), value_of(targets), batch.weights)
     value, changing = with_weights(loss, y, targets, batch.weights)
@@ -112,7 +113,7 @@ def _moving_dy(loss: Loss, y: Array, batch: Batch) -> Array:
 
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
-    """Be the `vjp` of a layer on numbers that move."""
+    """Run a layer's `vjp` on numbers that move."""
     if isinstance(x, Analytic) and layer.pointwise:
         return _pointwise_vjp(layer, x)
     y, pullback = layer.vjp(tree_map(still, params), x, key)
@@ -129,28 +130,28 @@ def _kept_dx(layer: Layer[Any], delayed_dx: Callable[[], Array]) -> Array:
 
 
 def _pointwise_vjp(layer: Layer[Any], z: Array) -> tuple[Array, Pullback[tuple[()]]]:
-    """Move y by the layer's own derivative, which knows what to be at a kink; f alone does not."""
+    """Move y by the layer's own derivative, which is defined at kinks; f alone would not tell."""
     y, pullback = layer.vjp((), value_of(z), None)
     slope = pullback(np.ones_like(y))[1]()
     return moving(y, slope * rate_of(z)), partial(_pointwise_pull, layer, z, slope)
 
 
 def _pointwise_pull(layer: Layer[Any], z: Array, slope: Array, dy: Array) -> tuple[tuple[()], Callable[[], Array]]:
-    """Multiply dy by the derivative as it changes with z."""
+    """Multiply dy by the derivative, with its rate of change."""
     changing = layer.vjp((), z, None)[1](np.ones(z.shape))[1]()
     return (), partial(mul, moving(slope, rate_of(changing)), dy)
 
 
 def saliency(model: Layer[P], params: P, x: Array, *, of: Array | None = None) -> Array:
-    """Return how much one output of each example changes with each number of its input.
+    """Return the gradient of one output of each example with respect to its input.
 
-    That output is the largest of the row, or the one that `of` names. A share of a softmax changes with all classes:
-    for the score of a class alone, leave the softmax off the model, as in `chain(*layers[:-1])` with `params[:-1]`.
+    By default that is the largest output of the row; `of` names another. A softmax output depends on the scores of all
+    classes. To get the gradient of one class's score, leave the softmax off: `chain(*layers[:-1])` with `params[:-1]`.
     Shapes:   x (n, …) -> (n, …); outputs (n, classes); `of` (n,) integers.
-    Units:    those of the output per unit of the input as it stands: per grey level for pixels of type uint8. The
-              numbers that the model computes with give the dtype.
-    Raises:   ShapeError unless the model gives each example a row of outputs; DataError naming the row of a class out
-              of range; what the model raises.
+    Units:    those of the output per unit of the input: per grey level for uint8 pixels. The result has the dtype that
+              the model computes in.
+    Raises:   ShapeError unless the model returns a row of outputs per example; DataError, naming the row, for a class
+              out of range; whatever the model raises.
     Source:   Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034, section 3.
 
     >>> import numpy as np

@@ -1,7 +1,7 @@
-"""The gradient of each example by itself, and how long it is.
+"""The gradient of each example, and its norm.
 
-The gradient of a batch is a sum over its rows. A layer that gives `rows` tells what is summed; through any other, each
-row is pulled back by itself.
+The gradient of a batch is a sum over its rows. A layer with `rows` returns the terms of that sum. Through any other
+layer, each row is pulled back by itself.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,20 @@ __all__ = ["per_example_gradients", "per_example_norms"]
 
 
 def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> P:
-    """Return the gradient of each example: the i-th is that of the loss of a batch of example i alone.
+    """Return the gradient of each example: entry i is the gradient for a batch of example i alone.
 
-    All examples go through the model together, and share the noise of the key as the rows of a batch do. A loss that
-    gives a number for each row (`reduction="none"`) is asked once, any other once for each row.
-    An embedding, and a layer of your own with parameters and without `rows`, pulls back each row by itself; with a key,
-    which may mean noise that rows share, it does so through the whole batch, in a time that grows with n². A combinator
-    of your own without `parts` is such a layer, with all that it holds.
-    With weights, each example's gradient is multiplied by its own.
-    The model must treat each row by itself: where rows mix, as in `softmax(axis=0)`, no gradient is one example's own.
-    Shapes:   the parameters' structure, with an axis of n examples in front of the shape of each.
+    All examples go through the model together, with the same noise as the rows of a batch. A loss with a value for each
+    row (`reduction="none"`) is called once, any other once for each row.
+
+    The model must treat each row by itself. If rows mix, as in `softmax(axis=0)`, there is no gradient of a single
+    example. With weights, each example's gradient is multiplied by its weight.
+
+    Embeddings, and layers of your own with parameters but without `rows`, are slower: they pull back each row by
+    itself. With a key they do so through the whole batch, because its rows may share noise, in a time that grows with
+    n². A combinator of your own without `parts` counts as one such layer.
+    Shapes:   as the parameters, with an axis of n examples in front of each leaf.
     Units:    those of the loss per unit of the parameters.
-    Raises:   what the model and the loss raise.
+    Raises:   whatever the model and the loss raise.
     Source:   Goodfellow 2015, "Efficient per-example gradient computations", arXiv:1510.01799.
 
     >>> import numpy as np
@@ -53,14 +55,14 @@ def per_example_gradients(model: Layer[P], loss: Loss, params: P, batch: Batch |
 
 
 def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None) -> Array:
-    """Return the Euclidean norm of each example's gradient over all parameters, as `per_example_gradients` gives it.
+    """Return the Euclidean norm of each example's gradient, over all parameters, without building the gradients.
 
-    The gradients of linear layers and of maxout are never made: that of a weight is as long as x, times as long as dy.
-    So with these, and a loss that is asked once, this takes no longer than the gradient of the batch, and no memory for
-    n of them. Where layers share a parameter, and their gradients cancel, half of the digits of what is left are lost.
+    For linear layers and maxout, the norm of a weight's gradient is ‖x‖ · ‖dy‖. With these, and a loss that is called
+    once, this takes no longer than the gradient of the batch, and no memory for n gradients. If layers share a
+    parameter and their gradients nearly cancel, half of the digits are lost.
     Shapes:   (n,).
     Units:    those of the loss per unit of the parameters.
-    Raises:   what the model and the loss raise.
+    Raises:   whatever the model and the loss raise.
     Source:   Goodfellow 2015, arXiv:1510.01799.
 
     >>> import numpy as np
@@ -77,7 +79,9 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     xp = namespace(y)
     nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)
     squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
-    return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)  # what cancels may leave less than 0
+    return to_dtype(
+        xp.sqrt(xp.maximum(squares, 0)), y.dtype
+    )  # after cancellation, rounding may leave a negative number
 
 
 def _rows(model: Layer[P], loss: Loss, params: P, batch: Any, key: Key | None) -> tuple[Array, Any]:
@@ -89,7 +93,7 @@ def _rows(model: Layer[P], loss: Loss, params: P, batch: Any, key: Key | None) -
 
 
 def _own_dy(loss: Loss, y: Array, targets: Array, weights: Weights) -> Array:
-    """Return for each row the gradient of the loss of a batch of that row alone, times its weight."""
+    """Return each row's dy, as for a batch of that row alone, times its weight."""
     value, dy = loss(y, targets)
     if getattr(value, "shape", ()) != (y.shape[0],):
         alone = (loss(y[row : row + 1, ...], targets[row : row + 1, ...])[1] for row in range(y.shape[0]))
@@ -101,7 +105,7 @@ def _own_dy(loss: Loss, y: Array, targets: Array, weights: Weights) -> Array:
 
 
 def _leaf_vjp(layer: Layer[Any], params: Tree, x: Array, key: Key | None) -> tuple[Array, Pullback[Any]]:
-    """Be the `vjp` of a layer, except that the gradients of its parameters are `Rows`."""
+    """Run a layer's `vjp`, but return the gradients of its parameters as `Rows`."""
     y, pullback = layer.vjp(params, x, key)
     if not has_leaves(params):
         return y, pullback
@@ -119,7 +123,7 @@ def _input_gradient(pullback: Pullback[Any], dy: Array) -> Array:
 
 
 def _one_by_one(layer: Layer[Any], params: Tree, x: Array, key: Key | None, pullback: Pullback[Any], dy: Array) -> Tree:
-    """Pull back each row of dy: through a batch of that row alone, or with a key through the whole batch's noise."""
+    """Pull back each row of dy by itself, or with a key through the whole batch, to keep its noise."""
     if key is None:
         alone = [slice(row, row + 1) for row in range(dy.shape[0])]
         pulled = [layer.vjp(params, x[row, ...], None)[1](dy[row, ...])[0] for row in alone]
@@ -129,7 +133,7 @@ def _one_by_one(layer: Layer[Any], params: Tree, x: Array, key: Key | None, pull
 
 
 def _only(row: int, dy: Array) -> Array:
-    """Return dy with 0 in all other rows."""
+    """Return dy with all other rows set to 0."""
     xp = namespace(dy)
     rows = xp.reshape(xp.arange(dy.shape[0], device=dy.device), (-1, *(1,) * (dy.ndim - 1)))
     return xp.where(rows == row, dy, xp.zeros_like(dy))

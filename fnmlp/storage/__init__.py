@@ -1,4 +1,4 @@
-"""Files: a tree in one file, the runs and the models that are kept in such files, and where they were written."""
+"""Files: the format, checkpoints of runs, models, and a record of the environment that wrote them."""
 
 from fnmlp.lazy import offering
 

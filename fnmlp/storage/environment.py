@@ -1,4 +1,4 @@
-"""What a result was computed with: versions, processor, BLAS. Where these differ, the last bits may."""
+"""The environment of a result: versions, processor, BLAS. If these differ, the last bits of results may differ."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 def environment() -> dict[str, str]:
     """Return the versions of Python and NumPy, the machine, and the BLAS with its kernel and its threads.
 
-    The kernel and the threads are known where threadpoolctl is installed, and else "unknown".
+    Without threadpoolctl, the kernel and the threads are "unknown".
 
     >>> sorted(environment())
     ['blas', 'blas kernel', 'blas threads', 'machine', 'numpy', 'python', 'system']
@@ -36,7 +36,7 @@ def _of_blas() -> dict[str, str]:
         pools = _pools().info()
     except ImportError:
         return {"blas kernel": UNKNOWN, "blas threads": UNKNOWN}
-    # Of all libraries in the process, NumPy's own: its file lies beside NumPy.
+    # NumPy's own BLAS, which lies beside NumPy, not those of other libraries in the process.
     home = os.path.dirname(os.path.dirname(np.__file__))
     ours: dict[str, object] = max(pools, key=lambda pool: str(pool["filepath"]).startswith(home), default={})
     return {
@@ -47,14 +47,14 @@ def _of_blas() -> dict[str, str]:
 
 @cache
 def _pools() -> Any:
-    """Find the process's BLAS libraries once: that takes longer than writing a checkpoint, asking them does not."""
+    """Find the process's BLAS libraries, once: the search takes longer than writing a checkpoint."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """Say in what two environments differ; what is unknown in either counts as the same.
+    """Describe how two environments differ; a value that is unknown in either counts as equal.
 
     >>> differences({"numpy": "2.3.0", "blas threads": "2"}, {"numpy": "2.4.0", "blas threads": "unknown"})
     ('numpy 2.3.0, now 2.4.0',)

@@ -1,7 +1,7 @@
 """Checkpoints: a tree of arrays and numbers, and a description, in one safetensors file.
 
-The file holds each array under its path, such as `[2].weight`, and all else as one text in its header. It appears
-under its name only when it is whole: written beside it, synced, and renamed over it.
+The file stores each array under its path, such as `[2].weight`, and all else as one text in its header. It is written
+atomically: to a temporary file, which is synced and renamed.
 """
 
 from collections.abc import Mapping
@@ -23,29 +23,29 @@ from fnmlp.tree import Tree, tree_flatten, tree_paths
 __all__ = ["Checkpoint", "load", "restore", "save"]
 
 FORMAT = "fnmlp 1"
-"""The name of the header's one entry; another number is another format."""
+"""The name of the header's only entry; another number means another format."""
 
 DTYPES = ("float32", "float64")
 
 NUMBERS = (bool, int, float)
-"""Python's own numbers, which an optimiser remembers beside arrays."""
+"""Python's own numbers, which an optimiser's state may hold beside arrays."""
 
 START = b'{"__metadata__":{"' + FORMAT.encode() + b'":"'
-"""How the header begins, after its length in 8 bytes; the digest comes next."""
+"""The first bytes of the header, after its length in 8 bytes; the digest comes next."""
 
 DIGEST = slice(8 + len(START), 8 + len(START) + 64)
-"""Where the SHA-256 of the whole file stands, in hexadecimal; for the reckoning, 64 zeros stand there."""
+"""The place of the whole file's SHA-256, in hexadecimal; it is computed with 64 zeros in this place."""
 
 BLANK = "0" * 64
 
 
 @frozen(eq=False)
 class Checkpoint:
-    """What a file holds.
+    """Hold the contents of a file.
 
     `path`         where it came from.
-    `description`  texts that the saver gave.
-    `written_by`   what it was computed with, as `fnmlp.environment` tells it.
+    `description`  texts that were passed to `save`.
+    `written_by`   the environment that wrote it, as `fnmlp.storage.environment` describes it.
     `leaves`       arrays and numbers, by their paths in the tree.
     """
 
@@ -56,12 +56,12 @@ class Checkpoint:
 
 
 def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str]) -> None:
-    """Write a tree of arrays and numbers, and a description of it, to one file, whole or not at all.
+    """Save a tree of arrays and numbers, with a description, to one file, atomically.
 
     The tree may be a model's parameters or a whole TrainState.
-    Raises:   CheckpointError where the file can't be written, what stood there before is then intact; and for leaves
-              other than float32 and float64 arrays, and Python's own numbers.
-    Source:   https://huggingface.co/docs/safetensors, with all that is no array as its `__metadata__`.
+    Raises:   CheckpointError if the file can't be written, in which case the old one is intact, and for leaves other
+              than float32 and float64 arrays and Python's own numbers.
+    Source:   https://huggingface.co/docs/safetensors; everything but arrays is in its `__metadata__`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
             raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
     leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(tree)]
     numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
-    # safetensors writes the memory of an array as it lies there.
+    # safetensors writes an array's memory without regard to its strides.
     arrays = {name: np.asarray(_unmasked(place, name, leaf), order="C") for name, leaf in leaves if name not in numbers}
     for name, array in arrays.items():
         _check_dtype(place, name, array)
@@ -101,13 +101,13 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
 
 
 def _plain(leaf: Any) -> Any:
-    """Return an integer or truth value of NumPy's as Python's own; floats stay arrays, which keep their dtype."""
+    """Convert NumPy integers and booleans to Python's own; floats stay arrays, to keep their dtype."""
     whole = isinstance(leaf, np.ndarray | np.generic) and leaf.ndim == 0 and leaf.dtype.kind in "biu"
     return leaf.item() if whole else leaf
 
 
 def _unmasked(place: str, name: str, leaf: Any) -> Any:
-    """Refuse a leaf that is no plain array: the gaps of a masked one would be saved as numbers."""
+    """Raise unless a leaf is a plain array: the gaps of a masked array would be saved as numbers."""
     try:
         return as_array(f"{place}: {name}", leaf)
     except DtypeError as error:
@@ -115,7 +115,7 @@ def _unmasked(place: str, name: str, leaf: Any) -> Any:
 
 
 def _digest(content: bytes) -> bytes:
-    """Return the SHA-256 of a file in which zeros stand for it: safetensors has no checksum of its own."""
+    """Return the SHA-256 of a file with zeros in its place; safetensors has no checksum of its own."""
     from hashlib import sha256
 
     digest = sha256(memoryview(content)[: DIGEST.start])
@@ -125,9 +125,9 @@ def _digest(content: bytes) -> bytes:
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read what `save` wrote, and verify it.
+    """Read a file that `save` wrote, and verify its digest.
 
-    Raises:   CheckpointError where the file is missing, unreadable, no checkpoint of this format, or damaged.
+    Raises:   CheckpointError if the file is missing, unreadable, damaged, or not a checkpoint of this format.
     """
     place = as_path(path)
     try:
@@ -141,8 +141,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _read(place: str) -> bytes:
-    """Read a file that begins as ours do; of another one, no more than its beginning."""
-    if not S_ISREG(os.stat(place).st_mode):  # a pipe would wait for its writer
+    """Read a file if it begins like one of ours; of others read only the beginning."""
+    if not S_ISREG(os.stat(place).st_mode):  # reading a pipe would wait for its writer
         raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
     with open(place, "rb") as file:
         beginning = file.read(DIGEST.stop)
@@ -154,7 +154,7 @@ def _read(place: str) -> bytes:
 
 
 def _parse(place: str, content: bytes) -> Checkpoint:
-    """Take a file apart whose digest is right; someone may have reckoned that of a file of their own making."""
+    """Parse a file whose digest is right; it may still be malformed, because anyone can compute a digest."""
     import json
 
     from safetensors import SafetensorError
@@ -185,9 +185,9 @@ def _refuse(place: str, got: str) -> NoReturn:
 
 
 def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
-    """Build a tree with the structure, shapes and kinds of numbers of `like` from the leaves of a checkpoint.
+    """Build a tree like `like` from the leaves of a checkpoint, with the same structure, shapes and kinds of numbers.
 
-    Raises:   CheckpointError where a leaf is missing, left over, of another shape or of another kind.
+    Raises:   CheckpointError if a leaf is missing, left over, or of another shape or kind.
     """
     check_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
     where, leaves = checkpoint.path, checkpoint.leaves
@@ -195,12 +195,12 @@ def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
     check_leaves(where, leaves, like, remedy)
     try:
         return tree_flatten(like)[1]([leaves[name] for name, _ in tree_paths(like)])
-    except FnmlpError as error:  # a node that refuses a number, as a key does
+    except FnmlpError as error:  # a node may raise for a number, as a key does
         raise CheckpointError(where, "leaves of a tree like this", one_line(error), remedy) from error
 
 
 def check_leaves(where: str, leaves: Mapping[str, Any], like: Tree, remedy: str) -> None:
-    """Refuse leaves by their paths that are not of the names, kinds and shapes of those of a tree.
+    """Raise unless leaves have the paths, kinds and shapes of a tree's.
 
     >>> check_leaves("here", {"[0]": np.zeros(2)}, (np.zeros(3),), "initialize it anew")
     Traceback (most recent call last):
@@ -218,7 +218,7 @@ def check_leaves(where: str, leaves: Mapping[str, Any], like: Tree, remedy: str)
 
 
 def _form(leaf: Any) -> str:
-    """Say what a leaf is: its kind, or the shape of an array, whose dtype is as it was saved."""
+    """Describe a leaf by its kind, or by the shape of an array, whose dtype may differ."""
     number = _plain(leaf)
     return type(number).__name__ if type(number) in NUMBERS else f"shape {tuple(np.shape(leaf))}"
 

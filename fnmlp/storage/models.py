@@ -1,4 +1,4 @@
-"""Models as text: `build` reads the expression that is a layer's name; a model file holds it with the parameters."""
+"""Model files: a model's name, which `build` turns back into the model, and its parameters."""
 
 import ast
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ from fnmlp.tree import Tree, tree_paths
 __all__ = ["SavedModel", "load_model", "save_model"]
 
 FAULTS = (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError)
-"""What may be raised where a text describes no model."""
+"""What `build` may raise for a text that does not describe a model."""
 
 EXAMPLE_LIMIT = 2**24
-"""More numbers than an example has: a picture of 4096 x 4096."""
+"""The most numbers that an example may have: those of a 4096 x 4096 image."""
 
 
 @frozen(eq=False)
 class SavedModel:
-    """What a model file holds: the model, its parameters, the shape of its examples, and the notes."""
+    """Hold the contents of a model file: the model, its parameters, the shape of an example, and the notes."""
 
     model: Layer[Any]
     params: Tree
@@ -45,13 +45,13 @@ def save_model(
     notes: Mapping[str, str] | None = None,
     known: Known | None = None,
 ) -> None:
-    """Write a model, its parameters and the shape of its examples to one file, whole or not at all.
+    """Save a model, its parameters and the shape of an example to one file, atomically.
 
-    `notes` are kept beside them as text. A layer, an initializer or a function of your own stands in the file by its
-    name: give it in `known` here, and again to `load_model`. What `load_model` could not read is refused.
-    Raises:   StructureError for a model that `build` does not make of its name; CheckpointError where the example or
-              the parameters don't fit the model; ShapeError for an example that is no shape; OptionError for notes
-              under the names that the file uses itself; as `fnmlp.checkpoint.save`.
+    `notes` are texts that are saved with them. Layers, initializers and functions of your own are saved by name: pass
+    them in `known` here, and again to `load_model`. A model that `load_model` could not load raises here.
+    Raises:   StructureError for a model that `build` can't make from its name; CheckpointError if the example or the
+              parameters don't fit the model; ShapeError unless the example is a shape; OptionError for notes under
+              names that the file uses itself; whatever `fnmlp.save` raises.
 
     >>> import tempfile
     >>> from fnmlp.key import Key
@@ -73,7 +73,7 @@ def model_parts(
     notes: Mapping[str, str] | None = None,
     known: Known | None = None,
 ) -> tuple[Tree, dict[str, str]]:
-    """Return what a model file holds: a tree and texts, for consumers that save such files on the way.
+    """Return the tree and the texts of a model file, as the `parts` of `checkpoints` and `best_checkpoint`.
 
     Raises:   as `save_model`.
 
@@ -96,7 +96,7 @@ def model_parts(
 
 
 def _check_loads(texts: Mapping[str, str], params: Tree, known: Known | None) -> None:
-    """Refuse what `load_model` could not read: build the model from its name, and compare its parameters' form."""
+    """Raise if `load_model` would fail: build the model from its name, and compare the parameters."""
     try:
         model = build(texts["model"], known=known)
     except FnmlpError as error:
@@ -111,23 +111,22 @@ def _check_loads(texts: Mapping[str, str], params: Tree, known: Known | None) ->
 
 
 def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> SavedModel:
-    """Read what `save_model` wrote.
+    """Load a model that `save_model` saved.
 
-    `known` gives the layers, initializers and functions of your own that the model is made of, by name, as to
-    `save_model`.
-    Raises:   CheckpointError where the file can't be used, whatever is wrong with it.
+    `known` maps names to the layers, initializers and functions of your own that the model uses, as in `save_model`.
+    Raises:   CheckpointError if the file can't be used, whatever the reason.
     """
     return read_model(checkpoint.load(path), known=known)
 
 
 def read_model(saved: checkpoint.Checkpoint, *, known: Known | None = None) -> SavedModel:
-    """Read a model from what a file holds that was loaded already.
+    """Make the model from the contents of a file that you loaded already.
 
     Raises:   as `load_model`.
     """
     if "model" not in saved.description:
         got = f"a checkpoint without a model, of {len(saved.leaves)} leaves"
-        remedy = "go on from it with fnmlp.resume, which needs a state like it; save models with save_model"
+        remedy = "continue it with fnmlp.resume, which needs a state like it; save models with save_model"
         raise CheckpointError(saved.path, "a model file", got, remedy)
     try:
         model = build(saved.description["model"], known=known)
@@ -142,7 +141,7 @@ def read_model(saved: checkpoint.Checkpoint, *, known: Known | None = None) -> S
 def _shape(text: str) -> Shape:
     shape = ast.literal_eval(text)
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-        raise StructureError("example", "a shape such as (784,)", shortened(text), "save the model anew")
+        raise StructureError("example", "a shape such as (784,)", shortened(text), "save the model again")
     if prod(shape) > EXAMPLE_LIMIT:
         raise StructureError("example", f"at most {EXAMPLE_LIMIT} numbers", shortened(text), "give smaller examples")
     return shape

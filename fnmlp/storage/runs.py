@@ -1,7 +1,7 @@
-"""Saving on the way: consumers of the states that write the last of them to a file, and the best, and the way back.
+"""Checkpoints: consumers of a run's states that save the last one or the best, and functions to resume from them.
 
-A state that was saved is all that training needs to go on, so that a run which was killed and started again ends with
-the bits of one that never was.
+A state is all that training needs, so a run that was killed and resumed ends with the same bits as an uninterrupted
+one.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ __all__ = ["best_checkpoint", "checkpoints", "resume", "saved_score"]
 
 State = TypeVar("State")
 Parts: TypeAlias = Callable[[State], tuple[Tree, Mapping[str, str]]]
-"""state -> what of it is saved: a tree of arrays and numbers, and texts."""
+"""state -> the parts of it to save: a tree of arrays and numbers, and texts."""
 
 
 def checkpoints(
@@ -37,16 +37,16 @@ def checkpoints(
     keep: int = 1,
     parts: Parts[State] | None = None,
 ) -> Generator[State, None, None]:
-    """Pass states on, and save every so many steps or seconds, and the last when the sequence ends or is left.
+    """Pass states on, and save one every `steps` steps or `seconds` seconds, and the last one when the loop ends.
 
-    The first state is where the sequence begins, and is not saved. A state with numbers that are not finite never is:
-    the file keeps the last good one. With `keep`, earlier ones stay beside it under the names `path.1`, `path.2` and
-    so on, the older the higher; of a symbolic link, beside the file that it leads to. `parts` says what of a state is
-    saved; without it, the state itself, which must be a tree of arrays and numbers. Where a loop may be left early,
-    close the iterator, for instance with contextlib.closing, to have the last state saved at once.
-    Units:    `seconds` of the clock between saves; 0 steps or seconds for none.
-    Raises:   OptionError for negative steps or seconds, and unless keep is at least 1; CheckpointError where a file
-              can't be written; DivergenceError where a state that is due is not finite, naming what is not.
+    The first state is not saved, because the sequence starts from it. A state with infinities or NaN is not saved
+    either, so the file keeps the last good one. With `keep` above 1, older files stay as `path.1`, `path.2` and so on.
+    If `path` is a symbolic link, they stand beside its target. `parts` chooses what to save of a state; by default that
+    is the whole state, which must be a tree of arrays and numbers. If you may leave the loop early, close the iterator,
+    for instance with contextlib.closing, so that the last state is saved at once.
+    Units:    `seconds` are wall-clock seconds; 0 steps or seconds turn that interval off.
+    Raises:   OptionError for negative steps or seconds, and unless keep is at least 1; CheckpointError if a file can't
+              be written; DivergenceError, naming the leaf, if a state to save is not finite.
 
     >>> import tempfile
     >>> from itertools import accumulate
@@ -92,7 +92,7 @@ def _saving(
                 try:
                     save(number, state)
                 except CheckpointError:
-                    saved = number  # as good as: tried again at once, it would give the earlier ones new names again
+                    saved = number  # even if it failed: a second try would rename the older files again
                     raise
                 saved, last = number, monotonic()
             yield state
@@ -107,9 +107,9 @@ def _whole(state: Tree) -> tuple[Tree, Mapping[str, str]]:
 
 
 def check_finite(state: Tree, number: int) -> None:
-    """Refuse a state that holds infinities or NaN, naming the first leaf that does.
+    """Raise, naming the first leaf, if a state holds infinities or NaN.
 
-    Before the first step there is no loss: the NaN that a `TrainState` then holds in its place is none to refuse.
+    The NaN loss of a `TrainState` before its first step is allowed.
 
     >>> check_finite((1.0, float("nan")), 7)
     Traceback (most recent call last):
@@ -123,10 +123,10 @@ def check_finite(state: Tree, number: int) -> None:
 
 
 def resume(path: str | os.PathLike[str], like: State) -> State:
-    """Return the state that a file holds, or `like` itself where there is no such file: where training goes on.
+    """Return the state in a checkpoint, or `like` if there is no such file.
 
-    `like` is the state that training begins with, whose structure, shapes and kinds of numbers the file's must have.
-    Raises:   CheckpointError where there is a file and it can't be used.
+    `like` is the first state of training. The saved state must have the same structure, shapes and kinds of numbers.
+    Raises:   CheckpointError if the file exists but can't be used.
 
     >>> resume("no-such-file", like=(1, 2.0))
     (1, 2.0)
@@ -152,12 +152,12 @@ def best_checkpoint(
     above: float = -inf,
     parts: Parts[State] | None = None,
 ) -> Iterator[tuple[State, float]]:
-    """Pass pairs of state and score on, and save each state whose score is above all before it: the file has the best.
+    """Pass pairs of state and score on, and save each state whose score is the highest so far.
 
-    A run that goes on gives `above`, the score to surpass: that of the best state before it, as `saved_score` tells
-    it. So the file holds the best of the whole run, however often it was stopped. `parts` is that of `checkpoints`.
-    Raises:   StructureError for what is no pair; CheckpointError where the file can't be written; DivergenceError where
-              a state that is best is not finite.
+    When you resume a run, pass the best score so far as `above`; `saved_score` returns it. Then the file keeps the best
+    state of the whole run, however often it was stopped. `parts` is as in `checkpoints`.
+    Raises:   StructureError for anything but a pair; CheckpointError if the file can't be written; DivergenceError if
+              the best state is not finite.
 
     >>> import tempfile
     >>> from fnmlp.training.consumers import scored
@@ -185,9 +185,9 @@ def _saving_best(
 
 
 def saved_score(path: str | os.PathLike[str]) -> float:
-    """Return the score of the state that `best_checkpoint` saved, or -inf where there is no such file.
+    """Return the score of the state that `best_checkpoint` saved, or -inf if there is no such file.
 
-    Raises:   CheckpointError where there is a file and it can't be used.
+    Raises:   CheckpointError if the file exists but can't be used.
 
     >>> saved_score("no-such-file")
     -inf

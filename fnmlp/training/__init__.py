@@ -1,4 +1,4 @@
-"""Training: a fold of pure steps, its consumers, and single steps looked at closely."""
+"""Training: a fold of pure steps, consumers of its states, and tools to inspect single steps."""
 
 from fnmlp.lazy import offering
 

@@ -1,4 +1,4 @@
-"""Single steps, looked at closely: taken with an eye on every number, or taken once more out of a run."""
+"""Checked steps: find the first layer whose numbers are not finite."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -26,15 +26,14 @@ __all__ = ["checked_step"]
 def checked_step(
     model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
 ) -> TrainState:
-    """Take the step that `train_step` takes, with the same bits, and look at every number on the way.
+    """Take the same step as `train_step`, and raise at the first number that is not finite, naming its layer.
 
-    It costs time, so fold with `train_step`, and where a loss is no longer finite take that step again with this one,
-    on the same state and batch. It names the first that is not finite in the order of computation: forwards the
-    outputs of each layer, the loss, backwards the gradients, and at last the parameters and what the optimiser
-    remembers. Where the parameters are not finite at the outset, that was done by the step before, which is named. A
-    layer is named by its place and by the call that constructs it. Of a combinator the part is named; one of your own
-    shows its parts if it has `parts` and `remake`.
-    Raises:   DivergenceError, naming the step and the layer; what `train_step` raises.
+    This takes longer, so train with `train_step`. If a loss is not finite, repeat that step with this function, on the
+    same state and batch. It checks in the order of computation: each layer's output, the loss, the gradients from last
+    layer to first, then the parameters and the optimiser's state. If the parameters are not finite at the start, it
+    names the step before. A layer is named by its place and the call that constructs it. Inside a combinator the part
+    is named; for a combinator of your own, that needs `parts` and `remake`.
+    Raises:   DivergenceError, naming the step and the layer; whatever `train_step` raises.
 
     >>> import numpy as np
     >>> from fnmlp.combinators import chain
@@ -62,7 +61,7 @@ def checked_step(
 
 
 class _NotFiniteError(Exception):
-    """Where something is not finite, what it is, and the remedy; no error of the package, so that none adds to it."""
+    """Carries the place of a number that is not finite; not an FnmlpError, so that no layer adds a note to it."""
 
 
 def _diverged(step: int, where: str, what: str, remedy: str = "train with a smaller rate") -> DivergenceError:
@@ -70,7 +69,7 @@ def _diverged(step: int, where: str, what: str, remedy: str = "train with a smal
 
 
 def check_state(model: Layer[Any], state: TrainState) -> None:
-    """Refuse a state whose parameters, or what the optimiser remembers, are not finite; name its step and the layer.
+    """Raise, naming the step and the layer, unless a state's parameters and optimiser state are finite.
 
     >>> check_state(Layer("linear(2)", *[print] * 3), TrainState(7, (float("inf"),), (), Key(0), 0.0))
     Traceback (most recent call last):
@@ -85,7 +84,7 @@ def check_state(model: Layer[Any], state: TrainState) -> None:
 
 
 def _owner(model: Layer[Any], params: Tree, path: str) -> str:
-    """Name the innermost layer that a parameter belongs to."""
+    """Return the name of the innermost layer that owns a parameter."""
     owners = [(place, layer) for place, layer, _ in walk(model, params) if path.startswith(place)]
     return _named(*max(reversed(owners), key=lambda owner: len(owner[0])))
 
@@ -95,7 +94,7 @@ def _named(path: str, layer: Layer[Any]) -> str:
 
 
 def _watched(layer: Layer[Any], params: Tree, path: str) -> Layer[Any]:
-    """Return a layer that does the same, and raises where it or a part of it makes what is not finite."""
+    """Return a copy of a layer that raises if it, or a part of it, makes numbers that are not finite."""
     within = with_parts(layer, starmap(_watched, parts_of(layer, params, path)))
     return evolve(within, vjp=partial(_watched_vjp, within.vjp, path, _named(path, layer)))
 

@@ -1,7 +1,7 @@
-"""Consumers of the sequence of states that training is: what looks at states from outside, and picks or stops.
+"""Consumers of the states of training, which score them, stop, or pick the best.
 
-`scored` pairs each state with a number, once, and the others take such pairs. All but `best_state` are lazy, so that
-they stand one inside the other, and nothing is trained that nobody asks for.
+`scored` pairs each state with a number, and the others take such pairs. All but `best_state` are lazy, so you can nest
+them, and no step is taken until you ask for its state.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,9 +19,9 @@ State = TypeVar("State")
 
 
 def scored(states: Iterable[State], score: Callable[[State], float]) -> Iterator[tuple[State, float]]:
-    """Pair each state with its score, a number that is the higher the better the state is; of a loss, take -loss.
+    """Pair each state with its score; higher is better, so for a loss return -loss.
 
-    Raises:   OptionError where the score is no number.
+    Raises:   OptionError unless the score is a number.
 
     >>> list(scored([1, 2, 3], lambda state: -abs(state - 2)))
     [(1, -1.0), (2, 0.0), (3, -1.0)]
@@ -38,11 +38,11 @@ def _number(score: float) -> float:
 
 
 def early_stopping(pairs: Iterable[tuple[State, float]], *, patience: int) -> Iterator[tuple[State, float]]:
-    """Pass pairs of state and score on, until the score was not above the best so far for `patience` states in a row.
+    """Pass pairs of state and score on, and stop after `patience` states in a row without a new best score.
 
-    The states that were waited for in vain are passed on too; `best_state` leaves them. A score of NaN is above
-    nothing, and so is that of a state whose parameters hold NaN.
-    Raises:   OptionError unless patience is an integer of at least 1; StructureError for what is no pair.
+    The last `patience` states are passed on too; `best_state` ignores them. A score of NaN, or of a state whose
+    parameters hold NaN, is never a new best.
+    Raises:   OptionError unless patience is an integer of at least 1; StructureError for anything but a pair.
     Source:   Goodfellow, Bengio & Courville 2016, "Deep Learning", algorithm 7.1.
 
     >>> list(early_stopping(zip("abcdef", [1, 3, 2, 3, 9, 9]), patience=2))
@@ -62,10 +62,10 @@ def _until_in_vain(pairs: Iterator[tuple[State, float]], patience: int) -> Itera
 
 
 def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
-    """Return the state with the highest score, and the score; of equals the first.
+    """Return the state with the highest score, and that score; the first if several are equal.
 
-    A state whose parameters hold NaN is never best, whatever its score.
-    Raises:   DataError where there is no state, or none whose score is a number; StructureError for what is no pair.
+    A state whose parameters hold NaN is never the best, whatever its score.
+    Raises:   DataError without a state whose score is a number; StructureError for anything but a pair.
 
     >>> best_state(zip("abcd", [1, 3, float("nan"), 3]))
     ('b', 3)
@@ -76,20 +76,20 @@ def best_state(pairs: Iterable[tuple[State, float]]) -> tuple[State, float]:
         if above and not holds_nan(state):
             best = state, score
     if best is None:
-        remedy = "pass pairs of state and score; where scores or parameters are NaN, train with a smaller rate"
+        remedy = "pass pairs of state and score; if scores or parameters are NaN, train with a smaller rate"
         raise DataError("best_state", "a state whose score is a number", "none", remedy)
     return best
 
 
 def holds_nan(state: Any) -> bool:
-    """Tell whether the parameters of a state, or the state itself where it has no such field, hold NaN.
+    """Tell whether a state's parameters hold NaN; without a field `params`, check the whole state.
 
     >>> holds_nan((1.0, (float("nan"),))), holds_nan({"no": "tree"})
     (True, False)
     """
     try:
         leaves = tree_leaves(getattr(state, "params", state))
-    except StructureError:  # a state of the user's own that is no tree
+    except StructureError:  # a user's state that is not a tree
         return False
     return any(map(_is_nan, leaves))
 
@@ -102,7 +102,7 @@ def _is_nan(leaf: Any) -> bool:
 
 
 def check_pairs(where: str, pairs: Iterable[tuple[State, float]]) -> Iterator[tuple[State, float]]:
-    """Pass pairs on, and refuse states that come without their scores, and scores that are no numbers."""
+    """Pass pairs on, and raise unless each is a state with a score that is a number."""
     return (_checked(where, pair) for pair in as_iterator(where, pairs, "pairs of state and score"))
 
 

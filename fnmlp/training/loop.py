@@ -1,4 +1,4 @@
-"""Training is a fold of a pure step over batches; everything that watches it consumes the states."""
+"""Training as a fold of a pure step over batches; whatever watches it consumes the states."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
@@ -36,13 +36,13 @@ __all__ = [
 
 @frozen(eq=False)
 class TrainState:
-    """All that training needs to go on: a value.
+    """Hold everything that training needs to continue.
 
-    `step`             how many steps were taken.
+    `step`             the number of steps taken.
     `params`           the parameters.
-    `optimizer_state`  what the optimiser remembers.
-    `key`              the randomness of the steps; that of step i is `fold_in(key, i)`.
-    `loss`             the loss of the last step's batch before that step; NaN before the first.
+    `optimizer_state`  the optimiser's state.
+    `key`              the source of randomness; step i uses `fold_in(key, i)`.
+    `loss`             the loss of the last batch, before the step on it; NaN before the first step.
     """
 
     step: int
@@ -57,9 +57,9 @@ def train_state(
 ) -> TrainState:
     """Return the state before the first step.
 
-    `example` is the shape of one input, without the batch axis; `dtype` that of the parameters.
-    Raises:   what the layers' init raises where shapes do not fit; OptionError for a dtype other than float32 and
-              float64; StructureError for what is no layer, no optimiser or no key.
+    `example` is the shape of one input, without the batch axis; `dtype` is the dtype of the parameters.
+    Raises:   whatever the layers' init raises for shapes that don't fit; OptionError for a dtype other than float32 and
+              float64; StructureError for anything but a layer, an optimiser and a key.
 
     >>> from fnmlp.layers import linear
     >>> from fnmlp.optimizers import sgd
@@ -86,7 +86,7 @@ def value_and_grad(
     """Return the loss of a batch and its gradient with respect to the parameters.
 
     The gradient has the structure, shapes and dtypes of the parameters. A pair of inputs and targets is a batch too.
-    Raises:   what the model and the loss raise; StructureError for what is no model, no loss or no batch.
+    Raises:   whatever the model and the loss raise; StructureError for anything but a model, a loss and a batch.
 
     >>> import numpy as np
     >>> from fnmlp.layers import linear
@@ -111,7 +111,7 @@ def value_and_grad(
         raise StructureError(
             "value_and_grad(loss)", "a value and its gradient", type(result).__name__, remedy
         ) from error
-    if getattr(dy, "shape", None) != y.shape:  # a pullback may broadcast it in silence
+    if getattr(dy, "shape", None) != y.shape:  # a pullback might broadcast it silently
         got = tuple(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
         remedy = "return (value, gradient with respect to the outputs)"
         raise ShapeError("value_and_grad(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
@@ -120,7 +120,7 @@ def value_and_grad(
 
 
 def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
-    """Find out whether Python's own error comes from a model that is no layer, or a loss that is no function."""
+    """Raise a clear error if Python's own came from a model that isn't a layer, or a loss that isn't a function."""
     if not isinstance(error, FnmlpError):
         check_kind(f"{where}(model)", model, Layer, "linear(10)")
         check_function(f"{where}(loss)", loss, 2, "mse")
@@ -129,11 +129,12 @@ def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> 
 def train_step(
     model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
 ) -> TrainState:
-    """Take one step on one batch: the function that training folds over batches.
+    """Take one training step on one batch; fold this function over batches to train.
 
-    Bind the first three arguments with functools.partial. A pair of arrays, such as torch's DataLoader yields, or a
-    triple with a weight for each row, is as good as a Batch; its arrays are brought to the library of the parameters.
-    Raises:   what the model, the loss and the optimiser raise; StructureError for anything but a batch.
+    Bind the first three arguments with functools.partial. Instead of a Batch you can pass a pair of arrays, such as
+    those from torch's DataLoader, or a triple with a weight for each row. Its arrays are converted to the library of
+    the parameters.
+    Raises:   whatever the model, the loss and the optimiser raise; StructureError for anything but a batch.
 
     >>> from functools import partial, reduce
     >>> import numpy as np
@@ -151,7 +152,7 @@ def train_step(
         if not isinstance(batch, Batch):
             batch = as_batch("train_step", batch, state.params)
         value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
-        # The gradients are this function's own: it had them from a pullback, and gives them to nobody else.
+        # This function owns the gradients: they come from a pullback, and go nowhere else.
         params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
     except FloatingPointError:
         if np.geterr()["under"] == "ignore":
@@ -166,10 +167,10 @@ def train_step(
 
 
 def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
-    """Take the step that the last gradients call for, when training ends with a group of `accumulated` that isn't full.
+    """Take the last step of an `accumulated` optimiser when training ends before its group of gradients is full.
 
-    They are averaged over as many as there are, so the result is that of one large batch of these alone; where none
-    wait, nothing moves. No batch is taken, so the count of the steps stays.
+    The step uses the mean of the gradients that there are, as if they came from one large batch. Without any, nothing
+    changes. The count of steps stays, because no batch is taken.
     Raises:   StructureError unless `accumulated` is the outermost part of the optimiser.
 
     >>> from fnmlp.layers import linear
@@ -187,7 +188,7 @@ def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:
     check_kind("apply_remainder(state)", state, TrainState, "train_state(…)")
     if optimizer.finish is None:
         remedy = "make the optimizer with accumulated(…) as its outermost part"
-        raise StructureError("apply_remainder", "an optimizer that gathers gradients", "one that does not", remedy)
+        raise StructureError("apply_remainder", "an optimizer that accumulates gradients", "one that does not", remedy)
     params, optimizer_state = optimizer.finish(state.params, state.optimizer_state)
     return evolve(state, params=params, optimizer_state=optimizer_state)
 
@@ -199,11 +200,11 @@ def epochs(
     *,
     first: int = 0,
 ) -> Iterator[TrainState]:
-    """Yield the state after each epoch, without end: take as many as you want with itertools.
+    """Yield the state after each epoch, without end; stop with itertools, for instance `islice`.
 
-    `batches_of(epoch)` gives the batches of one epoch. An epoch without batches is an error, because a
-    consumer that waits for progress would wait for ever.
-    Raises:   DataError for an epoch without batches; what the step raises.
+    `batches_of(epoch)` returns the batches of one epoch. An epoch without batches is an error, because a consumer that
+    waits for progress would wait forever.
+    Raises:   DataError for an epoch without batches; whatever the step raises.
 
     >>> from itertools import islice
     >>> states = epochs(lambda state, batch: state + batch, 0, lambda epoch: (1, 2))
@@ -233,10 +234,10 @@ def _epochs(
 
 
 def predict(model: Layer[P], params: P, inputs: Array, *, size: int = 1024) -> Array:
-    """Apply a model to any number of inputs in batches of at most `size`, so that memory stays bounded.
+    """Apply a model to any number of inputs, in batches of at most `size` to bound memory.
 
     Shapes:   (n, …) -> (n, …), as the model maps an example.
-    Raises:   OptionError for a bad size; what the model raises.
+    Raises:   OptionError for a bad size; whatever the model raises.
 
     >>> import numpy as np
     >>> from fnmlp.layers import relu
@@ -266,11 +267,12 @@ def evaluate(
     metrics: Sequence[Callable[[Array, Array], Any]] = (accuracy,),
     size: int = 1024,
 ) -> tuple[float, ...]:
-    """Return the loss over all of `data`, and then each metric: a function of outputs and targets, or a `Metric`.
+    """Return the loss over `data`, followed by each metric.
 
-    Where the data have weights, each is called with them, as `sample_weights`.
-    Raises:   DataError for empty data; StructureError for what is no model, no loss, no metric or no batch; what the
-              model, the loss and the metrics raise.
+    A metric is a function of outputs and targets, or a `Metric`. If the data have weights, the loss and the metrics get
+    them as `sample_weights`.
+    Raises:   DataError for empty data; StructureError for anything but a model, a loss, metrics and a batch; whatever
+              the model, the loss and the metrics raise.
 
     >>> import numpy as np
     >>> from fnmlp.layers import identity

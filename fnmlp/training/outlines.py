@@ -1,4 +1,4 @@
-"""A model at a glance: its layers, the shapes that they give and the numbers that they learn."""
+"""A model at a glance: its layers, their output shapes and parameters."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,23 +17,24 @@ from fnmlp.tree import Tree, tree_leaves
 __all__ = ["summary"]
 
 WIDEST = 48
-"""Characters of a layer's name that a table shows; one that holds the means of many features has thousands."""
+"""The number of characters of a name that a table shows; a name with the means of many features has thousands."""
 
 Row: TypeAlias = tuple[str, str, str, str]
 """A name, a shape, a number of parameters, and a remark."""
 
 
 def summary(model: Layer[Any], example: Shape) -> str:
-    """Lay out the layers of a model as a table: what each makes of one example, and how many parameters it has.
+    """Return a table of a model's layers, their output shapes and their numbers of parameters, to print.
 
-    Print it. The layers of a combinator are indented below it. Equal layers that follow each other share a row, as in
-    "3 x linear(4)", with the parameters of all of them. Of tied layers the first has parameters, and the others are
-    "shared". Parameters inside `frozen` are marked and totalled apart. No numbers are drawn, so even a model that would
-    not fit in memory is laid out at once.
-    Shapes:   of one example, as `example` is: without the batch axis.
-    Units:    bytes are those of float32 parameters. Gradients take as many again, and so do an optimiser's averages.
-    Raises:   StructureError for what is no layer; ShapeError for what is no shape; what the layers raise at init, with
-              the place added.
+    The layers of a combinator are indented below it. Equal layers in a row share a line, as in "3 x linear(4)", with
+    the parameters of all of them. Of tied layers the first has the parameters, and the others are marked "shared".
+    Parameters inside `frozen` are marked, and have their own total. No numbers are drawn, so this works at once even
+    for a model that would not fit in memory.
+    Shapes:   those of one example, without the batch axis, as in `example`.
+    Units:    bytes of float32 parameters. Gradients need as much memory again, and so does each of an optimiser's
+              averages.
+    Raises:   StructureError unless the model is a layer; ShapeError unless the example is a shape; whatever the layers
+              raise at init, with the place added.
 
     >>> from fnmlp.combinators import chain, residual
     >>> from fnmlp.layers import flatten, linear, relu
@@ -60,7 +61,7 @@ def summary(model: Layer[Any], example: Shape) -> str:
 
 @frozen(eq=False)
 class _Outline:
-    """A layer as its `init` made it: how many parameters it has, the shape of its output, and the layers within."""
+    """Hold what `init` told about a layer: its number of parameters, its output shape, and the layers inside."""
 
     name: str
     size: int
@@ -72,12 +73,12 @@ class _Outline:
         return self.name.partition("(")[0]
 
     def looks(self) -> tuple[Any, ...]:
-        """Return what two outlines share whose rows are the same."""
+        """Return the fields that decide whether two outlines look the same."""
         return (self.name, self.size, self.shape, *(part.looks() for part in self.parts))
 
 
 def _outlined(layer: Layer[Any], key: Key, shape: Shape) -> tuple[_Outline, Tree]:
-    """Initialize a layer with an eye on its parts."""
+    """Initialize a layer, and record its parts."""
     parts: list[_Outline] = []
     params, out = with_parts(layer, map(partial(_watched, parts), layer.parts)).init(key, shape)
     size = sum(prod(leaf.shape) for leaf in tree_leaves(params))
@@ -85,7 +86,7 @@ def _outlined(layer: Layer[Any], key: Key, shape: Shape) -> tuple[_Outline, Tree
 
 
 def _watched(parts: list[_Outline], part: Layer[Any]) -> Layer[Any]:
-    """Return a layer that does the same and leaves its outline."""
+    """Return a copy of a layer that records its outline at init."""
     return evolve(part, init=partial(_watched_init, part, parts))
 
 
@@ -96,14 +97,14 @@ def _watched_init(layer: Layer[Any], parts: list[_Outline], key: Key, shape: Sha
 
 
 def _rows(outline: _Outline) -> Iterator[Row]:
-    """Yield a row for each layer of a model; its outermost chain goes without saying."""
+    """Yield a row for each layer of a model, without one for the outermost chain."""
     if outline.constructor == "chain" and outline.parts:
         return _rows_of_parts(outline, "", 1, "")
     return _rows_of(outline, "", 1, 1, "")
 
 
 def _rows_of(outline: _Outline, indent: str, copies: int, times: int, remark: str) -> Iterator[Row]:
-    """Yield the rows of a layer that stands `copies` times in a row, and `times` times in all."""
+    """Yield the rows of a layer that occurs `copies` times in a row, and `times` times in all."""
     own = outline.size - sum(part.size for part in outline.parts)
     name = outline.constructor if outline.parts else _short(outline.name)
     size = f"{times * own:,}" if own > 0 or not outline.parts else ""

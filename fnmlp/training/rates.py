@@ -1,4 +1,4 @@
-"""Which learning rate to choose: a short training whose rate grows at every step, and what its losses say."""
+"""A learning-rate finder: train briefly with a growing rate, and choose a rate by the losses."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -17,7 +17,7 @@ from fnmlp.training.loop import TrainState, train_step
 __all__ = ["rate_range", "suggested_rate"]
 
 DIVERGED = 4.0
-"""Times the lowest loss at which there is nothing to be learned any more from higher rates."""
+"""The sweep ends when the loss exceeds this many times its lowest value."""
 
 
 def rate_range(
@@ -32,16 +32,16 @@ def rate_range(
     steps: int = 100,
     smoothing: float = 0.9,
 ) -> Iterator[tuple[float, float]]:
-    """Train with a rate that grows by one factor at every step, and yield each rate with the smoothed loss, lazily.
+    """Train with a rate that grows geometrically at each step, and yield each rate with the smoothed loss, lazily.
 
     `make` is a constructor such as `sgd` or `adam`, with its other options bound by functools.partial. Training starts
-    from the parameters of `state`, which stays what it is, with an optimiser that remembers nothing. The losses are
-    those of each batch before its step, smoothed by a mean in which older ones fade by the factor `smoothing`; 0 leaves
-    them as they are. The sweep ends after the highest rate, or before, with a loss of infinity, where the smoothed loss
-    is no longer finite or is above four times its lowest.
+    from the parameters of `state`, which stays unchanged, with a new optimiser state. Each loss is that of a batch
+    before the step on it, smoothed by an exponential mean with decay `smoothing`; 0 turns smoothing off. The sweep ends
+    after the highest rate. It ends early, with a loss of infinity, if the smoothed loss is not finite or exceeds four
+    times its lowest value.
     Units:    those of the rate, and of the loss.
-    Raises:   OptionError unless 0 < lowest < highest, steps is at least 2, and 0 <= smoothing < 1; DataError where the
-              batches are fewer than the steps; what the model, the loss and the optimiser raise.
+    Raises:   OptionError unless 0 < lowest < highest, steps is at least 2, and 0 <= smoothing < 1; DataError if there
+              are fewer batches than steps; whatever the model, the loss and the optimiser raise.
     Source:   Smith 2017, arXiv:1506.01186, sec. 3.3; the geometric growth, the smoothing and the end: fastai's lr_find.
 
     >>> from itertools import repeat
@@ -79,7 +79,7 @@ def rate_range(
 def _step(
     model: Layer[Any], loss: Loss, make: Callable[[float], Optimizer], rate: float, state: TrainState, batch: Any
 ) -> TrainState:
-    with np.errstate(all="ignore"):  # numbers that overflow are how a rate shows that it is too high
+    with np.errstate(all="ignore"):  # overflow shows that a rate is too high
         return train_step(model, loss, make(rate), state, batch)
 
 
@@ -98,7 +98,7 @@ def _until_diverged(
             raise DataError("rate_range", f"{len(rates)} batches", number - 1, remedy)
         state = step(rate, state, batch)
         average = smoothing * average + (1 - smoothing) * state.loss
-        smoothed = average / (1 - smoothing**number)  # what began at 0 is too small at first
+        smoothed = average / (1 - smoothing**number)  # the mean starts at 0, so correct its bias
         lowest = min(lowest, smoothed)
         if not isfinite(smoothed) or smoothed > lowest + (DIVERGED - 1) * abs(lowest):
             yield rate, inf
@@ -107,10 +107,10 @@ def _until_diverged(
 
 
 def suggested_rate(pairs: Iterable[tuple[float, float]]) -> float:
-    """Return a tenth of the rate at which the loss was lowest, from what `rate_range` yields: a rate to begin with.
+    """Suggest a learning rate: a tenth of the rate with the lowest loss, among the pairs from `rate_range`.
 
-    The loss still falls there, well before the rates at which it rises. Where it falls fastest is not asked, because
-    that depends on the noise of single batches; and for the same reason the first tenth of the pairs is left out.
+    The loss still falls there, well below the rates at which it rises. The rate with the steepest fall is not used,
+    because it depends on the noise of single batches. For the same reason the first tenth of the pairs is left out.
     Units:    those of the rate.
     Raises:   DataError unless the loss falls and then rises.
 
@@ -127,6 +127,6 @@ def suggested_rate(pairs: Iterable[tuple[float, float]]) -> float:
     place = losses.index(min(losses)) if losses else 0
     if place == 0 or place == len(losses) - 1:
         got = f"the lowest loss at the {'first' if place == 0 else 'last'} of {len(losses)} rates"
-        remedy = "begin with a lower rate" if place == 0 else "go on to a higher rate"
+        remedy = "start at a lower rate" if place == 0 else "continue to a higher rate"
         raise DataError("suggested_rate", "a loss that falls and then rises", got, f"{remedy}, or take more steps")
     return sweep[place][0] / 10

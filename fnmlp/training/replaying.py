@@ -1,4 +1,4 @@
-"""One step of a run, taken once more."""
+"""Replay: repeat one step of a run."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,14 +24,14 @@ class ReplayedStep:
 def replay(
     step: Callable[[TrainState, Any], TrainState], state: TrainState, batches: Iterable[Any], *, number: int
 ) -> ReplayedStep:
-    """Go on from a state to the step of a number, and show it: with the bits that it had when it was first taken.
+    """Repeat the step with a given number, bit for bit; return the state before it, its batch, and the state after it.
 
-    `state` is one that a run had before it: what `resume` returns, or where the run began. `batches` are those that
-    the run took from there on. All about the step is a function of what this returns: its gradients are
-    `value_and_grad(model, loss, before.params, batch, fold_in(before.key, before.step))`, and how far it moved the
-    parameters is `update_ratios(before.params, after.params)`.
-    Raises:   OptionError for a step that the state is not before; DataError where the batches end before it; what the
-              step raises.
+    `state` is any state of the run before that step, for instance from `resume`, or the first one. `batches` are those
+    that the run took from there on. From the result you can compute anything else about the step:
+    `value_and_grad(model, loss, before.params, batch, fold_in(before.key, before.step))` gives its gradients, and
+    `update_ratios(before.params, after.params)` how far it moved the parameters.
+    Raises:   OptionError unless the state is before the step; DataError if the batches end before it; whatever the step
+              raises.
 
     >>> from functools import partial
     >>> import numpy as np
@@ -52,7 +52,7 @@ def replay(
     check_kind("replay(state)", state, TrainState, "train_state(…)")
     number = as_integer("replay(number)", number)
     if number <= state.step:
-        remedy = "give an earlier state, such as that before the first step"
+        remedy = "give an earlier state, such as the one before the first step"
         raise OptionError("replay(number)", f"a step after {state.step}, where the state stands", number, remedy)
     for batch in as_iterator("replay(batches)", batches, "batches"):
         after = step(state, batch)

@@ -1,4 +1,4 @@
-"""What goes on in each layer: statistics of parameters, of gradients and of updates, leaf by leaf."""
+"""Statistics of parameters, gradients and updates, leaf by leaf."""
 
 from collections.abc import Sequence
 from math import frexp, inf, ldexp, prod, sqrt
@@ -15,16 +15,16 @@ __all__ = ["LeafStatistics", "statistics_table", "tree_statistics", "update_rati
 
 @frozen
 class LeafStatistics:
-    """What the numbers of one leaf come to; all but the last of those that are finite.
+    """Hold statistics of one leaf; all but the last count finite numbers only.
 
-    `path`        how the leaf is reached, such as `[0].weight`.
+    `path`        the path of the leaf, such as `[0].weight`.
     `shape`       its shape.
     `mean`        the mean of its numbers.
     `deviation`   their standard deviation.
     `norm`        the root of the sum of their squares.
     `largest`     the largest magnitude.
-    `zeros`       the share that is exactly 0.
-    `not_finite`  how many are infinite or NaN.
+    `zeros`       the share of numbers that are exactly 0.
+    `not_finite`  the number of infinities and NaN.
     """
 
     path: str
@@ -38,9 +38,9 @@ class LeafStatistics:
 
 
 def tree_statistics(tree: Tree, root: str = "") -> tuple[LeafStatistics, ...]:
-    """Return the statistics of each leaf of a tree: parameters, gradients, or a difference of either.
+    """Return statistics of each leaf of a tree: parameters, gradients, or their differences.
 
-    They are reckoned in float64, and scaled so that no square overflows or vanishes. Of no numbers, all are 0.
+    They are computed in float64, and scaled so that no square overflows or underflows. For an empty leaf all are 0.
 
     >>> import numpy as np
     >>> [weight, bias] = tree_statistics((np.array([[3.0, -4.0]]), np.array([np.nan, 0.0])), root="params")
@@ -59,7 +59,7 @@ def _statistics(path: str, leaf: Array) -> LeafStatistics:
     x = wide[xp.isfinite(wide)]
     finite = prod(x.shape)
     largest = float(xp.max(xp.abs(x))) if finite else 0.0
-    unit = ldexp(1.0, frexp(largest)[1] - 1)  # a power of two, so that the division rounds nothing
+    unit = ldexp(1.0, frexp(largest)[1] - 1)  # a power of two, so that the division is exact
     x = x / unit
     mean = _mean(x, finite)
     away, zeros = x - mean, to_dtype(wide == 0, "float64")
@@ -76,12 +76,12 @@ def _statistics(path: str, leaf: Array) -> LeafStatistics:
 
 
 def _mean(x: Array, size: int) -> float:
-    """Return the mean, or 0 of nothing."""
+    """Return the mean, or 0 of an empty array."""
     return float(namespace(x).sum(x)) / max(size, 1)
 
 
 def statistics_table(statistics: Sequence[LeafStatistics]) -> str:
-    """Lay statistics out as text, a line a leaf under a line of headings.
+    """Format statistics as a table with a line for each leaf, to print.
 
     >>> import numpy as np
     >>> print(statistics_table(tree_statistics((np.array([3.0, -4.0]),))))
@@ -103,11 +103,11 @@ def _cells(leaf: LeafStatistics) -> list[str]:
 
 
 def update_ratios(before: Tree, after: Tree) -> tuple[tuple[str, float], ...]:
-    """Return, leaf by leaf, how far the parameters moved: the norm of the update as a share of theirs before it.
+    """Return how far each leaf of the parameters moved: the norm of the update divided by their norm before it.
 
-    About 0.001 a step is usual; far more means that the rate is too high, and far less that little is learned. A leaf
-    that was all 0 has moved infinitely far, or not at all.
-    Raises:   StructureError where the trees differ in structure.
+    About 0.001 a step is usual. Much more means that the rate is too high, and much less that little is learned. For a
+    leaf that was all 0 the ratio is infinite, or 0 if it did not move.
+    Raises:   StructureError if the trees differ in structure.
     Source:   Karpathy, "CS231n: ratio of weights and updates", https://cs231n.github.io/neural-networks-3.
 
     >>> import numpy as np
