@@ -1,6 +1,7 @@
 """A right call of every public function, by its arguments: what mistakes are made of by taking one argument wrong."""
 
 from functools import partial
+from inspect import Parameter, isfunction, signature
 from typing import Any
 
 import numpy as np
@@ -34,16 +35,29 @@ OUTPUTS = {"y": TARGETS, "labels": LABELS}
 BETAS = {"betas": (0.9, 0.99), "epsilon": 1e-8}
 SCORED = [(STATE, 1.0)]
 
-RIGHT: dict[str, Call] = {
+USUAL: dict[str, Any] = {
+    "y": TARGETS,
+    "target": TARGETS,
+    "labels": LABELS,
+    "sample_weights": np.ones(4),
+    "class_weights": np.ones(3),
+    "ignore_label": -1,
+    "rate": 0.1,
+    "betas": (0.9, 0.99),
+    "epsilon": 1e-8,
+    "momentum": 0.9,
+    "only": fn.is_weight,
+    "optimizer": SGD,
+    "layer": fn.relu(),
+}
+"""What is right for an argument of such a name, wherever it stands; for others it is their default."""
+
+GIVEN: dict[str, Call] = {
     "Batch": call(inputs=X, targets=LABELS, weights=np.ones(4)),
     "Key": call(entropy=0, path=(1,)),
     "accumulated": call(optimizer=SGD, steps=2),
-    "accuracy": call(**OUTPUTS, sample_weights=np.ones(4)),
     "adadelta": call(rate=1.0, decay=0.9, epsilon=1e-6),
     "adagrad": call(rate=0.1, rate_decay=0.0, epsilon=1e-10, initial=0.0),
-    "adam": call(rate=0.1, **BETAS, amsgrad=False),
-    "adamax": call(rate=0.1, **BETAS),
-    "adamw": call(rate=0.1, **BETAS, weight_decay=0.01, amsgrad=False, only=fn.is_weight),
     "add": call(fn.relu(), fn.tanh()),
     "apply_if_finite": call(optimizer=SGD, max_consecutive_errors=2),
     "apply_remainder": call(optimizer=ACCUMULATED, state=fn.train_state(MODEL, ACCUMULATED, key=KEY, example=(2,))),
@@ -55,9 +69,7 @@ RIGHT: dict[str, Call] = {
     "binary_cross_entropy": call(
         y=TARGETS, target=TARGETS, pos_weight=2.0, sample_weights=np.ones(4), reduction="mean"
     ),
-    "binary_focal": call(y=TARGETS, target=TARGETS, alpha=0.25, gamma=2.0, sample_weights=np.ones(4), reduction="mean"),
     "build": call(text="linear(2)", known={}),
-    "celu": call(alpha=1.0),
     "chain": call(fn.linear(2), fn.relu()),
     "checked_step": call(**MODEL_STEP),
     "checkpoints": call(states=[STATE], path="run", steps=1, seconds=0.0, keep=1, parts=lambda state: (state, {})),
@@ -65,9 +77,7 @@ RIGHT: dict[str, Call] = {
     "clip_by_value": call(limit=1.0),
     "compose": call(fn.clip_by_value(1.0), SGD),
     "concat": call(fn.relu(), fn.tanh()),
-    "confusion_matrix": call(**OUTPUTS, sample_weights=np.ones(4)),
     "constant": call(value=0.5),
-    "constant_rate": call(rate=0.1),
     "cosine_decay": call(rate=0.1, steps=10, last=0.0),
     "cosine_restarts": call(rate=0.1, period=10, growth=1, last=0.0),
     "cross_entropy": call(
@@ -83,48 +93,23 @@ RIGHT: dict[str, Call] = {
     "dropout": call(rate=0.5),
     "early_stopping": call(pairs=SCORED, patience=1),
     "elementwise": call(f=np.sin, df=np.cos, name="sin"),
-    "elu": call(alpha=1.0),
     "embedding": call(count=3, width=2, table_init=fn.normal(1.0)),
     "epoch_order": call(rows=4, key=KEY, epoch=0),
     "epochs": call(step=STEP, state=STATE, batches_of=lambda _epoch: [DATA], first=0),
     "evaluate": call(model=MODEL, loss=fn.cross_entropy, params=PARAMS, data=DATA, metrics=(fn.accuracy,), size=1024),
     "everywhere": call(path="[0].weight"),
-    "expected_calibration_error": call(bins=15),
     "exponential_decay": call(rate=0.1, factor=0.5),
-    "f1": call(average="macro"),
     "fit_standardize": call(x=X, per_feature=True),
-    "flatten": call(),
-    "focal": call(
-        **OUTPUTS,
-        gamma=2.0,
-        class_weights=np.ones(3),
-        sample_weights=np.ones(4),
-        ignore_label=-1,
-        reduction="mean",
-    ),
     "fold_in": call(key=KEY, index=1),
     "fold_metric": call(metric=fn.r2(), batches=[(TARGETS, TARGETS)]),
     "frozen": call(layer=MODEL, params=PARAMS),
     "gaussian_noise": call(deviation=0.1),
-    "gelu": call(approximate="none"),
     "generator": call(key=KEY),
-    "glorot_normal": call(),
-    "glorot_uniform": call(),
-    "glu": call(),
     "gradients": call(layer=MODEL, params=PARAMS, x=X, dy=TARGETS, key=KEY),
-    "hardsigmoid": call(),
-    "hardswish": call(),
-    "hardtanh": call(),
     "hessian_vector_product": call(**LOSS_AT, direction=PARAMS, key=KEY),
-    "hinge": call(**OUTPUTS, margin=1.0, sample_weights=np.ones(4), reduction="mean"),
-    "huber": call(y=TARGETS, target=TARGETS, delta=1.0, sample_weights=np.ones(4), reduction="mean"),
-    "identity": call(),
     "is_weight": call(path="[0].weight"),
     "jvp": call(model=MODEL, params=PARAMS, x=X, dparams=PARAMS, dx=X, key=KEY),
-    "kaiming_normal": call(a=0.0),
-    "kaiming_uniform": call(a=0.0),
     "kl": call(y=TARGETS, target=TARGETS / 3, sample_weights=np.ones(4), reduction="mean"),
-    "l1": call(y=TARGETS, target=TARGETS, sample_weights=np.ones(4), reduction="mean"),
     "lamb": call(rate=0.1, **BETAS, weight_decay=0.01, only=fn.is_weight),
     "layer_norm": call(epsilon=1e-5),
     "leaky_relu": call(slope=0.1),
@@ -133,14 +118,9 @@ RIGHT: dict[str, Call] = {
     "lion": call(rate=0.1, betas=(0.9, 0.99), weight_decay=0.1, only=fn.is_weight),
     "load": call(path="tree"),
     "load_model": call(path="model", known={}),
-    "log_cosh": call(y=TARGETS, target=TARGETS, sample_weights=np.ones(4), reduction="mean"),
-    "log_softmax": call(axis=-1),
     "max_norm": call(optimizer=SGD, limit=1.0, only=fn.is_weight),
     "maxout": call(out=2, pieces=2, weight_init=fn.zeros(), bias_init=fn.zeros()),
-    "mean_absolute_error": call(),
     "mean_over_rows": call(metric=fn.accuracy),
-    "mish": call(),
-    "mse": call(y=TARGETS, target=TARGETS, sample_weights=np.ones(4), reduction="mean"),
     "muon": call(
         rate=0.1,
         momentum=0.9,
@@ -150,9 +130,7 @@ RIGHT: dict[str, Call] = {
         ns_steps=5,
         epsilon=1e-7,
     ),
-    "nadam": call(rate=0.1, **BETAS, momentum_decay=0.004),
     "namespace": call(x=X),
-    "nll": call(**OUTPUTS, class_weights=np.ones(3), sample_weights=np.ones(4), ignore_label=-1, reduction="mean"),
     "normal": call(deviation=0.1),
     "on_labels": call(loss=fn.mse),
     "one_cycle": call(rate=0.1, steps=10, rise=0.3, first=0.1, last=0.1),
@@ -163,11 +141,7 @@ RIGHT: dict[str, Call] = {
     "per_example_gradients": call(**LOSS_AT, key=KEY),
     "per_example_norms": call(**LOSS_AT, key=KEY),
     "piecewise": call(rates=(0.1, 0.01), at=(3,)),
-    "precision": call(average="macro"),
     "predict": call(model=MODEL, params=PARAMS, inputs=X, size=1024),
-    "prelu": call(per_feature=False, initial=0.25),
-    "r2": call(),
-    "radam": call(rate=0.1, **BETAS),
     "rate_range": call(
         model=MODEL,
         loss=fn.cross_entropy,
@@ -179,12 +153,8 @@ RIGHT: dict[str, Call] = {
         steps=3,
         smoothing=0.5,
     ),
-    "recall": call(average="macro"),
-    "relu": call(),
-    "relu6": call(),
     "repeat": call(layer=fn.relu(), times=2),
     "replay": call(step=STEP, state=STATE, batches=[DATA], number=1),
-    "residual": call(layer=fn.relu()),
     "restore": call(checkpoint=fn.Checkpoint("tree", {}, {}, {"": X}), like=X),
     "resume": call(path="state", like=STATE),
     "rms_norm": call(epsilon=1e-5),
@@ -196,24 +166,14 @@ RIGHT: dict[str, Call] = {
     "scale": call(factor=2.0, offset=1.0, dtype="float32"),
     "scheduled": call(make=fn.sgd, schedule=fn.constant_rate(0.1)),
     "scored": call(states=[STATE], score=lambda _state: 1.0),
-    "selu": call(),
-    "sgd": call(rate=0.1, momentum=0.9, dampening=0.0, nesterov=False),
     "sgd_update": call(params=PARAMS, grads=PARAMS, rate=0.1),
-    "sigmoid": call(),
-    "silu": call(),
-    "softmax": call(axis=-1),
-    "softplus": call(),
-    "softsign": call(),
     "split": call(key=KEY, count=2),
     "split_data": call(data=DATA, key=KEY, share=0.5),
     "standardize": call(mean=0.0, deviation=1.0, dtype="float32"),
     "statistics_table": call(statistics=fn.tree_statistics(PARAMS)),
     "step_decay": call(rate=0.1, every=10, factor=0.5),
-    "strict": call(layer=fn.relu()),
     "suggested_rate": call(pairs=[(0.1, 2.0), (0.2, 1.0), (0.3, 3.0)]),
     "summary": call(model=MODEL, example=(2,)),
-    "swiglu": call(),
-    "tanh": call(),
     "tied": call(fn.relu(), fn.relu()),
     "top_k_accuracy": call(k=2),
     "train_state": call(model=MODEL, optimizer=SGD, key=KEY, example=(2,), dtype="float32"),
@@ -232,5 +192,22 @@ RIGHT: dict[str, Call] = {
     "value_and_grad": call(**LOSS_AT, key=KEY),
     "warm_up": call(schedule=fn.constant_rate(0.1), steps=3),
     "weight_decay": call(amount=0.1, only=fn.is_weight),
-    "zeros": call(),
 }
+
+
+def usual(name: str) -> Call | None:
+    """Return a call of a public function by the usual arguments, or None where one of them is not known."""
+    parameters = signature(getattr(fnmlp, name)).parameters.values()
+    options = {each.name: USUAL.get(each.name, each.default) for each in parameters}
+    return None if any(value is Parameter.empty for value in options.values()) else call(**options)
+
+
+def calls() -> dict[str, Call]:
+    """Return a right call of every public function that has one."""
+    functions = [name for name in fnmlp.__all__ if isfunction(getattr(fnmlp, name))]
+    derived = {name: made for name in functions if name not in GIVEN and (made := usual(name)) is not None}
+    return dict(sorted({**GIVEN, **derived}.items()))
+
+
+RIGHT = calls()
+"""A right call of every public function."""
