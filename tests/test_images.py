@@ -126,7 +126,7 @@ def test_an_animation_or_several_pages_are_refused(name: str, tmp_path: Path) ->
     """The first frame was classified in silence."""
     first, second = (Image.fromarray(levels) for levels in (RAMP, 255 - RAMP))
     first.save(tmp_path / name, save_all=True, append_images=[second])
-    assert "expected one picture, got 2 frames or pages; save the one that is meant" in why_unread(tmp_path / name)
+    assert "expected one picture, got 2 frames or pages; save the one that you mean" in why_unread(tmp_path / name)
 
 
 def test_a_photo_that_carries_a_copy_of_itself_is_one_picture(tmp_path: Path) -> None:

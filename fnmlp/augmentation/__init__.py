@@ -1,4 +1,4 @@
-"""Augmentation: pure functions (key, images) -> images, precomputed warps, and batches that pass through them."""
+"""Augmentation: pure functions (key, images) -> images, precomputed warps, and augmented batches."""
 
 from fnmlp.lazy import offering
 

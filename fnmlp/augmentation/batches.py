@@ -1,4 +1,4 @@
-"""Batches that pass through an augmentation, and mixup, which mixes the rows of a batch."""
+"""Augmented batches, and mixup, which mixes the rows of a batch."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -19,11 +19,12 @@ __all__ = ["augmented", "mixup"]
 def augmented(
     batches: Iterable[Batch | Pair], augment: Callable[[Key, Array], Array], *, key: Key, start: int = 0
 ) -> Iterator[Batch]:
-    """Pass the inputs of each batch through `augment`: those of batch i with the key `fold_in(key, i)`.
+    """Apply `augment` to the inputs of each batch, with the key `fold_in(key, i)` for batch i.
 
-    Batches are counted from `start`: with the `start` of `fnmlp.batching`, an epoch goes on in the middle as if it
-    had never stopped. Give each epoch a key of its own, for instance `fold_in(key, epoch)`.
-    Raises:   OptionError for a bad start; StructureError for what is no batch; DataError where `augment` loses rows.
+    Batches are counted from `start`. Pass the same `start` as to `fnmlp.batches`, and an epoch that you resume in the
+    middle is the same as without the interruption. Use another key for each epoch, for instance `fold_in(key, epoch)`.
+    Raises:   OptionError for a bad start; StructureError for anything but batches; DataError if `augment` changes the
+              number of rows.
 
     >>> import numpy as np
     >>> from fnmlp.augmentation import cutout
@@ -43,11 +44,11 @@ def _augment(augment: Callable[[Key, Array], Array], key: Key, number: int, batc
 
 
 def mixup(key: Key, batch: Batch | Pair, *, alpha: float) -> Batch:
-    """Mix each row with a row of the batch, inputs and targets alike; the row's own share is from Beta(alpha, alpha).
+    """Mix the inputs and targets of each row with those of another row, by a share drawn from Beta(alpha, alpha).
 
-    Each row has a share of its own, so that all batches are mixed alike: one share for a whole batch would leave one
-    batch nearly pure and make the next nearly even. The weights of the two rows are mixed as the rows are.
-    Shapes:   those of the batch. Integers of the inputs become float32; targets are distributions, or other floats.
+    Each row has its own share. With one share for the whole batch, some batches would stay nearly unmixed and others
+    would be mixed evenly. Weights are mixed like the rows.
+    Shapes:   those of the batch. Integer inputs become float32; targets are distributions or other floats.
     Raises:   OptionError unless alpha is above 0; DtypeError for integer targets; DataError for an empty batch.
     Source:   Zhang, Cisse, Dauphin & Lopez-Paz 2018, arXiv:1710.09412, section 2.
 

@@ -1,7 +1,7 @@
-"""Random geometry: turns, zooms, shears, shifts and elastic distortion compose to one map; one resampling applies it.
+"""Random rotations, zooms, shears, shifts and elastic distortions, combined to one map and one interpolation.
 
-A pixel p of the result looks at A (p - c) + c + t + e(p): c is the centre of the picture, A a product of matrices,
-t a shift, and e a smooth random field. Angles, slopes, shifts and logarithms of factors are drawn uniformly.
+Pixel p of the result is read at A (p - c) + c + t + e(p): c is the centre of the image, A a product of matrices, t a
+shift, and e a smooth random field. Angles, slopes, shifts and logarithms of factors are drawn uniformly.
 """
 
 from math import log
@@ -21,9 +21,9 @@ __all__ = ["elastic", "random_warps", "rotate", "shear", "shift", "warp", "zoom"
 def shift(key: Key, images: Array, *, pixels: float) -> Array:
     """Move each image by up to `pixels` down or up, and right or left.
 
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
     Units:    pixels.
-    Raises:   OptionError for a negative option; ShapeError and DtypeError for what is no stack of images.
+    Raises:   OptionError for a negative option; ShapeError, DtypeError for anything but a stack of images.
 
     >>> shift(Key(0), np.full((1, 2, 2), 9, np.uint8), pixels=0.0)
     array([[[9, 9],
@@ -33,11 +33,11 @@ def shift(key: Key, images: Array, *, pixels: float) -> Array:
 
 
 def rotate(key: Key, images: Array, *, degrees: float) -> Array:
-    """Turn each image about its centre by up to `degrees`, one way or the other.
+    """Rotate each image about its centre by up to `degrees`, in either direction.
 
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
     Units:    degrees.
-    Raises:   OptionError for a negative option; ShapeError and DtypeError for what is no stack of images.
+    Raises:   OptionError for a negative option; ShapeError, DtypeError for anything but a stack of images.
 
     >>> rotate(Key(0), np.ones((1, 3, 3)), degrees=15.0)[0, 1, 1]
     np.float64(1.0)
@@ -46,10 +46,12 @@ def rotate(key: Key, images: Array, *, degrees: float) -> Array:
 
 
 def zoom(key: Key, images: Array, *, factor: float) -> Array:
-    """Scale each image about its centre, by between 1 / `factor` and `factor`; smaller and larger are as likely.
+    """Scale each image about its centre, by a factor between 1 / `factor` and `factor`.
 
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
-    Raises:   OptionError unless the option is above 0; ShapeError and DtypeError for what is no stack of images.
+    Enlarging and shrinking are equally likely.
+
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
+    Raises:   OptionError unless the option is above 0; ShapeError, DtypeError for anything but a stack of images.
 
     >>> zoom(Key(0), np.ones((1, 3, 3)), factor=1.2)[0, 1, 1]
     np.float64(1.0)
@@ -58,11 +60,11 @@ def zoom(key: Key, images: Array, *, factor: float) -> Array:
 
 
 def shear(key: Key, images: Array, *, slope: float) -> Array:
-    """Slant each image: move a row y pixels from the centre sideways by up to `slope` y.
+    """Shear each image: move a row y pixels from the centre sideways by up to `slope` · y.
 
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
     Units:    pixels sideways per pixel of height.
-    Raises:   OptionError for a negative option; ShapeError and DtypeError for what is no stack of images.
+    Raises:   OptionError for a negative option; ShapeError, DtypeError for anything but a stack of images.
 
     >>> shear(Key(0), np.ones((1, 3, 3)), slope=0.2)[0, 1]
     array([1., 1., 1.])
@@ -71,14 +73,14 @@ def shear(key: Key, images: Array, *, slope: float) -> Array:
 
 
 def elastic(key: Key, images: Array, *, displacement: float, smoothing: float) -> Array:
-    """Move each pixel by Gaussian noise that is smoothed by a Gaussian of standard deviation `smoothing`.
+    """Distort each image: move pixels by Gaussian noise, smoothed by a Gaussian of standard deviation `smoothing`.
 
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
-    Units:    pixels; `displacement` is the standard deviation of the move down, and of that to the right, of any pixel.
-    Raises:   OptionError for a negative displacement, or a smoothing that is not above 0; ShapeError and DtypeError
-              for what is no stack of images.
-    Source:   Simard, Steinkraus & Platt 2003, "Best practices for convolutional neural networks", section 2; there
-              the noise is uniform, and its strength a factor without a unit.
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
+    Units:    pixels; `displacement` is the standard deviation of a pixel's move, vertically and horizontally.
+    Raises:   OptionError for a negative displacement, or a smoothing that is not above 0; ShapeError, DtypeError unless
+              images fit.
+    Source:   Simard, Steinkraus & Platt 2003, "Best practices for convolutional neural networks", section 2, where the
+              noise is uniform and its strength a factor without a unit.
 
     >>> elastic(Key(0), np.ones((1, 9, 9)), displacement=0.5, smoothing=2.0)[0, 4, 4]
     np.float64(1.0)
@@ -98,11 +100,12 @@ def warp(
     displacement: float = 0.0,
     smoothing: float = 4.5,
 ) -> Array:
-    """Shift, rotate, zoom, shear and distort each image by a random map of its own, and interpolate only once.
+    """Shift, rotate, zoom, shear and distort each image by its own random map, with a single interpolation.
 
-    The options are those of `shift`, `rotate`, `zoom`, `shear` and `elastic`; image i depends on the key and i alone.
-    Shapes:   (n, height, width) -> (n, height, width); what comes from outside the picture is 0.
-    Raises:   OptionError for options out of range; ShapeError and DtypeError for what is no stack of images.
+    The options are those of `shift`, `rotate`, `zoom`, `shear` and `elastic`. The map of image i depends only on the
+    key and i.
+    Shapes:   (n, height, width) -> (n, height, width); pixels from outside the image are 0.
+    Raises:   OptionError for options out of range; ShapeError, DtypeError for anything but a stack of images.
 
     >>> images = np.arange(9, dtype=np.uint8).reshape(1, 3, 3)
     >>> bool((warp(Key(0), images) == images).all())
@@ -135,12 +138,12 @@ def random_warps(
     displacement: float = 0.0,
     smoothing: float = 4.5,
 ) -> Warps:
-    """Draw maps as `warp` does, to be made once and used many times by `apply_warps`.
+    """Draw random maps as in `warp`, to use them many times with `apply_warps`.
 
-    Rotation by 12 degrees, a factor of 1.15, a slope of 0.14, shifts of 1.5 pixels, and a displacement of 1.1 pixels,
-    smoothed by 4.5, suit handwritten digits of 28 x 28 pixels.
+    For handwritten digits of 28 x 28 pixels, rotation by 12 degrees, a factor of 1.15, a slope of 0.14, shifts of 1.5
+    pixels, and a displacement of 1.1 pixels smoothed by 4.5 work well.
     Shapes:   `shape` is that of one image, (height, width).
-    Raises:   OptionError for options out of range; ShapeError for a shape that no image has.
+    Raises:   OptionError for options out of range; ShapeError unless `shape` is the shape of an image.
 
     >>> random_warps(Key(0), 100, (28, 28), degrees=12.0, displacement=1.1).corners.shape
     (100, 28, 28)
@@ -168,12 +171,12 @@ def _uniform(key: Key, shape: Shape, limit: float) -> Array:
 
 
 def zooms(factors: Array) -> Array:
-    """Return a matrix for each factor, by which places (row, column) move away from the centre."""
+    """Return a matrix for each factor, which moves places (row, column) away from the centre."""
     return factors[:, None, None] * np.eye(2)
 
 
 def rotations(degrees: Array) -> Array:
-    """Return a matrix for each angle, which turns places (row, column) clockwise, and what they see the other way.
+    """Return a matrix for each angle, which turns places (row, column) clockwise, and so the image anticlockwise.
 
     >>> rotations(np.array([90.0])).round()
     array([[[ 0.,  1.],
@@ -190,7 +193,7 @@ def shears(slopes: Array) -> Array:
 
 
 def affine_points(matrices: Array, shifts: Array, shape: Shape) -> Array:
-    """Return where each pixel looks: at A (p - c) + c + t.
+    """Return where each pixel is read: at A (p - c) + c + t.
 
     Shapes:   matrices (n, 2, 2), shifts (n, 2) -> float32 (n, 2, height, width).
 
@@ -207,7 +210,7 @@ def affine_points(matrices: Array, shifts: Array, shape: Shape) -> Array:
 
 
 def smooth_noise(key: Key, number: int, shape: Shape, sigma: float) -> Array:
-    """Return fields of Gaussian noise, smoothed by a Gaussian of `sigma` pixels, of variance 1 at every pixel.
+    """Return smooth Gaussian noise with variance 1 at every pixel; `sigma` is the smoothing in pixels.
 
     Shapes:   float32 (n, 2, height, width).
     """
@@ -216,9 +219,9 @@ def smooth_noise(key: Key, number: int, shape: Shape, sigma: float) -> Array:
 
 
 def _smoothing(length: int, sigma: float) -> Array:
-    """Return the matrix that smooths along one axis; a row's squares add up to 1, so that variance 1 stays 1.
+    """Return the matrix that smooths along one axis; the squares in a row sum to 1, to keep a variance of 1.
 
-    At the sizes of an MLP's images a matrix product is several times faster than a filter, and needs no SciPy.
+    For images as small as an MLP's, a matrix product is several times faster than a filter, and needs no SciPy.
     """
     distances = np.subtract.outer(np.arange(length), np.arange(length))
     kernel = np.exp(-((distances / sigma) ** 2) / 2)

@@ -1,4 +1,4 @@
-"""What this room takes for images."""
+"""The check of images that all augmentations share."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from fnmlp.errors import DtypeError, ShapeError
 
 
 def check_images(where: str, images: Array) -> None:
-    """Refuse what is no stack of grey images in uint8, float32 or float64.
+    """Raise for anything but a stack of grey images in uint8, float32 or float64.
 
     >>> check_images("shift", np.zeros((28, 28)))
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Cutout: a square of each image is hidden."""
+"""Cutout, which hides a square of each image, and mirror."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ __all__ = ["cutout", "mirror"]
 
 
 def cutout(key: Key, images: Array, *, size: int) -> Array:
-    """Set a square of each image to 0; its centre is any pixel, and what lies outside the picture is cut off.
+    """Set a square of each image to 0, centred at a random pixel and clipped at the border.
 
-    Shapes:   (n, height, width) -> (n, height, width); the square of image i depends on the key and i alone.
+    Shapes:   (n, height, width) -> (n, height, width); the square of image i depends only on the key and i.
     Units:    `size` is the side of the square in pixels.
-    Raises:   OptionError for a bad size; ShapeError and DtypeError for what is no stack of images.
+    Raises:   OptionError for a bad size; ShapeError, DtypeError for anything but a stack of images.
     Source:   DeVries & Taylor 2017, arXiv:1708.04552, section 3.
 
     >>> cutout(Key(3), np.full((1, 3, 4), 7, np.uint8), size=2)
@@ -32,16 +32,16 @@ def cutout(key: Key, images: Array, *, size: int) -> Array:
 
 
 def _covered(starts: Array, side: int, length: int) -> Array:
-    """Tell for each start which of the places 0 … length - 1 lie among the `side` places from there on."""
+    """Tell for each start which of the places 0 … length - 1 are among the next `side` places."""
     distances = np.arange(length) - starts[:, None]
     return (distances >= 0) & (distances < side)
 
 
 def mirror(key: Key, images: Array) -> Array:
-    """Exchange left and right in half of the images, drawn at random; for things, not for letters and digits.
+    """Mirror half of the images, chosen at random, left to right; suits photos of things, not letters and digits.
 
-    Shapes:   (n, height, width) -> (n, height, width); whether image i is mirrored depends on the key and i alone.
-    Raises:   ShapeError and DtypeError for what is no stack of images.
+    Shapes:   (n, height, width) -> (n, height, width); whether image i is mirrored depends only on the key and i.
+    Raises:   ShapeError, DtypeError for anything but a stack of images.
 
     >>> mirror(Key(4), np.array([[[1, 2, 3]], [[4, 5, 6]]], np.uint8))[:, 0]
     array([[3, 2, 1],

@@ -1,7 +1,7 @@
-"""Warps: maps of coordinates in the compact form that images are resampled with.
+"""Warps: coordinate maps in a compact form for resampling images.
 
-A map says for each pixel of the result where in the picture it looks. Places are rounded to 1/256 pixel, which changes
-one of 255 grey levels by less than 1, and makes quarter turns, shifts by whole pixels and no change at all exact.
+A map says where in the image each pixel of the result is read. Places are rounded to 1/256 pixel. This changes a grey
+level of 255 by less than 1; quarter turns, shifts by whole pixels and the identity stay exact.
 """
 
 from operator import itemgetter
@@ -21,12 +21,13 @@ __all__ = ["Warps", "apply_warps", "as_warps", "resample"]
 
 @frozen(eq=False)
 class Warps:
-    """Maps of coordinates, made by `as_warps` or `random_warps`: 4 bytes a pixel at 28 x 28.
+    """Hold coordinate maps, made by `as_warps` or `random_warps`: 4 bytes per pixel at 28 x 28.
 
-    A place lies between four pixels. Pictures are thought of with one row of zeros above and one column to the left.
-    `corners`  (n, height, width): the number of the upper left of the four, counted along the rows.
-    `down`     (n, height, width) of uint8: how far below that one the place lies, in 1/256 pixel.
-    `right`    (n, height, width) of uint8: how far to its right.
+    A place lies between four pixels. Images are padded with one row of zeros above and one column to the left.
+
+    `corners`  (n, height, width): the index of the upper left of the four, counted along the rows.
+    `down`     (n, height, width) of uint8: the distance below that pixel, in 1/256 pixel.
+    `right`    (n, height, width) of uint8: the distance to its right.
     """
 
     corners: Array
@@ -35,9 +36,9 @@ class Warps:
 
 
 def as_warps(points: Array) -> Warps:
-    """Make warps from the places where each pixel of each result looks; a place outside the picture reads 0.
+    """Make warps from the places where each pixel of each result is read; places outside the image read 0.
 
-    Shapes:   points (n, 2, height, width): row and column in the picture.
+    Shapes:   points (n, 2, height, width): row and column in the image.
     Units:    pixels from the centre of the first one; rounded to 1/256.
     Raises:   ShapeError for points of another shape.
 
@@ -52,7 +53,7 @@ def as_warps(points: Array) -> Warps:
     _, _, height, width = points.shape
     places = np.rint(256.0 * points)
     inside = (places > -256) & (places < 256 * np.array([[[height]], [[width]]]))
-    # Up to one pixel outside, a place lies between the edge and 0. All others, and NaN, read four zeros.
+    # Up to one pixel outside, a place lies between the edge and 0. Places further out, and NaN, read four zeros.
     np.copyto(places, -256, where=~inside.all(axis=1, keepdims=True))
     places = places.astype(np.int32)
     row, column = places[:, 0], places[:, 1]
@@ -63,10 +64,10 @@ def as_warps(points: Array) -> Warps:
 
 
 def resample(images: Array, warps: Warps) -> Array:
-    """Look at each image through its own map, with bilinear interpolation; uint8 is rounded.
+    """Apply a map to each image, with bilinear interpolation; uint8 results are rounded.
 
-    Shapes:   (n, height, width) and as many maps of that size -> (n, height, width).
-    Raises:   ShapeError where images and maps differ; ShapeError and DtypeError for what is no stack of images.
+    Shapes:   (n, height, width) and n maps of that size -> (n, height, width).
+    Raises:   ShapeError if images and maps differ; ShapeError, DtypeError for anything but a stack of images.
 
     >>> points = np.indices((2, 2))[None] + np.array([0, 1])[:, None, None]
     >>> resample(np.array([[[1.0, 2.0], [3.0, 4.0]]]), as_warps(points))
@@ -80,7 +81,7 @@ def resample(images: Array, warps: Warps) -> Array:
         raise ShapeError("resample", f"warps of shape {images.shape}", warps.corners.shape, remedy)
     count, height, width = images.shape
     below, size = width + 1, (height + 1) * (width + 1)
-    # Pixels in one line: the zeros before a row also end the row before it, those above an image the image before it.
+    # All pixels in one line: zeros before a row also end the previous row, zeros above an image the previous image.
     line = np.zeros(count * size + below + 1, np.result_type(images.dtype, np.float32))
     line[: count * size].reshape(count, height + 1, width + 1)[:, 1:, 1:] = images
     corners = warps.corners + np.arange(0, count * size, size)[:, None, None]
@@ -94,17 +95,17 @@ def resample(images: Array, warps: Warps) -> Array:
 
 
 def _between(start: Array, end: Array, fraction: Array) -> Array:
-    """Interpolate: grey levels of 8 bits with two fractions of 8 bits are exact in float32."""
+    """Interpolate between four values; with 8-bit grey levels and 8-bit fractions this is exact in float32."""
     return start + (end - start) * fraction
 
 
 def apply_warps(warps: Warps, key: Key, images: Array) -> Array:
-    """Look at each image through one of the maps, drawn at random: several times faster than drawing maps afresh.
+    """Apply to each image one of the maps, chosen at random; several times faster than drawing new maps.
 
-    Bind the first argument with functools.partial to have a function (key, images) -> images.
-    Shapes:   (n, height, width) -> (n, height, width); the map of image i depends on the key and i alone.
-    Raises:   DataError where there are no maps; ShapeError where images and maps differ in size; ShapeError and
-              DtypeError for what is no stack of images.
+    Bind the first argument with functools.partial to get a function (key, images) -> images.
+    Shapes:   (n, height, width) -> (n, height, width); the map of image i depends only on the key and i.
+    Raises:   DataError without maps; ShapeError if images and maps differ in size; ShapeError, DtypeError unless images
+              fit.
 
     >>> from fnmlp.augmentation import random_warps
     >>> warps = random_warps(Key(0), 100, (8, 8), degrees=10.0)

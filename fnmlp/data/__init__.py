@@ -1,4 +1,4 @@
-"""Data: the IDX format, and where MNIST and its kin come from."""
+"""Data: the IDX format, and loaders for MNIST and similar data sets."""
 
 from fnmlp.lazy import offering
 

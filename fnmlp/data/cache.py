@@ -1,4 +1,4 @@
-"""The user's cache: a folder that nobody else may write to, whose files are verified whenever they are read."""
+"""The user's cache: a folder that nobody else can write to, whose files are verified at each read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from fnmlp.errors import DataError, MissingDependencyError
 from fnmlp.files import lock
 
 SCRATCH = ".download-"
-"""How the names of folders begin in which downloads are made."""
+"""The prefix of the temporary folders that downloads use."""
 
 
 def cache_folder() -> Path | None:
-    """Return the user's cache folder of this package, or None where pooch is not installed to name it.
+    """Return fnmlp's folder in the user's cache, or None without pooch, which knows where that is.
 
-    Raises:   MissingDependencyError where pooch is installed and can't be imported.
+    Raises:   MissingDependencyError if pooch is installed but can't be imported.
     """
     try:
         import pooch
@@ -34,9 +34,9 @@ def cache_folder() -> Path | None:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their user alone; one that is there is checked.
+    """Make a folder, and missing parents, that only their user can access; check a folder that exists.
 
-    Raises:   DataError as `check_private`; OSError where it can't be made.
+    Raises:   DataError as `check_private`; OSError if the folder can't be made.
     """
     for place in (*reversed(folder.parents), folder):
         if not os.path.lexists(place):
@@ -45,9 +45,9 @@ def make_private(folder: Path) -> None:
 
 
 def check_private(folder: Path) -> None:
-    """Refuse what stands in the place of a folder if it is none, or a link, or if others may write to it.
+    """Raise if this is not a folder, is a symbolic link, or is writable by others.
 
-    That others may read it does no harm, nor that nothing is there.
+    Others may read it, and it need not exist.
     Raises:   DataError, with the remedy.
     """
     try:
@@ -68,9 +68,9 @@ def check_private(folder: Path) -> None:
 
 
 def read_verified(path: Path, digest: str) -> Array:
-    """Read an IDX file, and refuse it unless it unpacks to bytes of the known SHA-256.
+    """Read an IDX file, and raise unless its unpacked bytes have the known SHA-256.
 
-    A symbolic link is refused as well. It can't be put there between the look and the reading: the folder is private.
+    A symbolic link raises too. Nobody can put one there between the check and the read, because the folder is private.
     Raises:   DataError, naming the file.
     """
     if os.path.islink(path):
@@ -82,7 +82,7 @@ def read_verified(path: Path, digest: str) -> Array:
 
 
 def sha256_of_idx(array: Array) -> str:
-    """Return the SHA-256 of the unpacked IDX file that an array of bytes was read from."""
+    """Return the SHA-256 of the unpacked IDX file that this array was read from."""
     digest = hashlib.sha256(encode_header(array))
     digest.update(array.data)
     return digest.hexdigest()
@@ -90,15 +90,15 @@ def sha256_of_idx(array: Array) -> str:
 
 @contextmanager
 def scratch_folder(cache: Path) -> Iterator[Path]:
-    """Make a folder inside a cache for as long as it is needed, and delete those that killed processes left there."""
-    # A thread that was given up may make a file in it to the last: then the next download deletes the folder.
+    """Make a temporary folder inside a cache, and delete those that killed processes left behind."""
+    # A thread that was given up may still create a file in it; then the next download deletes the folder.
     with _cleaned(cache), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=cache, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 @contextmanager
 def _cleaned(cache: Path) -> Iterator[None]:
-    """Share a lock on a cache with all that are at work there; whoever has it alone deletes what is left."""
+    """Hold a shared lock on a cache; a process that can get it exclusively deletes leftovers first."""
     if os.name == "nt":  # pragma: no cover (Windows opens no folders)
         yield
         return

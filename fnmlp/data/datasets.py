@@ -1,4 +1,4 @@
-"""Data sets of images: MNIST and its kin, and scikit-learn's bundled digits; where they are looked for."""
+"""Data sets of images: MNIST and similar ones, scikit-learn's digits, and where to find them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,10 +22,10 @@ from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError, O
 __all__ = ["Dataset", "digits", "emnist", "fashion_mnist", "kmnist", "mnist", "qmnist"]
 
 Files: TypeAlias = Mapping[str, tuple[Path, Array]]
-"""What was read of a data set: the name of a part -> where it came from, and what it holds."""
+"""The parts of a data set that were read: name -> (where it came from, its array)."""
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts its files."""
+"""The folder of Debian's package dataset-fashion-mnist."""
 
 MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -35,7 +35,7 @@ MNIST_MIRRORS = (
 
 @frozen(eq=False)
 class Dataset:
-    """A data set of labelled images: what it is called, its two parts, its classes, and the value of a full pixel."""
+    """Hold labelled images: a name, training and test sets, the names of the classes, and the value of white."""
 
     name: str
     train: Batch
@@ -45,9 +45,9 @@ class Dataset:
 
 
 def digits() -> Dataset:
-    """Return 1,797 handwritten digits of 8 x 8 pixels from 0 to 16: every fifth is for testing.
+    """Return scikit-learn's 1,797 handwritten digits of 8 x 8 pixels from 0 to 16; every fifth is for testing.
 
-    They come with scikit-learn, so that there is always something real to learn from.
+    They come with scikit-learn, so they are available offline.
     Shapes:   images (n, 8, 8) uint8, labels (n,) uint8.
     Raises:   MissingDependencyError without scikit-learn.
     Source:   Alpaydin & Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository.
@@ -70,17 +70,18 @@ def digits() -> Dataset:
 
 
 def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str, ...] = MNIST_MIRRORS) -> Dataset:
-    """Return MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels from 0 to 255.
+    """Load MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels from 0 to 255.
 
-    Read from `data_dir`, or else from the folder that $FNMLP_DATA_DIR names. A folder that is named is used, or it is
-    an error: raw or gzip, in the folder itself, in mnist/, or in MNIST/raw/ as torchvision keeps it; Kaggle's names are
-    known too. Where neither is given (an empty variable counts as unset), MNIST is looked for in the user's cache, and
-    then downloaded into the cache from the mirrors. What is in the cache is verified at each use, and downloaded again
-    where it is damaged. A network that isn't there costs less than 10 seconds.
+    The files come from `data_dir`, or else from the folder that $FNMLP_DATA_DIR names (empty counts as unset). They may
+    be raw or gzipped, in the folder itself, in mnist/, or in MNIST/raw/ as in torchvision, under their original names
+    or Kaggle's. If the folder does not hold MNIST, that is an error.
+
+    If you name no folder, MNIST comes from the user's cache, and is first downloaded there from `mirrors` if necessary.
+    Cached files are verified at each use, and downloaded again if they are damaged. Without a network, this fails
+    within 10 seconds.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
-    Raises:   DataNotFoundError, saying where it was looked for; DataError where a folder that is named doesn't hold
-              it, a file is not what it should be, or others may write to the cache; OptionError unless `mirrors` is a
-              tuple of texts.
+    Raises:   DataNotFoundError, listing the places that were searched; DataError if a named folder does not hold MNIST,
+              a file is malformed, or others can write to the cache; OptionError unless `mirrors` is a tuple of strings.
     Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits".
     """
     if not isinstance(mirrors, tuple) or not all(isinstance(mirror, str) for mirror in mirrors):
@@ -89,10 +90,10 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str,
 
 
 def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return Fashion-MNIST: 60,000 + 10,000 pictures of clothes, in MNIST's format.
+    """Load Fashion-MNIST: 60,000 + 10,000 images of clothes, in MNIST's format.
 
-    Read from the folder that is named, as `mnist`, or else looked for in the user's cache, and where Debian's package
-    dataset-fashion-mnist puts it.
+    The files come from the folder that you name, as in `mnist`, or else from the user's cache or the folder of Debian's
+    package dataset-fashion-mnist.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   as `mnist`.
     Source:   Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
@@ -101,9 +102,9 @@ def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def kmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return Kuzushiji-MNIST: 60,000 + 10,000 cursive Japanese characters, in MNIST's format.
+    """Load Kuzushiji-MNIST: 60,000 + 10,000 cursive Japanese characters, in MNIST's format.
 
-    Read from the folder that is named, as `mnist`.
+    The files come from the folder that you name, as in `mnist`.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   as `mnist`.
     Source:   Clanuwat et al. 2018, arXiv:1812.01718.
@@ -112,9 +113,9 @@ def kmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def qmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return QMNIST: MNIST made again from its sources, with 60,000 images to test on.
+    """Load QMNIST: MNIST rebuilt from its sources, with 60,000 test images.
 
-    Read from the folder that is named, as `mnist`. Of the eight columns of its labels, the first is the class.
+    The files come from the folder that you name, as in `mnist`. The class is the first of the eight columns of labels.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   as `mnist`.
     Source:   Yadav & Bottou 2019, arXiv:1905.10498.
@@ -123,10 +124,10 @@ def qmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def emnist(split: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Return a split of EMNIST, handwritten digits and letters: mnist, digits, letters, balanced, bymerge or byclass.
+    """Load a split of EMNIST, handwritten digits and letters: mnist, digits, letters, balanced, bymerge or byclass.
 
-    Read from the folder that is named, as `mnist`. Its files hold each image with rows and columns exchanged; here they
-    are upright. Its letters have the labels 1 to 26; here 0 to 25.
+    The files come from the folder that you name, as in `mnist`. They store images transposed, and letters with labels 1
+    to 26. Here the images are upright, and the labels start at 0.
     Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
     Raises:   OptionError for another split; else as `mnist`.
     Source:   Cohen et al. 2017, arXiv:1702.05373.
@@ -142,7 +143,7 @@ def _load(
     packaged: tuple[Path, ...] = (),
     mirrors: tuple[str, ...] = (),
 ) -> Dataset:
-    """Read a data set from the folder that the user names, or else from the first place that has it."""
+    """Load a data set from the folder that the user names, or else from the first place that has it."""
     given = found_in(data_dir, source)
     if given is not None:
         return _as_dataset(source, _read(given))
@@ -165,7 +166,7 @@ def _read(paths: Mapping[str, Path]) -> Files:
 
 
 def _from_folder(source: Source, folder: Path) -> Files:
-    """Read the files of a data set from where a package puts them, whatever the bytes in them are."""
+    """Read the files of a data set from a package's folder, without verifying them."""
     paths = files_in(folder, source.files)
     if len(paths) < len(source.files):
         raise _no_files(folder)
@@ -173,7 +174,7 @@ def _from_folder(source: Source, folder: Path) -> Files:
 
 
 def _from_cache(source: Source, mirrors: tuple[str, ...]) -> Files:
-    """Read the files of a data set from the cache; what is missing there, or damaged, is downloaded."""
+    """Read the files of a data set from the cache; download any that are missing or damaged."""
     cache = cache_folder()
     if cache is None:
         raise _no_files("the user's cache (pooch is not installed)")
@@ -194,7 +195,7 @@ def _from_cache(source: Source, mirrors: tuple[str, ...]) -> Files:
 
 
 def _verified(folder: Path, digests: Mapping[str, str]) -> Files:
-    # The packed file wins, because it is the one that a download replaces.
+    # Prefer the packed file, because a download replaces that one.
     paths = files_in(folder, digests, (".gz", ""))
     # Without some of them, another download may be under way, or have been cut short.
     if len(paths) < len(digests):
@@ -213,7 +214,7 @@ def _as_dataset(source: Source, files: Files) -> Dataset:
 
 
 def _labelled(source: Source, images_file: tuple[Path, Array], labels_file: tuple[Path, Array]) -> Batch:
-    """Join images and labels, and refuse what only looks like them."""
+    """Join images and labels; raise if they don't belong together."""
     (images_place, images), (place, labels) = images_file, labels_file
     _check_form(images_place, images, "images", ("uint8", (28, 28)))
     _check_form(place, labels, "labels", source.label)
@@ -236,7 +237,7 @@ def _check_form(place: Path, array: Array, what: str, form: tuple[str, tuple[int
     dtype, shape = form
     if array.dtype != dtype or array.ndim != len(shape) + 1 or array.shape[1:] != shape:
         expected = f"{dtype} {what} ({', '.join(['n', *map(str, shape)])}{',' * (not shape)})"
-        remedy = "look whether images and labels were swapped"
+        remedy = "check whether images and labels were swapped"
         raise DataError(str(place), expected, f"{array.dtype} {array.shape}", remedy)
     if not len(array):
         raise DataError(str(place), "at least one row", "none", "get the file again")

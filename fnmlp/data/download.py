@@ -1,4 +1,4 @@
-"""Downloads into the user's cache: a file appears under its name only when it is whole and verified."""
+"""Downloads into the user's cache: a file appears only once it is complete and verified."""
 
 from collections.abc import Mapping
 import os
@@ -11,28 +11,28 @@ from fnmlp.data.cache import make_private, read_verified, scratch_folder
 from fnmlp.errors import DataError, DataNotFoundError
 
 ANSWER_SECONDS = 4.0
-"""How long a mirror may take to answer, and then to send the next piece."""
+"""Seconds that a mirror may take to answer, and to send the next piece."""
 
 TOTAL_SECONDS = 600.0
-"""How long one file may take."""
+"""Seconds that one file may take."""
 
 SIZE_LIMIT = 64 * 2**20
-"""Bytes; several times the largest file that is ever asked for."""
+"""The largest file in bytes; several times the largest of any data set."""
 
 
 def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str]) -> Mapping[str, Path]:
-    """Fetch gzip-compressed IDX files through pooch, and verify the SHA-256 of what they unpack to.
+    """Download gzipped IDX files with pooch, and verify the SHA-256 of their unpacked bytes.
 
-    The first mirror that serves all of them is used. Any number of processes may download into one folder at once.
-    Raises:   DataNotFoundError, naming what each mirror did, where none does; DataError where the cache can't
-              be written, or is none that only its user may write to.
+    The first mirror that serves all of them is used. Several processes may download into one folder at once.
+    Raises:   DataNotFoundError if no mirror serves them, with each mirror's reason; DataError if the cache can't be
+              written, or others can write to it.
     """
     faults = []
     try:
         make_private(folder)
         with scratch_folder(folder) as scratch:
             for number, mirror in enumerate(mirrors):
-                # A mirror that was given up may still send: what it sends must not replace what the next one sent.
+                # A mirror that was given up may still send; its files must not replace the next one's.
                 own = scratch / str(number)
                 try:
                     fetched = {name: _fetch(mirror, name, own, digests[name]) for name in digests}
@@ -47,7 +47,7 @@ def download(mirrors: tuple[str, ...], folder: Path, digests: Mapping[str, str])
 
 
 def _fetch(mirror: str, name: str, scratch: Path, digest: str) -> Path:
-    """Fetch one file and verify it, in a thread of its own, because looking up a host may hang for minutes."""
+    """Download one file and verify it, in its own thread, because resolving a host may hang for minutes."""
     answered = threading.Event()
     outcome: queue.Queue[Path | Exception] = queue.Queue()
 
@@ -77,14 +77,14 @@ def _retrieve(url: str, scratch: Path, answered: threading.Event) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
 
-    # pooch hands its own object over as a third argument; its annotations know only downloaders of its own.
+    # pooch passes its own object as a third argument; its annotations allow only its own downloaders.
     stream: Any = lambda url, file, _: _stream(url, file, answered)  # noqa: E731
     file_name = url.rsplit("/", 1)[1]
     return Path(pooch.retrieve(url, known_hash=None, path=scratch, fname=file_name, downloader=stream))
 
 
 def _stream(url: str, output_file: str | os.PathLike[str], answered: threading.Event) -> None:
-    """Write the body of one answer to a file: no redirects (they could leave https), no endless bodies."""
+    """Write the body of one response to a file, without redirects (they could leave https) or endless bodies."""
     import requests
 
     with requests.get(url, stream=True, timeout=ANSWER_SECONDS, allow_redirects=False) as answer:
@@ -101,7 +101,7 @@ def _stream(url: str, output_file: str | os.PathLike[str], answered: threading.E
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why a connection failed; the library's own text names objects and addresses."""
+    """Say in a few words why a connection failed; the library's own message is full of object names."""
     text = str(error)
     known = {
         "resolve": "the host's name can't be resolved",

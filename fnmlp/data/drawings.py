@@ -1,4 +1,4 @@
-"""Drawings of any size as images of a data set: cut out, resized into a box, and placed by their centre of mass."""
+"""Fit drawings of any size to a data set: crop, resize into a box, and centre by mass."""
 
 from attrs import frozen
 import numpy as np
@@ -12,9 +12,9 @@ __all__ = ["Fit", "fit_drawing"]
 
 @frozen
 class Fit:
-    """How drawings stand in the images of a data set.
+    """Describe how a data set places its drawings.
 
-    Their longer side has `box` pixels, and their centre of mass lies `beyond` the middle of the image, on average.
+    The longer side has `box` pixels. The centre of mass lies `beyond` pixels past the middle of the image, on average.
     """
 
     box: int
@@ -22,17 +22,18 @@ class Fit:
 
 
 def fit_drawing(levels: Array, shape: Shape, fit: Fit) -> Array:
-    """Resize light strokes on a dark ground, as MNIST's digits were made: with `Fit(box=20)` for the shape (28, 28).
+    """Crop, resize and centre a drawing of light strokes on a dark ground, as MNIST's digits were made.
 
-    What is no stroke is cut off, the rest is resized so that its longer side fills the box, anti-aliased, and its
-    centre of mass comes to stand in the middle, or as near to it as whole pixels and the frame allow. The level of the
-    ground, the median of the picture's border, is subtracted. So where the strokes are makes no difference.
+    For MNIST pass `Fit(box=20)` and the shape (28, 28). The level of the ground, the median of the border, is
+    subtracted. The strokes are cropped, and resized with anti-aliasing so that their longer side fills the box. Their
+    centre of mass goes to the middle, or as near as whole pixels and the frame allow. So the position of the strokes
+    makes no difference.
     Shapes:   (height, width) of any size -> `shape`.
     Units:    levels from 0 to 255, in and out.
     Raises:   DataError for strokes that are darker than the ground; OptionError for a box that the shape doesn't hold;
               ShapeError for anything but one picture.
-    Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits". That its centres of mass lie half
-              a pixel beyond the middle is measured: those of all its images do, by 0 to 1.
+    Source:   LeCun, Cortes & Burges 1998, "The MNIST database of handwritten digits". Measured: the centres of mass of
+              all its images lie 0 to 1 pixel beyond the middle, half a pixel on average.
 
     >>> drawing = np.zeros((100, 60))
     >>> drawing[10:40, 20:30] = 255
@@ -63,19 +64,19 @@ def fit_drawing(levels: Array, shape: Shape, fit: Fit) -> Array:
 
 
 def _strokes(levels: Array) -> tuple[Array, float]:
-    """Return how much lighter than the ground each place is, and how much of that the ground's noise may be."""
+    """Return how much lighter than the ground each pixel is, and how much of that may be noise."""
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]]).astype(np.float64)
     ground, darkest, lightest = float(np.median(border)), float(levels.min()), float(levels.max())
     if ground - darkest > lightest - ground:
         raise DataError("fit_drawing", "light strokes on a dark ground", "dark ones on a light ground", "invert it")
     strokes = np.maximum(levels.astype(np.float64) - ground, 0)
-    # Of normal noise a few pixels in ten million reach three times what 5 % reach. Strokes may cross the border.
+    # A few in ten million pixels of normal noise exceed three times its upper 5 %. Strokes may cross the border.
     noise = float(np.percentile(np.maximum(border - ground, 0), 95))
     return strokes, min(3 * noise, float(strokes.max()) / 4)
 
 
 def _averages(old: int, new: int) -> Array:
-    """Return the matrix (new, old) that resizes a line of pixels: each new one is the mean of the old ones under it."""
+    """Return the matrix (new, old) that resizes a line of pixels: new pixels average the old ones they cover."""
     edges = np.linspace(0, old, new + 1)
     starts, ends = edges[:-1, None], edges[1:, None]
     pixels = np.arange(old)
@@ -84,6 +85,6 @@ def _averages(old: int, new: int) -> Array:
 
 
 def _first(masses: Array, size: int, beyond: float) -> int:
-    """Return where in a frame of `size` places a row of masses begins whose centre is in the middle, or beyond it."""
+    """Return the first place in a frame of `size` that puts the centre of mass in the middle, or beyond it."""
     centre = float((np.arange(len(masses)) + 0.5) @ masses / masses.sum())
     return min(max(round(size / 2 + beyond - centre), 0), size - len(masses))

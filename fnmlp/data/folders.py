@@ -1,4 +1,4 @@
-"""Where the files of a data set lie in a folder: the names and layouts of its authors, Kaggle and torchvision."""
+"""Find the files of a data set in a folder, in the layouts of its authors, Kaggle and torchvision."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -12,17 +12,17 @@ from fnmlp.errors import DataError
 __all__ = ["data_sets_in"]
 
 FOLDER_VARIABLE = "FNMLP_DATA_DIR"
-"""The environment variable that names a folder with data sets in it; an empty one counts as unset."""
+"""The environment variable that names a folder with data sets; an empty one counts as unset."""
 
 SHOWN = 4
-"""How many names of a folder an error shows."""
+"""The number of file names that an error lists."""
 
 
 def named_folder(data_dir: str | os.PathLike[str] | None) -> tuple[Path, str] | None:
-    """Return the folder that the user names, and the words for it in errors; None where none is named.
+    """Return the folder that the user names, and the words for it in errors; None if no folder is named.
 
-    It is `data_dir`, or else what $FNMLP_DATA_DIR names.
-    Raises:   DataError where it is no folder.
+    It is `data_dir`, or else the one that $FNMLP_DATA_DIR names.
+    Raises:   DataError unless it is a folder.
     """
     variable = os.environ.get(FOLDER_VARIABLE)
     if data_dir is None and not variable:
@@ -37,9 +37,9 @@ def named_folder(data_dir: str | os.PathLike[str] | None) -> tuple[Path, str] | 
 
 
 def found_in(data_dir: str | os.PathLike[str] | None, source: Source) -> Mapping[str, Path] | None:
-    """Return the four files of a data set in the folder that the user names; None where none is named.
+    """Return the four files of a data set in the folder that the user names; None if no folder is named.
 
-    Raises:   DataError, saying what is there instead, where the folder doesn't hold them all.
+    Raises:   DataError, listing the folder's files, unless it holds all four.
     """
     named = named_folder(data_dir)
     if named is None:
@@ -57,19 +57,19 @@ def found_in(data_dir: str | os.PathLike[str] | None, source: Source) -> Mapping
 
 
 def data_sets_in(data_dir: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """Return the names of the data sets in the folder that the user names; none where none is named.
+    """Return the names of the data sets in the folder that the user names; empty if no folder is named.
 
-    Raises:   DataError where it is no folder.
+    Raises:   DataError unless it is a folder.
     """
     named = named_folder(data_dir)
     return () if named is None else _held_by(named[0])
 
 
 def files_in(folder: Path, names: Iterable[str], endings: tuple[str, ...] = ("", ".gz")) -> Mapping[str, Path]:
-    """Return those of some files that a folder itself holds, under any of their usual spellings, the first one first.
+    """Return the given files that are in a folder, under any of their usual spellings, in order of preference.
 
-    Besides MNIST's own names these are train-images.idx3-ubyte and test-images-idx3-ubyte for t10k-images-idx3-ubyte;
-    Kaggle also puts a file into a folder of its own name.
+    MNIST's file t10k-images-idx3-ubyte may also be named t10k-images.idx3-ubyte or test-images-idx3-ubyte. Kaggle also
+    puts a file into a folder with its own name.
     """
     found: dict[str, Path] = {}
     if not os.path.isdir(folder):
@@ -86,13 +86,13 @@ def files_in(folder: Path, names: Iterable[str], endings: tuple[str, ...] = ("",
 
 
 def _places(folder: Path, source: Source) -> list[Path]:
-    """Return the folders in which a data set may lie if a folder is named, the likeliest first."""
+    """Return the folders in which a data set may be, given the named folder, likeliest first."""
     inside = [folder / name for name in source.folders]
     return inside if _is_another(folder, source) else [*inside, folder, folder / "raw"]
 
 
 def _is_another(folder: Path, source: Source) -> bool:
-    """Tell whether a folder's own name says that it holds another data set, whose files are called the same."""
+    """Tell whether a folder is named after another data set, whose files have the same names."""
     path = Path(os.path.abspath(folder))
     name = (path.parent if path.name == "raw" else path).name.casefold()
     names = {other.name: {known.split("/")[0].casefold() for known in other.folders} for other in SOURCES.values()}

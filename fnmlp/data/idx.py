@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its kin: read strictly, written whole or not at all.
+"""The IDX format of MNIST and similar data sets: read strictly, written atomically.
 
 A file is two zero bytes, a type code, the number of dimensions, one unsigned 32-bit size per dimension, then
 the elements in C order; every number has its most significant byte first.
@@ -26,16 +26,16 @@ from fnmlp.files import write_whole
 __all__ = ["read_idx", "write_idx"]
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
-_MAX_DIMENSIONS = 64  # NumPy's own; the format's byte could say 255
+_MAX_DIMENSIONS = 64  # NumPy's limit; the format allows 255
 _LONGEST_HEADER = 4 + 4 * _MAX_DIMENSIONS
 _GIBIBYTE = 2**30
-_PIECE = 2**16  # bytes of gzip per call of zlib, in and out; larger ones gain less than a tenth
+_PIECE = 2**16  # bytes per call of zlib, in and out; larger pieces gain less than a tenth
 _GZIP = b"\x1f\x8b"
 _KNOWN_STARTS = {_GZIP: "gzip", b"<": "an HTML or XML page", b"\x89PNG": "a PNG image", b"\0\0": "raw IDX"}
 
 
 class _Header(NamedTuple):
-    """What the first bytes promise."""
+    """The contents of a file's header."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -44,13 +44,13 @@ class _Header(NamedTuple):
 
 
 def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray[Any]:
-    """Read an IDX file, gzip if its name ends in .gz and raw under any other name.
+    """Read an IDX file: gzip if its name ends in .gz, raw under any other name.
 
-    Shapes:   the sizes in the file: from 1 to 64 dimensions, of which any may be 0.
-    Units:    limit is in bytes, and caps what a gzip file may unpack to (1 GiB); a raw file needs no cap.
+    Shapes:   the sizes in the file: 1 to 64 dimensions, any of which may be 0.
+    Units:    limit is in bytes, and caps the unpacked size of a gzip file (1 GiB); a raw file needs no cap.
     Returns:  a read-only, C-ordered array of uint8, int8, int16, int32, float32 or float64 in native byte order.
-    Raises:   DataError, with the byte, if the file can't be read or isn't exactly what its header promises;
-              OptionError if limit is negative.
+    Raises:   DataError, with the byte, if the file can't be read or does not match its header exactly; OptionError if
+              limit is negative.
     Source:   Y. LeCun, C. Cortes & C. Burges, "The MNIST database", section "THE IDX FILE FORMAT".
 
     >>> import tempfile
@@ -71,11 +71,11 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray
 
 
 def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
-    """Write an array as an IDX file, gzip if the name ends in .gz; the bytes depend on the array alone.
+    """Write an array as an IDX file, gzip if the name ends in .gz; the bytes depend only on the array.
 
-    Shapes:   from 1 to 64 dimensions, each below 2**32, in any memory layout and byte order.
-    Raises:   OptionError if IDX can't hold the array; DataError if the file can't be written: then whatever
-              stood under that name is intact.
+    Shapes:   1 to 64 dimensions, each below 2**32, in any memory layout and byte order.
+    Raises:   OptionError if IDX can't hold the array; DataError if the file can't be written, in which case the old
+              file is intact.
     Source:   Y. LeCun, C. Cortes & C. Burges, "The MNIST database", section "THE IDX FILE FORMAT".
 
     >>> import tempfile
@@ -91,7 +91,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     header = encode_header(array)
     content = header + array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
     with _os_errors_named(name, "a file that can be written"):
-        # No name and no time in the gzip header; level 9 takes several times as long for a few per cent.
+        # No name and no time in the gzip header. Level 9 would take several times as long to save a few per cent.
         write_whole(name, gzip.compress(content, 6, mtime=0) if name.endswith(".gz") else content)
 
 
@@ -113,7 +113,7 @@ def _irregular(name: str) -> DataError:
 
 
 def _open_regular(name: str) -> BufferedReader:
-    # Opening a FIFO would wait for its writer, for ever perhaps.
+    # Opening a FIFO would wait for its writer, perhaps forever.
     no_wait = getattr(os, "O_NONBLOCK", 0)
     file = open(name, "rb", opener=lambda path, flags: os.open(path, flags | no_wait))  # noqa: SIM115 (handed on)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -148,7 +148,7 @@ def _read_raw(file: BufferedReader, name: str, size: int) -> NDArray[Any]:
     _check_total(header, place, size, size)
     file.seek(header.length)
     elements = np.empty(header.total - header.length, np.uint8)
-    # Checked again, as the file may have been cut since.
+    # Checked again, because the file may have been cut since.
     _check_total(header, place, header.length + file.readinto(elements.data), size)
     return _as_array(elements, header)
 
@@ -156,7 +156,7 @@ def _read_raw(file: BufferedReader, name: str, size: int) -> NDArray[Any]:
 def _read_gzip(file: BufferedReader, name: str, size: int, limit: int) -> NDArray[Any]:
     place = f"{name}, unpacked byte"
     file.seek(max(0, size - 4))
-    # The unpacked length, modulo 2**32, as the file states it: believed for hints only.
+    # The unpacked length that the file states, modulo 2**32; used for hints only.
     stated = int.from_bytes(file.read(4), "little")
     file.seek(0)
     pieces = _unpack(file, name)
@@ -166,7 +166,7 @@ def _read_gzip(file: BufferedReader, name: str, size: int, limit: int) -> NDArra
         got = f"{header.total} bytes for {header.dtype.name} {header.shape}"
         remedy = _size_remedy(header, stated, "raise limit if you trust the file")
         raise _fault(place, 4, f"at most limit={limit} bytes", got, remedy)
-    # A slice is a fresh allocation: cutting the front off would leave 8-byte elements at a multiple of 4.
+    # A slice is a new allocation: cutting the front off would misalign 8-byte elements.
     body = _gather(body[header.length :], pieces, header.total - header.length + 1)
     _check_total(header, place, header.length + len(body), stated)
     return _as_array(np.frombuffer(body, np.uint8), header)
@@ -210,7 +210,7 @@ def _decode_header(head: bytes, place: str) -> _Header:
     if len(head) < length:
         raise _fault(place, len(head), f"{length} bytes of header", f"the end after {len(head)}")
     dtype, shape = np.dtype(">" + _TYPES[code]), struct.unpack(f">{dimensions}I", head[4:length])
-    # NumPy refuses such a shape even where another dimension is 0, and there is nothing to hold.
+    # NumPy raises for such a shape even if another dimension is 0.
     if math.prod(size or 1 for size in shape) * dtype.itemsize > np.iinfo(np.intp).max:
         raise _fault(place, 4, "sizes whose product fits an address", shape)
     return _Header(dtype, shape, length, length + math.prod(shape) * dtype.itemsize)
@@ -219,7 +219,7 @@ def _decode_header(head: bytes, place: str) -> _Header:
 def _check_total(header: _Header, place: str, total: int, stated: int) -> None:
     if total != header.total:
         promise = f"{header.total} bytes in all for {header.dtype.name} {header.shape}"
-        # The unpacking of a gzip file stops soon after its promise is broken.
+        # Unpacking a gzip file stops soon after it exceeds the stated size.
         exact = total < header.total or total == stated
         got = f"{total} bytes" if exact else f"at least {total} bytes"
         remedy = _size_remedy(header, stated, "get the file again")
@@ -242,7 +242,7 @@ def _as_array(elements: NDArray[np.uint8], header: _Header) -> NDArray[Any]:
 
 
 def encode_header(array: NDArray[Any]) -> bytes:
-    """Return the bytes that stand before the elements of an array in an IDX file.
+    """Return the header of an IDX file that holds this array.
 
     Raises:   OptionError if IDX can't hold the array.
 

@@ -1,4 +1,4 @@
-"""Pictures from files as the arrays of grey levels that models take."""
+"""Read image files as the arrays of grey levels that models take."""
 
 import os
 from typing import TYPE_CHECKING
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["read_image"]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
-"""What is read of all that Pillow can; some of the rest it hands to other programs."""
+"""The formats that are read. Pillow knows more, but hands some of them to other programs."""
 
 MOST_PIXELS = 2**25
-"""How many pixels a picture may have that is fitted: unpacked, they take up to half a gibibyte."""
+"""The most pixels of an image with `fit`: unpacked, they take up to half a gibibyte."""
 
 
 def read_image(
     path: str | os.PathLike[str], shape: Shape, *, white: int = 255, invert: bool = False, fit: Fit | None = None
 ) -> Array:
-    """Read a picture as grey levels from 0 (black) to `white`; `invert` turns dark strokes on light into light ones.
+    """Read an image file as grey levels from 0 (black) to `white`.
 
-    The picture is turned as its EXIF orientation says. Transparent places are ground: black, or with `invert` white.
-    Levels of more than 8 bits may go up to 255 or up to 65535, as the lightest of them tells; floats also up to 1. With
-    `fit` a drawing of any size is fitted as `fit_drawing` does it, for instance with `Fit(box=20)` for MNIST's shape.
-    Shapes:   (height, width), which the file must have unless it is fitted.
+    Pass `invert=True` for dark strokes on a light ground. The EXIF orientation is applied. Transparent pixels become
+    ground: black, or white with `invert`. Files with more than 8 bits may use levels up to 255 or 65535, and floats
+    also up to 1; the lightest pixel decides. With `fit`, a drawing of any size is fitted by `fit_drawing`, for instance
+    with `Fit(box=20)` for MNIST's shape.
+    Shapes:   (height, width); the file must have this shape unless you pass `fit`.
     Units:    grey levels, 0 to `white`.
-    Raises:   DataError where the file is missing, no picture or several, of another size, or its levels can't be told;
-              with `fit`, for strokes that are darker than their ground; MissingDependencyError without Pillow.
+    Raises:   DataError if the file is missing, isn't exactly one image, has another size, or has levels of unknown
+              range; with `fit`, for strokes darker than the ground; MissingDependencyError without Pillow.
     """
     name = as_path(path)
     invert, white = as_bool("read_image(invert)", invert), as_count("read_image(white)", white)
@@ -53,22 +54,22 @@ def read_image(
 
 
 def _read(name: str, shape: Shape | None, ground: str) -> Array:
-    """Return the grey levels of a picture file, 0 to 255, of the shape that it must have, if any."""
+    """Return the grey levels of an image file, 0 to 255; check its shape if one is given."""
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         remedy = "pip install 'fnmlp[examples]'"
         raise MissingDependencyError.of("read_image", "Pillow", error, remedy) from error
-    if os.path.exists(name) and not os.path.isfile(name):  # a pipe would be waited for
+    if os.path.exists(name) and not os.path.isfile(name):  # reading a pipe would wait for its writer
         raise DataError(name, "a picture", "a folder, pipe or device", "give a PNG file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damaged notes on the camera
             with Image.open(name, formats=FORMATS) as image:
-                # Before anything is unpacked; a picture that lies on its side is turned later.
+                # Before anything is unpacked; an image on its side is turned later.
                 size = (image.height, image.width)
                 _check_size(name, size[::-1] if size[::-1] == shape else size, shape)
-                image.verify()  # the check sums, which reading leaves out; it needs the file to be opened again
+                image.verify()  # verify checksums, which reading skips; then the file must be opened again
             with Image.open(name, formats=FORMATS) as image:
                 _check_single(name, image)
                 grey = _grey(name, ImageOps.exif_transpose(image), ground)
@@ -76,7 +77,7 @@ def _read(name: str, shape: Shape | None, ground: str) -> Array:
         raise DataError(name, "a picture", "a file of another kind", f"give one of {', '.join(FORMATS)}") from error
     except DataError:
         raise
-    except Exception as error:  # Pillow raises whatever a damaged file leads to, such as KeyError and struct.error
+    except Exception as error:  # for damaged files Pillow raises many errors, such as KeyError and struct.error
         got = getattr(error, "strerror", None) or f"one that can't be read ({error or type(error).__name__})"
         raise DataError(name, "a picture", got, "check the path and the file") from error
     _check_size(name, grey.shape, shape)
@@ -93,17 +94,19 @@ def _check_size(name: str, size: Shape, shape: Shape | None) -> None:
 
 
 def _check_single(name: str, image: "Image") -> None:
-    """Refuse animations and files of several pages; a photo (MPO) may carry small copies of itself."""
+    """Raise for animations and files with several pages; a photo (MPO) may contain small copies of itself."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
-        raise DataError(name, "one picture", f"{frames} frames or pages", "save the one that is meant by itself")
+        raise DataError(
+            name, "one picture", f"{frames} frames or pages", "save the one that you mean as a file of its own"
+        )
 
 
 def _grey(name: str, image: "Image", ground: str) -> Array:
-    """Return the grey levels of any kind of picture, 0 to 255, on a ground of black or white."""
+    """Convert any image to grey levels, 0 to 255, on a black or white ground."""
     from PIL import Image
 
-    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them rather than scale
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip rather than scale them
         values = np.asarray(image)
         clear = image.info.get("transparency")
         return np.where(values == clear, 255.0 * (ground == "white"), _scaled(name, values))
@@ -112,7 +115,7 @@ def _grey(name: str, image: "Image", ground: str) -> Array:
 
 
 def _scaled(name: str, values: Array) -> Array:
-    """Bring levels of more than 8 bits to 0 to 255; what full white is, their kind and the lightest of them tell."""
+    """Scale levels of more than 8 bits to 0 to 255; their dtype and the lightest pixel tell the level of white."""
     low, high = float(values.min()), float(values.max())
     if not 0 <= low <= high <= 65535:  # neither is NaN
         expected = "levels from 0 to 1, 255 or 65535"

@@ -1,4 +1,4 @@
-"""MNIST and its kin: what each data set is called, which classes and files it has, and how the files are to be read."""
+"""The data sets in IDX files: their names, classes and files, and how to read them."""
 
 from collections.abc import Mapping
 import string
@@ -13,7 +13,7 @@ FASHION_CLASSES = (
 KUZUSHIJI_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 LETTER_CLASSES = tuple(string.ascii_uppercase)
 MERGED_CLASSES = (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
-"""Small letters that look like their capitals are counted with them."""
+"""Lower-case letters that look like their capitals share a class with them."""
 
 MNIST_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -21,7 +21,7 @@ MNIST_SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""SHA-256 of the unpacked files; packers differ, the bytes in them do not."""
+"""SHA-256 of the unpacked files; the packed bytes depend on the packer."""
 
 FASHION_SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -33,10 +33,11 @@ FASHION_SHA256 = {
 
 @frozen
 class Source:
-    """What tells a data set from the others: its name, its classes, the names of its files, and how they are read.
+    """Describe a data set: its name, its classes, the names of its files, and how to read them.
 
-    `files` are the images and labels to train on, and those to test on; `folders` are where programs put them. What a
-    label is in a file: its dtype and shape (of several numbers the first is the class), and the label of class 0.
+    `files` are the training images and labels, then the test images and labels. `folders` are where programs put them.
+    `label` is the dtype and shape of a label in the file; of several numbers, the first is the class. `first_label` is
+    the label of class 0.
     """
 
     name: str
@@ -83,4 +84,4 @@ SOURCES = {
         _emnist("byclass", (*DIGIT_CLASSES, *LETTER_CLASSES, *string.ascii_lowercase)),
     )
 }
-"""Every data set in IDX files that is known, by its name."""
+"""All known data sets in IDX files, by name."""

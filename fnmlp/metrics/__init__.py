@@ -1,7 +1,7 @@
-"""Metrics: (y, targets) -> how good the outputs are, at once or as a fold over batches.
+"""Metrics: (y, targets) -> a score, at once or as a fold over batches.
 
-`accuracy` and `confusion_matrix` are functions. The others are constructors of a `Metric`, which is called like one,
-and which `fold_metric` carries over batches.
+`accuracy` and `confusion_matrix` are functions. The others construct a `Metric`, which you can call like a function, or
+fold over batches with `fold_metric`.
 """
 
 from fnmlp.lazy import offering

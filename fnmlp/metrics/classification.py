@@ -13,13 +13,13 @@ from fnmlp.weights import Weights, row_weights
 __all__ = ["accuracy", "confusion_matrix", "expected_calibration_error", "f1", "precision", "recall", "top_k_accuracy"]
 
 SLACK = 1e-3
-"""How far above 1 rounding may carry a share, in half precision too."""
+"""The largest rounding error of a probability above 1, even in half precision."""
 
 
 def accuracy(y: Array, labels: Array, *, sample_weights: Weights = ()) -> float:
-    """The fraction of rows whose largest output stands at the label; of equal outputs the first counts.
+    """Return the fraction of rows whose largest output is at the label; of equal outputs the first counts.
 
-    A row with NaN is wrong, whatever its label.
+    A row with NaN counts as wrong, whatever its label.
     Shapes:   y (batch, classes), labels (batch,), sample_weights (batch,).
     Raises:   DataError for no rows, a label out of range or a negative weight; ShapeError, DtypeError.
 
@@ -34,7 +34,7 @@ def accuracy(y: Array, labels: Array, *, sample_weights: Weights = ()) -> float:
 def confusion_matrix(y: Array, labels: Array, *, sample_weights: Weights = ()) -> Array:
     """Count the rows of each label (down) by the class of their largest output (across).
 
-    A row with NaN has no class, and is in no column.
+    A row with NaN has no class, and is not counted.
     Shapes:   y (batch, classes), labels (batch,) -> (classes, classes), int64; with weights float64.
     Raises:   as `accuracy`.
 
@@ -53,12 +53,12 @@ def confusion_matrix(y: Array, labels: Array, *, sample_weights: Weights = ()) -
 
 
 def _hot(places: Array, classes: int) -> Array:
-    """Return rows that are 1 at a place and 0 elsewhere, or all 0 for the place -1."""
+    """Return rows that are 1 at an index and 0 elsewhere, or all 0 for the index -1."""
     return to_dtype(places[:, None] == namespace(places).arange(classes, device=places.device)[None, :], "float64")
 
 
 def _weight_of(chosen: Array, weights: Array | None) -> float:
-    """Return how much the rows that are chosen count together."""
+    """Return the total weight of the chosen rows."""
     xp = namespace(chosen)
     if weights is None:
         return int(xp.count_nonzero(chosen))
@@ -66,7 +66,7 @@ def _weight_of(chosen: Array, weights: Array | None) -> float:
 
 
 def _rows(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array | None]:
-    """Return outputs, labels and weights as arrays, having refused those that do not fit."""
+    """Check outputs, labels and weights, and return them as arrays."""
     y, labels = as_array(f"{where}(y)", y), as_array("labels", labels)
     if y.ndim != 2 or labels.shape != y.shape[:1]:
         got = f"{tuple(y.shape)} and {tuple(labels.shape)}"
@@ -81,9 +81,9 @@ def _rows(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple
 
 
 def top_k_accuracy(k: int) -> Metric:
-    """The fraction of rows in which the label is among the k largest outputs; of equal outputs the first counts.
+    """Measure the fraction of rows whose label is among the k largest outputs; of equal outputs the first count.
 
-    `top_k_accuracy(1)` is `accuracy`, as a fold. A row with NaN is wrong.
+    `top_k_accuracy(1)` is `accuracy`, as a fold. A row with NaN counts as wrong.
 
     Shapes:   y (batch, classes), labels (batch,).
     Raises:   OptionError unless k is an integer of at least 1; as `accuracy`.
@@ -108,12 +108,12 @@ def _count_top(k: int, y: Array, labels: Array, sample_weights: Weights) -> tupl
 
 
 def precision(*, average: str = "macro") -> Metric:
-    """Of the rows that are given to a class, the share that belongs to it: an average over classes, or one for each.
+    """Measure precision: of the rows predicted as a class, the share that belongs to it.
 
-    Averages are scikit-learn's: "macro" is the mean over all classes, "weighted" the mean weighted by the rows that
-    belong to each, "micro" is taken over the rows of all classes together, which is `accuracy`, and "none" gives one
-    number for each class. A class that no row is given to has precision 0. A row with NaN is wrong: it counts among
-    those given to its class, and is not right.
+    Averages are those of scikit-learn: "macro" is the mean over classes, "weighted" the mean weighted by each class's
+    number of rows, "micro" counts the rows of all classes together, which gives `accuracy`, and "none" returns one
+    number per class. A class that is never predicted has precision 0. A row with NaN counts as a wrong prediction of
+    its own class.
 
     Shapes:   y (batch, classes), labels (batch,); a number, or (classes,) with average="none".
     Raises:   OptionError for another average; as `accuracy`.
@@ -128,9 +128,9 @@ def precision(*, average: str = "macro") -> Metric:
 
 
 def recall(*, average: str = "macro") -> Metric:
-    """Of the rows that belong to a class, the share that is given to it: an average over classes, or one for each.
+    """Measure recall: of the rows that belong to a class, the share predicted as it.
 
-    Averages and rows with NaN are as in `precision`. A class that no row belongs to has recall 0.
+    Averages and rows with NaN are as in `precision`. A class without rows has recall 0.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -145,10 +145,10 @@ def recall(*, average: str = "macro") -> Metric:
 
 
 def f1(*, average: str = "macro") -> Metric:
-    """The harmonic mean of precision and recall: an average over classes, or one for each.
+    """Measure the F1 score: the harmonic mean of precision and recall.
 
-    It is the right rows divided by the mean of the rows given to the class and those that belong to it; 0 for a class
-    without either. Averages and rows with NaN are as in `precision`.
+    For a class it is the number of right predictions, divided by the mean of its predicted and its true rows; 0 if it
+    has neither. Averages and rows with NaN are as in `precision`.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -171,7 +171,7 @@ def _of_classes(where: str, average: str, given: float, belonging: float) -> Met
 
 
 def _count_classes(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array]:
-    """Return for each class the rows given to it that belong to it, all that are given to it, and all that belong."""
+    """Count for each class the rows predicted rightly, all rows predicted as it, and all rows that belong to it."""
     y, labels, weights = _rows(where, y, labels, sample_weights)
     xp, classes = namespace(y), y.shape[1]
     belonging, places = one_hot(labels, classes, dtype="float64"), largest(y)
@@ -182,7 +182,7 @@ def _count_classes(where: str, y: Array, labels: Array, sample_weights: Weights)
 
 
 def _score_classes(average: str, given: float, belonging: float, total: tuple[Array, Array, Array]) -> Any:
-    """Divide the right rows of each class by a mean of those given to it and those that belong to it."""
+    """Divide each class's right predictions by a mean of its predicted rows and its true rows."""
     xp, (right, given_rows, own_rows) = namespace(total[0]), total
     counting = check_counting(float(xp.sum(own_rows)))
     rows = given_rows * given + own_rows * belonging
@@ -195,13 +195,12 @@ def _score_classes(average: str, given: float, belonging: float, total: tuple[Ar
 
 
 def expected_calibration_error(*, bins: int = 15) -> Metric:
-    """By how much confidence and accuracy differ: their distance in each bin of confidence, weighted by its rows.
+    """Measure how far confidence and accuracy differ, on average over bins of confidence.
 
-    The confidence of a row is its largest share. Bins are equally wide, and hold their upper edge. It is NaN where an
-    output is.
-
-    Shapes:   y (batch, classes) shares as softmax gives them, labels (batch,).
-    Raises:   OptionError unless bins is an integer of at least 1; DataError for what is no share; as `accuracy`.
+    The confidence of a row is its largest probability. Bins are equally wide, include their upper edge, and are
+    weighted by their rows. The result is NaN if an output is.
+    Shapes:   y (batch, classes) probabilities, as from softmax; labels (batch,).
+    Raises:   OptionError unless bins is an integer of at least 1; DataError for outputs outside [0, 1]; as `accuracy`.
     Source:   Guo et al. 2017, arXiv:1706.04599, eq. 3.
 
     >>> import numpy as np
@@ -212,7 +211,7 @@ def expected_calibration_error(*, bins: int = 15) -> Metric:
 
 
 def _bin(bins: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, float]:
-    """Return for each bin how much more confidence than right answers there is, and the number of rows."""
+    """Return each bin's total confidence minus its right predictions, and its number of rows."""
     y, labels, weights = _rows("expected_calibration_error", y, labels, sample_weights)
     xp = namespace(y)
     if bool(xp.any((y < 0) | (y > 1 + SLACK))):

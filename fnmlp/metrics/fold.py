@@ -1,4 +1,4 @@
-"""Metrics as folds: totals that batches are added to, and a number at the end."""
+"""Metrics as folds: add up totals over batches, and compute the result at the end."""
 
 from collections.abc import Callable, Iterable
 from functools import partial, reduce
@@ -17,11 +17,11 @@ __all__ = ["Metric", "fold_metric", "mean_over_rows"]
 
 @frozen
 class Metric:
-    """A fold over batches, made of three pure functions; called with all outputs and targets it is the whole fold.
+    """A metric as a fold over batches, made of three pure functions; call it to get the metric of one batch.
 
     `init`    () -> the total before any batch: a tree of numbers.
-    `update`  (total, y, targets) -> the total with this batch; with an option `sample_weights`, for weights of rows.
-    `result`  total -> the number, or the array, that it comes to.
+    `update`  (total, y, targets) -> the total with this batch; with an option `sample_weights` for weighted rows.
+    `result`  total -> the metric: a number or an array.
     """
 
     init: Callable[[], Tree]
@@ -29,14 +29,14 @@ class Metric:
     result: Callable[[Tree], Any]
 
     def __call__(self, y: Array, target: Array, *, sample_weights: Weights = ()) -> Any:
-        """Return what the fold over a single batch comes to."""
+        """Return the metric of a single batch."""
         return self.result(with_weights(partial(self.update, self.init()), y, target, sample_weights))
 
 
 def fold_metric(metric: Metric, batches: Iterable[tuple[Array, ...]]) -> Any:
-    """Carry a metric over pairs of outputs and targets, or triples with weights, holding no more than one of them.
+    """Compute a metric over batches, as pairs of outputs and targets or triples with weights, one at a time.
 
-    Raises:   DataError for no batches; what the metric raises.
+    Raises:   DataError without batches; whatever the metric raises.
 
     >>> import numpy as np
     >>> from fnmlp.metrics import mean_absolute_error
@@ -63,11 +63,11 @@ def _next(metric: Metric, total: Tree, batch: tuple[Array, ...]) -> Tree:
 
 
 Measure: TypeAlias = Callable[[Array, Array, Weights], tuple[Any, ...]]
-"""(y, targets, weights of the rows) -> what adds up over batches."""
+"""(y, targets, weights of the rows) -> totals that add up over batches."""
 
 
 def summed(measure: Measure, result: Callable[[Tree], Any], sums: int) -> Metric:
-    """Make a metric of what is measured on a batch and adds up over batches.
+    """Make a metric from totals that are computed for a batch and add up over batches.
 
     >>> import numpy as np
     >>> rows = summed(lambda y, target, weights: (y.shape[0],), lambda total: total[0], sums=1)
@@ -90,9 +90,9 @@ def _plus(total: Any, more: Any) -> Any:
 
 
 def mean_over_rows(metric: Callable[..., float]) -> Metric:
-    """Lift a function whose value is a mean over rows, such as `accuracy` or a loss's value, to a fold.
+    """Make a metric of a function that returns a mean over rows, such as `accuracy`.
 
-    Raises:   what the function raises.
+    Raises:   whatever the function raises.
 
     >>> import numpy as np
     >>> from fnmlp.metrics import accuracy
@@ -114,7 +114,7 @@ def _rows_and_sum(metric: Callable[..., float], y: Array, target: Array, weights
 
 
 def weight_of_all(y: Array, weights: Array | None) -> float:
-    """Return how much all rows count together.
+    """Return the total weight of all rows.
 
     >>> import numpy as np
     >>> weight_of_all(np.zeros((3, 2)), None)
@@ -126,7 +126,7 @@ def weight_of_all(y: Array, weights: Array | None) -> float:
 def ratio(total: tuple[float, float]) -> float:
     """Return the first sum divided by the second.
 
-    Raises:   DataError where that is 0, because no row counts.
+    Raises:   DataError if that is 0, because no row counts.
 
     >>> ratio((1.0, 2.0))
     0.5
@@ -135,7 +135,7 @@ def ratio(total: tuple[float, float]) -> float:
 
 
 def check_counting(total: float) -> float:
-    """Return the sum of the weights of all rows, having refused 0: of nothing, no metric has a value."""
+    """Return the sum of all weights; raise if it is 0, because no metric is defined then."""
     if not total:
-        raise DataError("metric", "weights with a sum above 0", "0", "leave data out in which nothing counts")
+        raise DataError("metric", "weights with a sum above 0", "0", "leave out data in which nothing counts")
     return total

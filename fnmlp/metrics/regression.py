@@ -13,15 +13,15 @@ from fnmlp.weights import Weights, row_weights
 __all__ = ["mean_absolute_error", "r2"]
 
 Spread: TypeAlias = tuple[Any, Moments, Any]
-"""For each output: what targets are measured from, their moments, and their squared distances from the outputs."""
+"""For each output: the reference of the moments, the targets' moments, and the squared errors."""
 
 
 def mean_absolute_error() -> Metric:
-    """The mean of |y - target| over all elements; NaN where an output is.
+    """Measure the mean of |y - target| over all elements; NaN if an output is.
 
     Shapes:   y and target alike.
     Units:    those of y.
-    Raises:   DataError for no rows; ShapeError where y and target differ.
+    Raises:   DataError without rows; ShapeError if the shapes of y and target differ.
 
     >>> import numpy as np
     >>> mean_absolute_error()(np.array([[1.0, -3.0]]), np.array([[0.0, 0.0]]))
@@ -44,14 +44,14 @@ def _weighted(x: Array, weights: Array | None) -> Array:
 
 
 def r2() -> Metric:
-    """Coefficient of determination: the share of the targets' variance that the outputs explain, averaged over outputs.
+    """Measure R², the share of the targets' variance that the outputs explain, averaged over outputs.
 
-    1 is perfect, 0 is what the targets' mean achieves, and less is possible. Where targets do not vary it is 1 for
-    outputs that hit them exactly, and else 0. It is NaN where an output is. Large targets do not cancel.
+    1 is perfect, 0 is as good as predicting the mean, and negative values are possible. If the targets are constant it
+    is 1 for exact outputs, else 0. It is NaN if an output is. A large mean of the targets does not cost accuracy.
 
     Shapes:   y and target alike: (batch,) or (batch, outputs).
     Units:    none.
-    Raises:   DataError for no rows; ShapeError where y and target differ, or have other axes.
+    Raises:   DataError without rows; ShapeError if the shapes of y and target differ, or have other axes.
     Source:   sklearn.metrics.r2_score; see `fnmlp.moments`.
 
     >>> import numpy as np
