@@ -1,7 +1,7 @@
-"""The laws of layers, losses and optimisers as a kit for those that users write.
+"""A test kit for your own layers, losses and optimisers: the laws that they must keep.
 
-`check_layer`, `check_loss` and `check_optimizer` need nothing beside the core; `layer_test` and the strategies need
-Hypothesis, which the extra `testing` brings.
+`check_layer`, `check_loss` and `check_optimizer` have no extra requirements. `layer_test` and the strategies need
+Hypothesis, which the extra `testing` installs.
 """
 
 from fnmlp.lazy import offering

@@ -1,4 +1,4 @@
-"""One trial of a layer: what the laws of layers are checked on, and the layouts that memory comes in."""
+"""One trial of a layer, on which the laws are checked, and the memory layouts that it uses."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -18,24 +18,24 @@ from fnmlp.testing.rounding import answers, largest, nudged, row_maxima
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 Draw: TypeAlias = Callable[[Key, Shape], Array]
-"""(key, shape with the batch axis) -> inputs: normally distributed unless a layer needs others."""
+"""(key, shape with the batch axis) -> inputs; normally distributed by default."""
 
 SHRINKINGS = 12
-"""How often inputs whose outputs overflow are divided by 4, before they are taken as they are."""
+"""The number of times that inputs are divided by 4 if outputs overflow; then they are used anyway."""
 
 LARGEST_OUTPUT = 1e30
-"""Above it outputs come too near to what float32 can't hold."""
+"""The largest outputs allowed; larger ones come too near the limit of float32."""
 
 
 @frozen(slots=False, eq=False)
 class LayerCase:
-    """One trial: a layer, the shape of an example, and a key that everything random in it comes from.
+    """Hold one trial: a layer, the shape of an example, and the key for everything random.
 
-    `noisy`    the layer draws noise where a key is given.
+    `noisy`    the layer draws noise if it gets a key.
     `rowwise`  the layer treats each row of a batch by itself.
     `kinks`    inputs where the derivative jumps.
-    `spread`   what is drawn over magnitudes from 1e-3 to 1e3: "inputs", "params", "cotangents".
-    `repeats`  the last row of inputs is the first again.
+    `spread`   which of "inputs", "params", "cotangents" are drawn over magnitudes from 1e-3 to 1e3.
+    `repeats`  the last row of inputs repeats the first.
     """
 
     layer: Layer[Any]
@@ -51,7 +51,7 @@ class LayerCase:
 
     @cached_property
     def params(self) -> Tree:
-        """Parameters in float64: what init drew, moved a little so that zeros and ones are not special."""
+        """Parameters in float64: those of init, moved a little so that zeros and ones are not special."""
         return self._point[0]
 
     @cached_property
@@ -88,7 +88,7 @@ class LayerCase:
         return tree_map(leaf, params)
 
     def inputs(self, key: Key) -> Array:
-        """Draw inputs of this trial."""
+        """Draw the inputs of this trial."""
         wide = self.draw is normal and "inputs" in self.spread
         x = (spread if wide else self.draw)(key, (self.rows, *self.example))
         if self.repeats and self.rows > 1:
@@ -109,7 +109,7 @@ class LayerCase:
 
     @cached_property
     def elementwise(self) -> bool:
-        """Whether each output depends on the input in its place alone, and the layer is not made of others."""
+        """Whether each output depends only on the input in the same place, and the layer has no parts."""
         x = self.draw(fold_in(self.key, 11), self.x.shape)
         y = self.layer.apply(self.params, x)
         if not self.differentiable or y.shape != x.shape or self.layer.name.count("(") > 1:
@@ -118,7 +118,7 @@ class LayerCase:
         return bool((self.layer.apply(self.params, np.where(kept, x, x / 2)) == y)[kept].all())
 
     def output(self, x: Array) -> Array:
-        """Return the output of inputs, which may be complex: so are the parameters then, as layers want them."""
+        """Return the output for inputs; if these are complex, the parameters are made complex too."""
         return self.layer.apply(self.params if x.dtype.kind != "c" else cast(self.params, x.dtype), x)
 
     def run(self, params: Tree, x: Array, dy: Array, key: Key | None = None) -> tuple[Array, Tree, Array]:
@@ -132,12 +132,12 @@ class LayerCase:
         return self.run(params, x, dy, key)[1:] if self.differentiable else self.run(params, x, dy, key)[1:2]
 
     def rounding(self, params: Tree, x: Array, dy: Array, key: Key | None = None) -> tuple[Array, Tree, Array]:
-        """Return, in units of eps, what rounding may move in output and gradients; see `answers`.
+        """Return how far rounding may move the output and gradients, in units of eps; see `answers`.
 
-        Where a layer treats each number by itself, an element stands for itself alone, however small it is beside
-        others. Where numbers of a row meet, they may cancel: there the largest of the row counts, and the size of dy.
-        Layers made of others may cancel anything in between: there the largest of all counts, and how far dy may
-        grow on its way through inputs and parameters.
+        If a layer treats each number by itself, each element counts by itself, however small. If the numbers of a row
+        interact, they may cancel, so the largest in the row counts, and the size of dy. In layers made of others
+        anything in between may cancel. There the largest of all counts, and how far dy may grow on its way through
+        inputs and parameters.
         """
         plain = self.run(params, x, dy, key)
 
@@ -166,7 +166,7 @@ class LayerCase:
 
 
 def expect_same_tree(where: str, expected: Tree, got: Tree) -> None:
-    """Refuse two trees that differ anywhere in any bit."""
+    """Raise if two trees differ in any bit."""
     for (path, left), (_, right) in zip(tree_paths(expected, where), tree_paths(got, where), strict=True):
         expect_same_bits(path, left, right)
 
@@ -174,7 +174,7 @@ def expect_same_tree(where: str, expected: Tree, got: Tree) -> None:
 def expect_within_rounding(
     where: str, expected: Tree, got: Tree, share: float, rounding: Callable[[], Tree], floor: float
 ) -> None:
-    """Refuse results that differ by more than a share of what rounding moves; what that is, costs runs, asked last."""
+    """Raise if results differ by more than a share of the rounding error, which is computed only if necessary."""
     pairs = list(zip(tree_paths(expected, where), tree_leaves(got), strict=True))
     if all(e.shape == g.shape and (np.abs(g - e) <= share * np.abs(e)).all() for (_, e), g in pairs):
         return

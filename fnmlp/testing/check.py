@@ -1,4 +1,4 @@
-"""Run the laws: every law that applies, on as many random trials as are wanted."""
+"""Run all laws that apply, on a number of random trials."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,7 +23,7 @@ from fnmlp.testing.report import DifferenceFound, Law, LawBrokenError
 __all__ = ["TRIALS", "check_layer", "check_loss", "check_optimizer", "laws"]
 
 TRIALS = 10
-"""How many random trials a check makes unless it is told otherwise."""
+"""The default number of random trials."""
 
 
 def laws() -> tuple[Law[Any], ...]:
@@ -49,11 +49,10 @@ def check_layer(
 ) -> None:
     """Check every law of a layer on random parameters, inputs and cotangents.
 
-    `example` is the shape of one input; `draw(key, shape)` gives inputs, for layers that take other numbers than
-    normally distributed ones. Say `noisy=True` of a layer that draws noise where a key is given, and `rowwise=False`
-    of one that mixes the rows of a batch. Trial i uses the seed `seed + i`. `laws` are all that there are, unless you
-    leave some out.
-    Raises:   LawBrokenError, naming the law, the place, both values, and the call that shows it again.
+    `example` is the shape of one input. `draw(key, shape)` returns inputs, for layers that need other than normally
+    distributed ones. Pass `noisy=True` for a layer that draws noise if it gets a key, and `rowwise=False` for one that
+    mixes the rows of a batch. Trial i uses the seed `seed + i`. Pass `laws` to check only some.
+    Raises:   LawBrokenError, naming the law, the place, both values, and a call that reproduces the failure.
 
     >>> from fnmlp.layers import linear
     >>> check_layer(linear(3), (4,), trials=2)
@@ -93,8 +92,8 @@ def check_loss(
 ) -> None:
     """Check every law of a loss on random outputs and targets.
 
-    `example` is the shape of one output; `draw_target(key, shape of y)` gives targets where they are not numbers
-    like y, for instance labels.
+    `example` is the shape of one output. `draw_target(key, shape of y)` returns targets, if they are not numbers like y
+    but, for instance, labels.
     Raises:   as `check_layer`.
 
     >>> from fnmlp.losses import mse
@@ -105,7 +104,7 @@ def check_loss(
     said += f", kinks={kinks}" if kinks else ""
     for one in range(seed, seed + trials):
         trial = trial_of(one)
-        rows = 2 * trial.rows if trial.spread else trial.rows  # of a row of outputs little but the label's may count
+        rows = 2 * trial.rows if trial.spread else trial.rows  # in a row of outputs, little but the label's may count
         case = LossCase(loss, tuple(example), Key(one), rows, draw, draw_target, kinks, trial.spread)
         call = f"check_loss({spell(loss)}, {tuple(example)}, seed={one}, trials=1{said})"
         _run(LOSS_LAWS, case, spell(loss), call)
@@ -121,9 +120,9 @@ def check_optimizer(
 ) -> None:
     """Check every law of an optimiser on random parameters and gradients.
 
-    `steps` says how many updates it takes until the parameters move, of an optimiser that gathers gradients first.
-    `reference` says where the steps should lead: no other law knows the formula. `each_number` makes one of a rule for
-    a single number; a rule that looks at whole arrays is given a dict of them, and sent one of gradients at each step.
+    `steps` is the number of updates until the parameters move, for an optimiser that accumulates gradients. `reference`
+    computes the expected steps; without it, no law checks the formula. Make one with `each_number` from a rule for a
+    single number. A rule for whole arrays takes a dict of them, and receives a dict of gradients at each step.
     Raises:   as `check_layer`.
 
     >>> from fnmlp.optimizers import sgd
@@ -149,7 +148,7 @@ def _run(laws: Iterable[Law[Any]], case: Any, subject: str, reproduce: str) -> N
 def _run_one(law: Law[Any], case: Any, subject: str, reproduce: str) -> None:
     check: Callable[[Any], None] = law.check
     try:
-        with np.errstate(all="ignore"):  # what overflows on the way may still come out right
+        with np.errstate(all="ignore"):  # results may be right despite an overflow on the way
             check(case)
     except DifferenceFound as found:
         raise LawBrokenError(law.name, subject, found.where, found.expected, found.got, reproduce) from None

@@ -1,4 +1,4 @@
-"""Hold a gradient by hand against derivatives by numbers, element by element."""
+"""Compare a handwritten gradient with numerical derivatives, element by element."""
 
 from collections.abc import Callable
 from math import inf, isnan
@@ -15,33 +15,33 @@ from fnmlp.testing.rounding import largest
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 MOST = 32
-"""How many elements of one leaf are differentiated each by itself, or columns where rows do not mix."""
+"""The most elements of a leaf (or columns, if rows do not mix) that are differentiated one by one."""
 
 CONFIRMED = 8
-"""How many suspects are differentiated once more, each alone, where the complex step is a witness."""
+"""The number of suspects that are differentiated again one by one, if the complex step can be used."""
 
 NEIGHBOURS = 12
-"""So many complex steps from neighbouring numbers tell how exact a complex step is."""
+"""The number of complex steps from neighbouring points that tell how exact a complex step is."""
 
 APART = 2.0**-42
-"""How far apart these neighbours are, as a share of the number: enough for each to be rounded in its own way."""
+"""The relative distance of these neighbours: enough for each to be rounded differently."""
 
 STEP = 2.0**-13
-"""Of differences, as a share of the number that is moved, up to a number of 8."""
+"""The step of differences, relative to the number that is moved, up to a number of 8."""
 
 CREDIBLE = 1e-4
-"""So close must the complex step come to a difference; where no complex number survives, it is wrong altogether."""
+"""How close the complex step must be to a difference; for functions that are not analytic it is far off."""
 
 KEPT = 64
-"""So many eps may lie between a value that was computed in real numbers and one in complex ones."""
+"""The largest difference between a value computed in real and in complex numbers, in eps."""
 
 OF_DIFFERENCES = 1e-7
-"""The bound where differences are the witness."""
+"""The tolerance if differences are used."""
 
 
 @frozen
 class Discrepancy:
-    """Where an analytic derivative and a numeric one differ: a path with its index, and both numbers."""
+    """Hold the place where an analytic and a numeric derivative differ, and both numbers."""
 
     where: str
     numeric: float
@@ -50,12 +50,12 @@ class Discrepancy:
 
 @frozen(eq=False)
 class Claim:
-    """A gradient of <function(point), cotangent>, and what a comparison with numbers needs.
+    """Hold a gradient of <function(point), cotangent>, and options for comparing it with numbers.
 
-    `by_row`     the last leaf of the point is inputs whose rows do not mix: a column is differentiated at once.
-    `allowance`  gives the size of what rounding moves in each element; without it, that is the largest element.
-    `probe`      an ordinary point, where it shows whether the function is analytic; without it, the point itself.
-    `floor`      the size under which nothing is judged.
+    `by_row`     the last leaf of the point is inputs whose rows do not mix; whole columns are differentiated at once.
+    `allowance`  returns how far rounding may move each element; by default the largest element counts.
+    `probe`      an ordinary point, to test whether the function is analytic; by default the point itself.
+    `floor`      the size below which nothing is compared.
     """
 
     function: Function
@@ -69,7 +69,7 @@ class Claim:
     floor: float = 0.0
 
     def limits(self, bound: float) -> list[Array]:
-        """Return by how much each element may be off."""
+        """Return the tolerance of each element."""
         level = largest(self.gradient)
         sizes = (
             tree_map(lambda g: np.full(g.shape, level), self.gradient) if self.allowance is None else self.allowance()
@@ -78,11 +78,11 @@ class Claim:
 
 
 def find_discrepancy(claim: Claim, key: Key, *, bound: float = 50 * EPSILON) -> Discrepancy | None:
-    """Differentiate by the complex step, and return the element that is most off by more than its bound, if any is.
+    """Differentiate by the complex step, and return the element with the largest error beyond its tolerance, or None.
 
-    The bound of an element is `bound` times its allowance. Of a leaf with more than MOST elements that many are
-    chosen at random, and a random direction stands for all. Where a function is not analytic the complex step is no
-    witness; then central differences are, and the bound is 1e-7.
+    The tolerance of an element is `bound` times its allowance. Of a leaf with more than MOST elements, MOST are chosen
+    at random, and a random direction stands for all. For functions that are not analytic, central differences replace
+    the complex step, with a tolerance of 1e-7.
     """
     exact = tree_leaves(claim.gradient)
     numeric, seen = _numeric_gradient(claim, key)
@@ -111,7 +111,7 @@ def _badness(error: float) -> float:
 
 
 def _numeric_gradient(claim: Claim, key: Key) -> tuple[list[Array], list[Array]]:
-    """Return what the complex step gives for each element, and which elements were asked for."""
+    """Return the complex step's derivatives, and which elements were computed."""
     leaves = tree_leaves(claim.at)
     numeric = [np.zeros(leaf.shape) for leaf in leaves]
     seen = [np.zeros(leaf.shape, dtype=bool) for leaf in leaves]
@@ -129,7 +129,7 @@ def _numeric_gradient(claim: Claim, key: Key) -> tuple[list[Array], list[Array]]
 
 
 def _products(derivative: Callable[..., Array], claim: Claim, along: Tree) -> Array:
-    """Return the terms of <J v, u>; NaN where NumPy has no such function of complex numbers."""
+    """Return the terms of <J v, u>; NaN if NumPy has no such function of complex numbers."""
     try:
         return derivative(claim.function, claim.at, along) * claim.cotangent
     except (TypeError, ValueError):
@@ -137,7 +137,7 @@ def _products(derivative: Callable[..., Array], claim: Claim, along: Tree) -> Ar
 
 
 def _confirmed(claim: Claim, place: int, index: tuple[int, ...], limit: float, *, analytic: bool) -> Discrepancy | None:
-    """Differentiate by one element alone, and tell whether the gradient is still off."""
+    """Differentiate with respect to one element, and return the discrepancy if the gradient is still off."""
     path, gradient = tree_paths(claim.gradient, claim.root)[place]
     where = f"{path}[{', '.join(map(str, index))}]" if index else path
     exact = float(gradient[index])
@@ -149,7 +149,7 @@ def _confirmed(claim: Claim, place: int, index: tuple[int, ...], limit: float, *
         moved = claim.function(tree_map(lambda p, v: p + 1j * COMPLEX_STEP * v, claim.at, along))
         if _keeps_values(claim, moved):
             return Discrepancy(where, numeric, exact)
-        # What does not move has no part in the difference, and its rounding would hide small ones.
+        # Outputs that do not move add only rounding errors, which would hide small differences.
         claim = evolve(claim, cotangent=np.where(np.imag(moved) != 0, claim.cotangent, 0.0))
     step = STEP * float(np.clip(abs(tree_leaves(claim.at)[place][index]), 1e-3, 8.0))
     numeric = float((difference(claim.function, claim.at, along, step=step) * claim.cotangent).sum())
@@ -158,10 +158,10 @@ def _confirmed(claim: Claim, place: int, index: tuple[int, ...], limit: float, *
 
 
 def _keeps_values(claim: Claim, moved: Array) -> bool:
-    """Tell whether complex numbers give the values that real ones give, within rounding.
+    """Tell whether complex numbers give the same values as real ones, within rounding.
 
-    NumPy's log1p of a complex number loses the places of a small one, and what is made of it loses them too: then the
-    complex step needs a difference beside it.
+    NumPy's complex log1p loses the digits of small numbers, and so do functions that use it. Then the complex step must
+    be checked by a difference.
     """
     value = claim.function(claim.at)
     lost = np.abs(np.real(moved) - value) > KEPT * EPSILON * np.abs(value)
@@ -169,7 +169,7 @@ def _keeps_values(claim: Claim, moved: Array) -> bool:
 
 
 def _scatter(claim: Claim, along: Tree) -> float:
-    """Return how far complex steps of numbers that are all but equal lie apart: their own rounding."""
+    """Return the rounding error of complex steps: how far those of nearly equal points differ."""
     found = []
     for places in range(NEIGHBOURS):
         shifted = tree_map(lambda p, v, n=places: np.where(v != 0, p * (1 + n * APART), p), claim.at, along)
@@ -182,7 +182,7 @@ def _along_a_direction(claim: Claim, limits: list[Array], key: Key, *, analytic:
     exact = sum(float((g * v).sum()) for g, v in zip(tree_leaves(claim.gradient), tree_leaves(along), strict=True))
     limit = sum(float((most * abs(v)).sum()) for most, v in zip(limits, tree_leaves(along), strict=True))
     numeric = [float(_products(complex_step, claim, along).sum())]
-    if not analytic:  # a kink may lie within one step, hardly within both
+    if not analytic:  # a kink may lie within one step, but hardly within both
         numeric = [
             float((difference(claim.function, claim.at, along, step=step) * claim.cotangent).sum())
             for step in (2.0**-14, 2.0**-20)
@@ -194,7 +194,7 @@ def _along_a_direction(claim: Claim, limits: list[Array], key: Key, *, analytic:
 
 
 def _is_analytic(claim: Claim, key: Key) -> bool:
-    """Tell whether the complex step agrees with differences at an ordinary point, by one element of each leaf."""
+    """Tell whether the complex step agrees with differences at an ordinary point, for one element of each leaf."""
     ordinary = claim if claim.probe is None else evolve(claim, at=claim.probe)
     rounding = _rounding_of_differences(ordinary, 1e-3)
     agreed = []
@@ -202,16 +202,16 @@ def _is_analytic(claim: Claim, key: Key) -> bool:
         along = tree_map(lambda v: v * (v == v.max(initial=-np.inf)), random_like(claim.at, fold_in(key, place)))
         numeric, witness = (_products(derivative, ordinary, along).sum() for derivative in (complex_step, difference))
         agreed.append(bool(abs(numeric - witness) <= CREDIBLE * abs(witness) + rounding))
-    return sum(agreed) >= 2  # one may have met a kink
+    return sum(agreed) >= 2  # one may have hit a kink
 
 
 def _rounding_of_differences(claim: Claim, step: float) -> float:
-    """Return how far differences of results that are right to four places in the last may be off."""
+    """Return the error of differences if results are right to four units in the last place."""
     return 8 * EPSILON * float(np.abs(claim.function(claim.at) * claim.cotangent).sum()) / step
 
 
 def _unit(tree: Tree, place: int, index: tuple[Any, ...]) -> Tree:
-    """Return the direction of one element, or of a column of them."""
+    """Return the unit direction of one element, or of a column."""
     places = iter(range(len(tree_leaves(tree))))
 
     def leaf(array: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The laws of a layer's gradients: that the pullback is the derivative, linear, and as exact as its dtype allows."""
+"""The laws of a layer's gradients: the pullback is the derivative, linear, and as exact as its dtype allows."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ EPSILON32 = float(np.finfo(np.float32).eps)
 
 @law("layer")
 def vjp_equals_the_derivative_of_apply(case: LayerCase) -> None:
-    """In float64 each gradient is the complex step of `apply`, within 50 times what rounding moves in it."""
+    """In float64 each gradient equals the complex step of `apply`, within 50 times its rounding error."""
     _expect_derivative(case, None)
 
 
 @law("layer")
 def vjp_equals_the_derivative_of_its_own_output(case: LayerCase) -> None:
-    """With a key too, the pullback is the derivative of the output that `vjp` returned: the same noise in both."""
+    """With a key too, the pullback is the derivative of the output that `vjp` returned, with the same noise."""
     key = fold_in(case.key, 4)
     plain, keyed = (case.run(case.params, case.x, case.dy, given) for given in (None, key))
-    if not tree_equal(plain, keyed):  # what has the bits of output and gradients without a key was judged with them
+    if not tree_equal(plain, keyed):  # results that equal those without a key were checked already
         _expect_derivative(case, key)
 
 
@@ -64,7 +64,7 @@ def _expect_derivative(case: LayerCase, key: Key | None) -> None:
 
 @law("layer")
 def float32_stays_float32_and_close(case: LayerCase) -> None:
-    """float32 in, float32 out, with a key too; all is within 32 times what rounding to float32 moves of float64's."""
+    """float32 in gives float32 out, with a key too, within 32 times the rounding error of the float64 results."""
     params, x, dy = case.as_float32()
     if case.differentiable or tree_leaves(params):
         drawn, _ = case.layer.init(fold_in(case.key, 0), case.example)
@@ -95,7 +95,7 @@ def _expect_float32(where: str, results: Tree) -> None:
 
 @law("layer")
 def the_pullback_is_linear(case: LayerCase) -> None:
-    """The pullback of u + 2 v is that of u and twice that of v; of 4 u exactly four times that of u; of 0 it is 0."""
+    """The pullback is linear: u + 2 v gives the sum, 4 u exactly four times that of u, and 0 gives 0."""
     other = normal(fold_in(case.key, 8), case.dy.shape).astype(case.dy.dtype)
     _, pullback = case.layer.vjp(case.params, case.x, None)
 
@@ -116,14 +116,14 @@ def the_pullback_is_linear(case: LayerCase) -> None:
     lost = smallest(np.float64, largest((case.dy, other)))
     expect_within_rounding(where, added, both, 1000 * EPSILON, rounding, lost)
     for (path, u), four, none in zip(tree_paths(one, where), tree_leaves(fourfold), tree_leaves(nothing), strict=True):
-        whole = np.abs(u) >= lost  # below, underflow takes places of u that 4 u still has
+        whole = np.abs(u) >= lost  # below this, underflow takes digits of u that 4 u still has
         expect_same_bits(f"{path} of 4 dy", np.where(whole, 4 * u + 0.0, 0), np.where(whole, four + 0.0, 0))
         expect_same_bits(f"{path} of dy = 0", np.zeros_like(none), none + 0.0)
 
 
 @law("layer")
 def a_pulled_gradient_stays_as_it_was(case: LayerCase) -> None:
-    """A delayed dx belongs to its own dy: asked for late, after other pullbacks, twice, it is the same."""
+    """A delayed dx belongs to its own dy: called late, twice, or after other pullbacks, it is the same."""
     other = case.dy[::-1].copy() + 1
     _, pullback = case.layer.vjp(case.params, case.x, None)
     _, first = pullback(case.dy)

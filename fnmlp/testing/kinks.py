@@ -1,4 +1,4 @@
-"""The neighbourhood of kinks: where a derivative jumps, a gradient is one of both sides, or lies between them."""
+"""Laws at and beside kinks, where the derivative jumps and the gradient must be that of a side, or between."""
 
 from collections.abc import Callable
 
@@ -13,26 +13,26 @@ from fnmlp.testing.report import DifferenceFound, law
 from fnmlp.testing.rounding import largest, smallest
 
 CLOSE = 1e-12
-"""How far from a kink, as a share of it, its neighbours are that no subtraction rounds to it."""
+"""The relative distance of neighbours of a kink that no subtraction rounds to it."""
 
 NEAR = 1e-3
-"""How far from a kink, as a share of it, its sides are looked at too."""
+"""The relative distance from a kink at which its sides are checked too."""
 
 ASIDE = 2.0**-20
-"""How far from a kink the derivative of a side is taken."""
+"""The distance from a kink at which a side's derivative is taken."""
 
 OFF = 1e-6
-"""By how much of its sides a gradient may be off."""
+"""The tolerance of a gradient, relative to the slopes of the sides."""
 
 SMALL = 1e-12
-"""What is as good as no gradient, beside cotangents of size 1."""
+"""Gradients below this size count as 0, with cotangents of size 1."""
 
 Slope = Callable[[Array], Array]
-"""Numbers, one for each row -> the values that these rows give."""
+"""One number for each row -> the outputs of these rows."""
 
 
 def points(kink: float) -> tuple[float, ...]:
-    """Return a kink, the numbers next to it, two that a difference still tells from it, and two further off.
+    """Return a kink, the numbers next to it, two that a subtraction can tell from it, and two further off.
 
     >>> points(0.0)
     (0.0, -0.0, 5e-324, -5e-324, 1e-12, -1e-12, 0.001, -0.001)
@@ -44,7 +44,7 @@ def points(kink: float) -> tuple[float, ...]:
 
 @law("layer")
 def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
-    """Beside a kink dx is the derivative of one side, at the kink it may lie between; at 0 everything is finite."""
+    """Beside a kink dx is the derivative of a side, at a kink it may lie between both; at 0 all is finite."""
     ordinary = case.draw is normal
     kinks = tuple(dict.fromkeys((*((0.0,) if ordinary else ()), *case.kinks)))
     if not kinks or not case.differentiable:
@@ -76,7 +76,7 @@ def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
 
 @law("layer")
 def equal_numbers_share_their_gradient(case: LayerCase) -> None:
-    """Where the numbers of a row are all the same, their gradients add up to the slope of moving them together."""
+    """If all numbers of a row are equal, their gradients add up to the slope of moving them together."""
     if case.draw is not normal or not case.rowwise or not case.differentiable or case.elementwise:
         return
     spots = normal(fold_in(case.key, 17), (case.rows, *(1 for _ in case.example)))
@@ -104,9 +104,9 @@ def equal_numbers_share_their_gradient(case: LayerCase) -> None:
 def expect_sides(
     where: str, at: Array, kinks: tuple[float, ...], gradient: Array, value: Slope, *, exact: bool = True
 ) -> None:
-    """Hold gradients against the slopes of both sides of a kink; at the kink alone they may lie between.
+    """Compare gradients with the slopes on both sides of a kink; only at the kink they may lie between.
 
-    Without `exact`, the numbers next to a kink may have been rounded to it, and count as the kink itself.
+    Unless `exact`, the numbers next to a kink may have been rounded to it, and count as the kink itself.
     """
     moved = np.isclose(at[:, None], np.array(kinks), rtol=1e-9, atol=1e-9).any(axis=1)
     between = np.isin(at, kinks) if exact else moved

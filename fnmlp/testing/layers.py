@@ -1,4 +1,4 @@
-"""The laws of a layer: what `init`, `apply` and `vjp` owe each other and those who call them."""
+"""The laws of a layer: how `init`, `apply` and `vjp` must agree, and what they must not do."""
 
 from functools import partial
 import pickle
@@ -36,13 +36,13 @@ from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 
 def _form(*leaves: Array) -> Shape:
-    """Be mapped over trees whose structures should agree."""
+    """Return the first leaf; mapped over trees whose structures should agree."""
     return leaves[0].shape
 
 
 @law("layer")
 def init_declares_the_shape_of_apply(case: LayerCase) -> None:
-    """`init` returns the shape that an example has after `apply`, and the same parameters for the same key."""
+    """`init` returns the shape of an example after `apply`, and the same parameters for the same key."""
     params, shape = case.layer.init(case.key, case.example)
     again, _ = case.layer.init(case.key, case.example)
     expect_same_tree("params", params, again)
@@ -53,7 +53,7 @@ def init_declares_the_shape_of_apply(case: LayerCase) -> None:
 
 @law("layer")
 def init_draws_each_parameter_from_a_key_of_its_own(case: LayerCase) -> None:
-    """Another key gives other parameters where any are random, and no two parameters repeat one stream."""
+    """Another key gives other parameters if any are random, and no two parameters use the same random stream."""
     first = tree_paths(case.layer.init(fold_in(case.key, 0), case.example)[0], "params")
     second = tree_paths(case.layer.init(fold_in(case.key, 1), case.example)[0], "params")
     streams: list[tuple[str, Array]] = []
@@ -89,7 +89,7 @@ def gradients_have_the_form_of_what_they_belong_to(case: LayerCase) -> None:
 
 @law("layer")
 def nothing_given_is_changed_or_shared(case: LayerCase) -> None:
-    """Parameters, inputs and cotangents keep their bits, and no result shares memory that a caller could write to."""
+    """Parameters, inputs and cotangents stay unchanged, and no result shares memory that a caller could write to."""
     params, x, dy = cast(case.params, np.float64), case.x.copy(), case.dy.copy()
     before = (cast(params, np.float64), x.copy(), dy.copy())
     key = fold_in(case.key, 4)
@@ -107,7 +107,7 @@ def nothing_given_is_changed_or_shared(case: LayerCase) -> None:
 
 @law("layer")
 def the_same_input_gives_the_same_bits(case: LayerCase) -> None:
-    """Calls repeat bit for bit, pullbacks can be called again, and no later call or writing to results disturbs one."""
+    """Calls and pullbacks repeat bit for bit, whatever was called or written to a result in between."""
     key = fold_in(case.key, 4)
     y, pullback = case.layer.vjp(case.params, case.x, key)
     y_bits = y.copy()
@@ -115,7 +115,7 @@ def the_same_input_gives_the_same_bits(case: LayerCase) -> None:
     first = (y_bits, cast(dparams, np.float64), delayed_dx().copy())
     other = case.inputs(fold_in(case.key, 9)).astype(case.x.dtype)
     case.run(tree_map(lambda p: p + 1, case.params), other, case.dy + 1, fold_in(case.key, 10))
-    for result in (y, *tree_leaves(dparams)):  # an optimiser may use the memory of gradients
+    for result in (y, *tree_leaves(dparams)):  # an optimiser may reuse the memory of gradients
         if result.flags.writeable:
             result[...] = 7
     dparams, delayed_dx = pullback(case.dy)
@@ -165,7 +165,7 @@ def rows_do_not_mix(case: LayerCase) -> None:
 
 
 def _beside_the_first(case: LayerCase) -> tuple[Array, Array]:
-    """Return what rounding moves in outputs and in gradients of inputs of all rows but the first."""
+    """Return how far rounding may move outputs and input gradients, for all rows but the first."""
     y, _, dx = case.rounding(case.params, case.x, case.dy)
     return y[1:], dx[1:]
 
@@ -208,7 +208,7 @@ def the_layout_of_memory_does_not_matter(case: LayerCase) -> None:
 
 @law("layer")
 def a_pickled_layer_behaves_the_same(case: LayerCase) -> None:
-    """A layer survives pickling, as it must to cross a process boundary: the same bits from the copy."""
+    """A layer can be pickled, and the copy gives the same bits."""
     try:
         copy = pickle.loads(pickle.dumps(case.layer))  # noqa: S301 (our own bytes)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The laws of a loss: what its value and its gradient owe each other."""
+"""The laws of a loss: how its value and its gradient must agree."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -27,15 +27,15 @@ from fnmlp.testing.report import (
 from fnmlp.testing.rounding import answers, largest, nudged, smallest
 
 DrawTarget: TypeAlias = Callable[[Key, Shape], Array]
-"""(key, shape of y) -> targets: by default numbers like y."""
+"""(key, shape of y) -> targets; by default numbers like y."""
 
 
 @frozen(slots=False, eq=False)
 class LossCase:
-    """One trial: a loss, the shape of an output, and a key that everything random in it comes from.
+    """Hold one trial: a loss, the shape of an output, and the key for everything random.
 
-    `kinks`   values of y - target, or of y less that of the label, where the derivative jumps.
-    `spread`  what is drawn over magnitudes from 1e-3 to 1e3: outputs for "inputs", targets for "params".
+    `kinks`   values of y - target, or of y minus the label's y, where the derivative jumps.
+    `spread`  "inputs" if outputs, "params" if targets are drawn over magnitudes from 1e-3 to 1e3.
     """
 
     loss: Loss
@@ -49,7 +49,7 @@ class LossCase:
 
     @cached_property
     def y(self) -> Array:
-        """Outputs in float64, as widely spread as the loss bears: rows that overflow are divided by 4 until it does."""
+        """Outputs in float64, widely spread; rows for which the loss overflows are divided by 4 until it doesn't."""
         wide = self.draw is normal and "inputs" in self.spread
         y = (spread if wide else self.draw)(fold_in(self.key, 0), (self.rows, *self.example)).astype(np.float64)
         while wide and not all((np.abs(result) < LARGEST_OUTPUT).all() for result in self.run(y, self.target)):
@@ -58,13 +58,13 @@ class LossCase:
 
     @cached_property
     def target(self) -> Array:
-        """Targets, as the loss takes them; in float64 unless they are integers."""
+        """Targets for the loss; in float64 unless they are integers."""
         wide = self.draw_target is normal and "params" in self.spread
         return (spread if wide else self.draw_target)(fold_in(self.key, 1), (self.rows, *self.example))
 
     @cached_property
     def elementwise(self) -> bool:
-        """Whether each element of the gradient depends on the output and the target in its place alone."""
+        """Whether each element of the gradient depends only on the output and the target in the same place."""
         if self.target.shape != self.y.shape:
             return False
         kept = np.indices(self.y.shape).sum(axis=0) % 2 == 0
@@ -73,14 +73,14 @@ class LossCase:
         return bool((dy == changed)[kept].all())
 
     def run(self, y: Array, target: Array) -> tuple[Any, Array]:
-        """Return value and gradient."""
+        """Return the value and the gradient."""
         return self.loss(y, target)
 
     def rounding(self, y: Array, target: Array) -> tuple[Array, Array]:
-        """Return, in units of eps, what rounding may move in value and gradient; see `answers`.
+        """Return how far rounding may move the value and the gradient, in units of eps; see `answers`.
 
-        Where the loss treats each number by itself, an element stands for itself alone; elsewhere shares of classes are
-        compared, and the largest element counts, or one row's part of a mean.
+        If the loss treats each number by itself, each element counts by itself. Otherwise probabilities are compared,
+        and the largest element counts, or one row's part of a mean.
         """
         value, dy = self.run(y, target)
 
@@ -104,7 +104,7 @@ def dy_has_the_form_of_y(case: LossCase) -> None:
 
 @law("loss")
 def dy_equals_the_derivative_of_the_value(case: LossCase) -> None:
-    """In float64 the gradient is the complex step of the value, within 50 times what rounding moves in it."""
+    """In float64 the gradient equals the complex step of the value, within 50 times its rounding error."""
     value, dy = case.run(case.y, case.target)
     cotangent = np.ones(np.shape(value))
 
@@ -128,7 +128,7 @@ def dy_equals_the_derivative_of_the_value(case: LossCase) -> None:
 
 @law("loss")
 def nothing_given_is_changed_or_shared(case: LossCase) -> None:
-    """Outputs and targets keep their bits, and the gradient shares memory with neither; calls repeat bit for bit."""
+    """Outputs and targets stay unchanged, the gradient shares memory with neither, and calls repeat bit for bit."""
     y, target = case.y.copy(), case.target.copy()
     value, dy = case.run(y, target)
     expect_same_bits("y after the call", case.y, y)
@@ -142,7 +142,7 @@ def nothing_given_is_changed_or_shared(case: LossCase) -> None:
 
 @law("loss")
 def float32_stays_float32_and_close(case: LossCase) -> None:
-    """float32 in, float32 out, within 32 times what rounding to float32 moves of the float64 gradient."""
+    """float32 in gives float32 out, within 32 times the rounding error of the float64 gradient."""
     target = case.target.astype(np.float32) if case.target.dtype.kind == "f" else case.target
     y = case.y.astype(np.float32)
     _, dy = case.run(y, target)
@@ -156,7 +156,7 @@ def float32_stays_float32_and_close(case: LossCase) -> None:
 
 @law("loss")
 def a_kink_has_the_slope_of_a_side(case: LossCase) -> None:
-    """Beside a kink dy is the derivative of one side, at the kink it may lie between; where y hits a target, too."""
+    """Beside a kink dy is the derivative of a side, at a kink it may lie between both, also where y equals a target."""
     kinks = tuple(dict.fromkeys((*((0.0,) if case.draw is normal else ()), *case.kinks)))
     if not kinks:
         return
@@ -166,7 +166,7 @@ def a_kink_has_the_slope_of_a_side(case: LossCase) -> None:
     rows, columns = np.arange(len(at)), generator(fold_in(case.key, 16)).integers(y.shape[1], size=len(at))
     if target.shape == (len(at), *case.example):
         middle = target.reshape(len(at), -1)[rows, columns]
-    else:  # a label: another class comes as close to its own as the kink says
+    else:  # a label: another class comes as close to it as the kink says
         columns = (target + 1 + columns % (y.shape[1] - 1)) % y.shape[1]
         y[rows, target] = middle = np.round(4 * y[rows, target]) / 4
 
@@ -184,7 +184,7 @@ def a_kink_has_the_slope_of_a_side(case: LossCase) -> None:
 
 @law("loss")
 def what_does_not_fit_is_refused(case: LossCase) -> None:
-    """Targets of another number of rows raise an FnmlpError; nothing is broadcast in silence."""
+    """Targets with another number of rows raise an FnmlpError; nothing is broadcast silently."""
     one = (case.target[:1],) if case.rows > 1 else ()
     for target in (case.target[:-1], *one, np.concatenate([case.target, case.target])):
         try:

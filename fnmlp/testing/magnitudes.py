@@ -1,4 +1,4 @@
-"""Where a check looks: magnitudes from 1e-3 to 1e3 of both signs, and what each trial spreads over them."""
+"""The numbers that a check draws: magnitudes from 1e-3 to 1e3 of both signs, and what each trial spreads over them."""
 
 from attrs import frozen
 import numpy as np
@@ -8,19 +8,19 @@ from fnmlp.key import Key, fold_in, generator
 from fnmlp.testing.numeric import normal
 
 DECADES = tuple((sign, exponent) for exponent in range(-3, 3) for sign in (1.0, -1.0))
-"""Sign and power of ten of where each decade begins: 1e-3 up to 1e3, above 0 and below."""
+"""The sign and the lower power of ten of each decade: 1e-3 up to 1e3, positive and negative."""
 
 NORMAL = 4
-"""So many numbers are normally distributed for those that are one of each decade."""
+"""The number of normally distributed numbers for each one per decade."""
 
 
 @frozen
 class Trial:
-    """What is particular to one trial.
+    """Hold the settings of one trial.
 
-    `rows`    how many rows its batch has.
-    `spread`  what is drawn over all magnitudes instead of normally: "inputs", "params", "cotangents".
-    `repeats` the last row is the first again.
+    `rows`    the number of rows of its batch.
+    `spread`  which of "inputs", "params", "cotangents" are drawn over all magnitudes instead of normally.
+    `repeats` the last row repeats the first.
     """
 
     rows: int
@@ -40,11 +40,11 @@ TRIALS = (
     Trial(5, repeats=True),
     Trial(1, ("inputs",)),
 )
-"""The trials of a check, in turn: trial i is that of the last digit of its seed."""
+"""The trials of a check, in turn; the last digit of the seed chooses one."""
 
 
 def trial_of(seed: int) -> Trial:
-    """Return what is particular to the trial of a seed.
+    """Return the settings of the trial with a seed.
 
     >>> trial_of(4)
     Trial(rows=1, spread=('cotangents',), repeats=False)

@@ -1,4 +1,4 @@
-"""Derivatives by numbers, against which derivatives by hand are held."""
+"""Numerical derivatives, to check handwritten ones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from fnmlp.key import Key, fold_in, generator
 from fnmlp.tree import Tree, tree_map
 
 STEP = 1e-20
-"""Of the complex step: so small that its square vanishes, and nothing is subtracted, so nothing is lost."""
+"""The complex step: so small that its square vanishes. Nothing is subtracted, so no digits are lost."""
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -35,7 +35,7 @@ def complex_step(function: Function, at: Tree, along: Tree) -> Array:
 def difference(function: Function, at: Tree, along: Tree, *, step: float = 1e-3) -> Array:
     """Return the derivative along a direction by central differences of fourth order; good to about 1e-9.
 
-    For functions that no complex number survives, because they use abs, conj or comparisons.
+    For functions that are not analytic, because they use abs, conj or comparisons.
 
     >>> bool(abs(difference(lambda tree: abs(tree[0]) ** 3, (np.array([2.0]),), (np.array([1.0]),)) - 12)[0] < 1e-9)
     True

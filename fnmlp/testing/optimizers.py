@@ -1,4 +1,4 @@
-"""The laws of an optimiser: a pure map that keeps forms and goes downhill."""
+"""The laws of an optimiser: it is pure, keeps structures and shapes, and goes downhill."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,10 +18,10 @@ from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
 @frozen(slots=False, eq=False)
 class OptimizerCase:
-    """One trial: an optimiser, and a key from which parameters and gradients come.
+    """Hold one trial: an optimiser, and the key for parameters and gradients.
 
-    `steps`      how many updates it takes until the parameters move; more than 1 for one that gathers gradients first.
-    `reference`  says where its steps should lead, if anyone knows.
+    `steps`      the number of updates until the parameters move; above 1 if it accumulates gradients.
+    `reference`  computes the expected steps, if given.
     """
 
     optimizer: Optimizer
@@ -37,13 +37,13 @@ class OptimizerCase:
 
     @cached_property
     def grads(self) -> Tree:
-        """Gradients of the parameters: those of half their squared length."""
+        """The gradients of half the parameters' squared length."""
         return cast(self.params, np.float64)
 
     def slopes(self) -> Iterator[Tree]:
-        """Yield gradients of all sizes: from number to number by up to 1e6, and one in eight of them 0.
+        """Yield gradients of all sizes: numbers differ by up to 1e6, and one in eight is 0.
 
-        The largest of a trial are between 1e-3 and 1e3, so that limits are met and missed, and epsilons are seen.
+        The largest of a trial is between 1e-3 and 1e3, so that limits are sometimes reached, and epsilons matter.
         """
         random, leaves = generator(fold_in(self.key, 3)), tree_leaves(self.params)
         top = random.uniform(-3, 3)
@@ -61,18 +61,18 @@ class OptimizerCase:
         return *self.repeat(2 * self.steps, params, grads, before), before
 
     def repeat(self, times: int, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
-        """Return parameters and state after so many updates with the same gradients."""
+        """Return parameters and state after several updates with the same gradients."""
         for _ in range(times):
             params, state = self.optimizer.update(params, grads, state)
         return params, state
 
 
 REFERENCE_STEPS = 40
-"""How many steps are held against a reference: enough for one of the 32nd, at which sums that faded become 0."""
+"""The number of steps compared with a reference; above 32, because every 32nd step flushes faded sums to 0."""
 
 
 def _first(*leaves: object) -> object:
-    """Be mapped over trees whose structures should agree."""
+    """Return the first leaf; mapped over trees whose structures should agree."""
     return leaves[0]
 
 
@@ -90,7 +90,7 @@ def forms_are_kept(case: OptimizerCase) -> None:
 
 @law("optimizer")
 def nothing_given_is_changed_or_shared(case: OptimizerCase) -> None:
-    """Parameters, gradients and state keep their bits, and no result shares memory that a caller could write to."""
+    """Parameters, gradients and state stay unchanged, and no result shares memory that a caller could write to."""
     params, grads = cast(case.params, np.float64), cast(case.grads, np.float64)
     state = case.optimizer.init(params)
     before = tree_map(np.copy, (params, grads, state))
@@ -129,7 +129,7 @@ def the_same_input_gives_the_same_bits(case: OptimizerCase) -> None:
 
 @law("optimizer")
 def the_first_step_goes_downhill(case: OptimizerCase) -> None:
-    """On half the squared length of the parameters, the first move with them as gradient shortens every leaf."""
+    """With half the parameters' squared length as the loss, the first step makes every leaf shorter."""
     moved, _ = case.repeat(case.steps, case.params, case.grads, case.optimizer.init(case.params))
     for (path, old), new, grad in zip(
         tree_paths(case.params, "params"), tree_leaves(moved), tree_leaves(case.grads), strict=True
@@ -140,7 +140,7 @@ def the_first_step_goes_downhill(case: OptimizerCase) -> None:
 
 @law("optimizer")
 def the_steps_are_the_references(case: OptimizerCase) -> None:
-    """Parameters follow the reference, to a billionth of the way that it goes and the rounding of the parameters."""
+    """Parameters follow the reference, to a billionth of the distance that it moves, plus rounding."""
     if case.reference is None:
         return
     params, state = case.params, case.optimizer.init(case.params)
@@ -161,7 +161,7 @@ def the_steps_are_the_references(case: OptimizerCase) -> None:
 
 @law("optimizer")
 def what_does_not_fit_is_refused(case: OptimizerCase) -> None:
-    """Gradients of another structure or shape raise an FnmlpError; nothing is broadcast in silence."""
+    """Gradients of another structure or shape raise an FnmlpError; nothing is broadcast silently."""
     first, second, third = case.grads
     for grads in ((first, second), (first[:1], second, third), (first, second, (third,))):
         try:

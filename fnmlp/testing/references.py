@@ -1,4 +1,4 @@
-"""What an optimiser should do, written down a second time: a rule on plain numbers, to hold its steps against."""
+"""References for optimisers: the rule written a second time, on plain numbers."""
 
 from collections.abc import Callable, Generator
 from functools import partial
@@ -11,17 +11,17 @@ from fnmlp.arrays import Array
 __all__ = ["NumberRule", "Reference", "each_number"]
 
 Leaves: TypeAlias = dict[str, Array]
-"""Path of a parameter -> its numbers, in float64."""
+"""Path of a parameter -> its values in float64."""
 
 Reference: TypeAlias = Callable[[Leaves], Generator[Leaves, Leaves, None]]
-"""The first parameters -> a generator that yields the parameters, and is sent the gradients of each step."""
+"""The initial parameters -> a generator that yields parameters, and receives gradients at each step."""
 
 NumberRule: TypeAlias = Callable[[float], Generator[float, float, None]]
-"""One number of the parameters -> a generator that yields it, and is sent its gradient at each step."""
+"""An initial number -> a generator that yields it, and receives its gradient at each step."""
 
 
 def each_number(rule: NumberRule) -> Reference:
-    """Apply a rule for one number to every number of the parameters.
+    """Make a reference from a rule for one number, applied to every number of the parameters.
 
     >>> def descent(p):
     ...     while True:

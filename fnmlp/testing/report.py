@@ -1,4 +1,4 @@
-"""What a broken law says: which law, where, what was found, and how to see it again."""
+"""Laws, and the error for a broken one: which law, where, the values, and how to reproduce it."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -15,9 +15,9 @@ Case = TypeVar("Case")
 
 @frozen
 class Law(Generic[Case]):
-    """A property that everything of a kind must have: its name, what it states, and the function that checks a case.
+    """Hold a law: its name, its statement, and the function that checks a case.
 
-    The check returns nothing, and raises LawBrokenError where the law does not hold.
+    The check returns nothing, and raises LawBrokenError if the law does not hold.
     """
 
     name: str
@@ -32,8 +32,8 @@ class Law(Generic[Case]):
 class LawBrokenError(AssertionError):
     """A law does not hold.
 
-    `law` names it, `subject` what broke it, `where` the place (a parameter path and an index), `expected` and `got`
-    the two values that should agree, `reproduce` the call that shows it again.
+    `law` is its name, `subject` what broke it, `where` the place (a parameter path and an index), `expected` and `got`
+    the two values that should agree, and `reproduce` a call that reproduces the failure.
     """
 
     def __init__(self, law: str, subject: str, where: str, expected: object, got: object, reproduce: str) -> None:
@@ -56,7 +56,7 @@ class LawBrokenError(AssertionError):
 
 
 def law(kind: str) -> Callable[[Callable[[Any], None]], Law[Any]]:
-    """Make a law of a function: the name is the function's, the statement the first line of its docstring."""
+    """Make a law from a function: its name, and the first line of its docstring as the statement."""
 
     def make(check: Callable[[Any], None]) -> Law[Any]:
         statement = (check.__doc__ or "").strip().splitlines()[0]
@@ -66,7 +66,7 @@ def law(kind: str) -> Callable[[Callable[[Any], None]], Law[Any]]:
 
 
 class DifferenceFound(Exception):  # noqa: N818 (not an error: the law that called turns it into one)
-    """Two values that should agree do not: where, and both of them."""
+    """Two values that should agree differ; holds the place and both values."""
 
     def __init__(self, where: str, expected: object, got: object) -> None:
         super().__init__(where, expected, got)
@@ -76,7 +76,7 @@ class DifferenceFound(Exception):  # noqa: N818 (not an error: the law that call
 
 
 def expect_same_bits(where: str, expected: Array, got: Array) -> None:
-    """Refuse two arrays that differ in shape, dtype or any bit, naming the first element that does."""
+    """Raise, naming the first element, if two arrays differ in shape, dtype or any bit."""
     expect_same_form(where, expected, got)
     left, right = np.ascontiguousarray(expected), np.ascontiguousarray(got)
     if left.tobytes() == right.tobytes():
@@ -89,12 +89,12 @@ def expect_same_bits(where: str, expected: Array, got: Array) -> None:
 
 
 def expect_close(where: str, expected: Array, got: Array, bound: Array | float) -> None:
-    """Refuse two arrays that differ by more than the bound (NaN agrees with NaN), naming the worst element."""
+    """Raise, naming the worst element, if two arrays differ by more than the bound (NaN equals NaN)."""
     if expected.shape != got.shape:
         raise DifferenceFound(where, f"shape {expected.shape}", f"shape {got.shape}")
     with np.errstate(invalid="ignore"):
         error = np.abs(got - expected)
-    if (error <= bound).all():  # NaN, and infinity beside itself, are looked at below
+    if (error <= bound).all():  # NaN and equal infinities are handled below
         return
     with np.errstate(invalid="ignore"):
         excess = error - bound
@@ -105,7 +105,7 @@ def expect_close(where: str, expected: Array, got: Array, bound: Array | float) 
 
 
 def expect_same_form(where: str, expected: Any, got: Any) -> None:
-    """Refuse what is no array, or has another shape or dtype."""
+    """Raise unless the value is an array with the right shape and dtype."""
     if not isinstance(got, np.ndarray | np.generic):
         raise DifferenceFound(where, "an array", type(got).__name__)
     if got.shape != expected.shape:

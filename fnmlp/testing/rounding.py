@@ -1,4 +1,4 @@
-"""How far rounding may move a result: what its own size, and its answer to a change of the last places, allow."""
+"""Estimate how far rounding may move a result, from its size and its sensitivity to changes in the last places."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,23 +11,23 @@ from fnmlp.testing.numeric import normal
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
 NUDGE = 2.0**-30
-"""By how much of their size numbers are changed to see how the results answer: far above rounding, far below 1."""
+"""The relative change of numbers that measures the sensitivity of results: far above rounding, far below 1."""
 
 SAMPLES = 4
 """How many changes are tried. That four normal numbers are all under a hundredth has a probability of 1e-8."""
 
 
 def nudged(x: Array, size: Array | float, key: Key) -> Array:
-    """Return numbers changed by normally distributed shares of their sizes."""
+    """Change numbers by normally distributed shares of their sizes."""
     return x if x.dtype.kind != "f" else x + NUDGE * size * normal(key, x.shape)
 
 
 def answers(function: Callable[[Key], Tree], plain: Tree, key: Key) -> Tree:
-    """Return the size of each result, and what it changes when all that it is made of changes by a unit, added up.
+    """Return the size of each result plus its sensitivity: how much it changes if its inputs change by a unit.
 
-    `function` gives the results of numbers that it nudges by a key. Times eps, this is how far one rounding error in
-    each of those numbers moves a result: a backward-stable rule, exact for numbers that differ in the last places,
-    stays within a few of it, however ill-conditioned the function is there.
+    `function(key)` returns the results for inputs that it nudges with the key. Times eps, the result here is how far a
+    rounding error in each input moves an output. A backward-stable rule, which is exact for inputs that differ in the
+    last places, stays within a few times that, however ill-conditioned the function is.
     Source:   Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 1.5.
     """
     moved = [function(fold_in(key, place)) for place in range(SAMPLES)]
@@ -40,7 +40,7 @@ def answers(function: Callable[[Key], Tree], plain: Tree, key: Key) -> Tree:
 
 
 def smallest(dtype: Any, scale: float) -> float:
-    """Return the size under which numbers of a dtype have lost places to underflow, in products with `scale`."""
+    """Return the size below which numbers of a dtype lose digits to underflow, in products with `scale`."""
     info = np.finfo(dtype)
     return float(info.smallest_normal) / float(info.eps) * (1 + scale)
 

@@ -1,6 +1,6 @@
 """Hypothesis strategies: keys, shapes, arrays in every layout, layers, chains and whole models.
 
-They construct what they give; nothing is drawn and thrown away.
+They construct their values; nothing is drawn and rejected.
 """
 
 from collections.abc import Callable
@@ -59,11 +59,11 @@ except ImportError as error:
 __all__ = ["layer_test"]
 
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
-"""What arithmetic treats apart from other numbers; the smallest and largest of the dtype are added."""
+"""Numbers that arithmetic treats specially; the smallest and largest of the dtype are added."""
 
 
 def layer_test(layer: Layer[Any], example: Shape, **options: Any) -> Callable[[], None]:
-    """Make a test that pytest runs: every law of the layer, over seeds that Hypothesis chooses.
+    """Make a pytest test of every law of a layer, over seeds that Hypothesis chooses.
 
     The options are those of `check_layer`.
 
@@ -82,13 +82,13 @@ def layer_test(layer: Layer[Any], example: Shape, **options: Any) -> Callable[[]
 
 
 def keys() -> st.SearchStrategy[Key]:
-    """Keys of any entropy and of paths up to three indices long."""
+    """Generate keys of any entropy, with paths of up to three indices."""
     path = st.lists(st.integers(0, INDEX_LIMIT - 1), max_size=3).map(tuple)
     return st.builds(Key, st.integers(0, 2**128 - 1), path)
 
 
 def shapes(*, axes: int = 2, most: int = 5, least: int = 1) -> st.SearchStrategy[Shape]:
-    """Shapes of up to `axes` axes, each from `least` to `most` long."""
+    """Generate shapes of up to `axes` axes, each from `least` to `most` long."""
     return st.lists(st.integers(least, most), min_size=1, max_size=axes).map(tuple)
 
 
@@ -96,10 +96,10 @@ def shapes(*, axes: int = 2, most: int = 5, least: int = 1) -> st.SearchStrategy
 def arrays(
     draw: st.DrawFn, shape: Shape, *, dtype: str = "float64", extreme: bool = False, special: bool = False
 ) -> Array:
-    """Arrays of normally distributed numbers: plain, strided, reversed, Fortran-ordered, read-only or big-endian.
+    """Generate arrays of normal numbers: plain, strided, reversed, Fortran-ordered, read-only or big-endian.
 
-    `extreme` scales them by any power of two that the dtype holds; `special` puts zeros of both signs, infinities,
-    NaN, and the smallest and largest numbers here and there.
+    `extreme` scales them by any power of two that the dtype can hold. `special` adds zeros of both signs, infinities,
+    NaN, and the smallest and largest numbers.
     """
     array = normal(draw(keys()), shape).astype(dtype)
     info = np.finfo(array.dtype)
@@ -118,12 +118,12 @@ ACTIVATIONS = (
     *(elu(), elu(alpha=0.5), celu(), celu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu(), mish()),
     *(softsign(), relu6(), hardsigmoid()),
 )
-"""Layers without parameters that map each number by itself."""
+"""Generate layers without parameters that map each number by itself."""
 
 
 @st.composite
 def layers(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any]:
-    """Layers that accept an example of this shape, with random options; ones that draw noise where it is wanted."""
+    """Generate layers that accept an example of this shape, with random options; noisy ones if you ask for them."""
     choices: list[st.SearchStrategy[Layer[Any]]] = [
         st.sampled_from(ACTIVATIONS),
         st.just(identity()),
@@ -138,16 +138,16 @@ def layers(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any
         choices.append(st.builds(maxout, st.integers(1, 4), st.integers(2, 3)))
     if example[-1] % 2 == 0:
         choices.append(st.sampled_from((glu(), swiglu())))
-    if example[-1] > 1:  # of one number, softmax is 1, and has no gradient to check
+    if example[-1] > 1:  # softmax of one number is 1, and has no gradient to check
         choices.append(st.sampled_from((softmax(), log_softmax())))
-    if len(example) == 1 and example[0] > 3:  # with few numbers little but rounding is left of the gradient
+    if len(example) == 1 and example[0] > 3:  # with few numbers, the gradient is little but rounding
         choices.append(st.sampled_from((layer_norm(epsilon=0.5), rms_norm(epsilon=0.5))))
     return draw(st.one_of(choices))
 
 
 @st.composite
 def combined(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any]:
-    """Layers made of layers by each of the combinators, for an example of one axis."""
+    """Generate layers made by each of the combinators, for an example of one axis."""
     (features,) = example
     left, right = draw(layers(example, noise=noise)), draw(layers(example, noise=noise))
     keeping = chain(left, linear(features))
@@ -166,7 +166,7 @@ def combined(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[A
 
 @st.composite
 def chains(draw: st.DrawFn, example: Shape, *, most: int = 5, noise: bool = False) -> Layer[Any]:
-    """Chains of up to `most` layers that accept an example of this shape; now and then one holds others."""
+    """Generate chains of up to `most` layers that accept an example of this shape; some contain combinators."""
     parts: list[Layer[Any]] = []
     shape = example
     for _ in range(draw(st.integers(0, most))):
@@ -184,7 +184,7 @@ def chains(draw: st.DrawFn, example: Shape, *, most: int = 5, noise: bool = Fals
 
 @st.composite
 def models(draw: st.DrawFn, *, features: int = 6, classes: int = 4) -> tuple[Layer[Any], Shape]:
-    """Whole classifiers with the shape of their example: hidden linear layers with relu, softmax at the end."""
+    """Generate classifiers, with the shape of their example: linear layers with relu, and softmax at the end."""
     example = (draw(st.integers(1, features)),)
     hidden = draw(st.lists(st.integers(1, features), max_size=3))
     inner = [part for units in hidden for part in (linear(units), relu())]
