@@ -179,7 +179,7 @@ def typed_fields(context: click.Context) -> dict[str, Any]:
 def with_fields(
     name: str, values: Mapping[str, Any], *, spell: Callable[[str], str] = lambda name: f"{flag(name)} "
 ) -> Recipe:
-    """Return a named recipe with other values of some fields; one that would change nothing is refused.
+    """Return a named recipe with other values of some fields; those that would do nothing are refused.
 
     `spell` writes the beginning of an option that gives a field.
     """
@@ -190,4 +190,9 @@ def with_fields(
             remedy = " or ".join(f"{spell(other)}{user}" for user in users)
             found = f"{spell(other)}{getattr(recipe, other)}"
             raise click.UsageError(f"{spell(field).strip(' =')} does nothing with {found}; it needs {remedy}")
+    if recipe.optimizer == "nesterov" and not recipe.momentum:
+        found, remedy = (f"{spell('momentum')}{momentum}" for momentum in (0.0, 0.9))
+        raise click.UsageError(
+            f"{spell('optimizer')}nesterov does nothing with {found}; it needs momentum, such as {remedy}"
+        )
     return recipe
