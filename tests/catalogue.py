@@ -123,7 +123,7 @@ from fnmlp.testing.numeric import normal as normal_numbers
 from fnmlp.tree import Tree
 from tests import rules
 from tests.oracles import CURVES
-from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen, labels_like, shares_like
+from tests.specimens import LossSpecimen, MetricSpecimen, OptimizerSpecimen, labels_like, shares_like, some_ignored
 from tests.steps import point_of
 
 
@@ -475,6 +475,18 @@ METRICS = (
     MetricSpecimen("f1()", f1()),
     MetricSpecimen("f1(average=weighted)", f1(average="weighted")),
     MetricSpecimen("expected_calibration_error(bins=5)", expected_calibration_error(bins=5), draw_outputs=shares_like),
+    MetricSpecimen("top_k_accuracy(2, ignore_label=255)", top_k_accuracy(2, ignore_label=255), some_ignored),
+    MetricSpecimen("precision(ignore_label=255)", precision(ignore_label=255), some_ignored),
+    MetricSpecimen(
+        "recall(average=weighted, ignore_label=255)", recall(average="weighted", ignore_label=255), some_ignored
+    ),
+    MetricSpecimen("f1(average=none, ignore_label=255)", f1(average="none", ignore_label=255), some_ignored),
+    MetricSpecimen(
+        "expected_calibration_error(bins=5, ignore_label=255)",
+        expected_calibration_error(bins=5, ignore_label=255),
+        some_ignored,
+        draw_outputs=shares_like,
+    ),
     MetricSpecimen("mean_over_rows(accuracy)", mean_over_rows(accuracy)),
     MetricSpecimen("mean_absolute_error()", mean_absolute_error(), draw=normal_numbers),
     MetricSpecimen("r2()", r2(), draw=normal_numbers),

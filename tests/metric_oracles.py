@@ -70,6 +70,11 @@ def determination(y: Rows, target: Rows, weights: Sequence[float]) -> float:
     return fsum(scores) / len(scores)
 
 
+def without_ignored(oracle: Oracle, y: Rows, labels: Rows, weights: Sequence[float]) -> Any:
+    """Return what a metric comes to over the rows whose label is not 255."""
+    return oracle(*zip(*[row for row in zip(y, labels, weights, strict=True) if row[1] != 255], strict=True))
+
+
 ORACLES: dict[str, Oracle] = {
     "accuracy": partial(top, 1),
     "confusion_matrix": matrix,
@@ -84,5 +89,10 @@ ORACLES: dict[str, Oracle] = {
     "recall()": partial(of_classes, "recall", "macro"),
     "recall(average=micro)": partial(of_classes, "recall", "micro"),
     "top_k_accuracy(2)": partial(top, 2),
+    "expected_calibration_error(bins=5, ignore_label=255)": partial(without_ignored, partial(calibration, 5)),
+    "f1(average=none, ignore_label=255)": partial(without_ignored, partial(of_classes, "f1", "none")),
+    "precision(ignore_label=255)": partial(without_ignored, partial(of_classes, "precision", "macro")),
+    "recall(average=weighted, ignore_label=255)": partial(without_ignored, partial(of_classes, "recall", "weighted")),
+    "top_k_accuracy(2, ignore_label=255)": partial(without_ignored, partial(top, 2)),
 }
 """By the name of the specimen in the catalogue."""

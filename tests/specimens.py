@@ -21,6 +21,13 @@ def labels_like(key: Key, shape: Shape) -> Array:
     return generator(key).integers(0, shape[1], shape[0])
 
 
+def some_ignored(key: Key, shape: Shape) -> Array:
+    """Draw a label for each row of outputs, and set every second one to 255."""
+    labels = labels_like(key, shape)
+    labels[1::2] = 255
+    return labels
+
+
 def shares_like(key: Key, shape: Shape) -> Array:
     """Draw rows of shares that add up to 1."""
     return generator(key).dirichlet(np.ones(shape[1]), shape[0])

@@ -1,6 +1,7 @@
 """Metrics: what plain loops and scikit-learn find, on ties and edges too, and the same however rows are cut."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -261,3 +262,54 @@ def test_labels_that_do_not_fit_are_refused_by_folds_too() -> None:
     for labels in (np.array([0, 5]), np.array([0]), np.array([0.0, 1.0])):
         with pytest.raises(FnmlpError):
             fn.top_k_accuracy(2)(np.zeros((2, 5)), labels)
+
+
+# Of rows whose label is ignored.
+
+LEAVING_OUT: tuple[Callable[[int | None], Callable[..., Any]], ...] = (
+    lambda label: partial(fn.accuracy, ignore_label=label),
+    lambda label: partial(fn.confusion_matrix, ignore_label=label),
+    lambda label: fn.top_k_accuracy(2, ignore_label=label),
+    lambda label: fn.precision(ignore_label=label),
+    lambda label: fn.recall(average="none", ignore_label=label),
+    lambda label: fn.f1(average="weighted", ignore_label=label),
+    lambda label: fn.expected_calibration_error(ignore_label=label),
+)
+
+
+@each("make", LEAVING_OUT)
+@each(("ignored", "kind"), [(-100, np.int64), (2, np.int64), (2, np.uint8), (255, np.uint8)])
+@each("seed", range(3))
+def test_rows_of_the_ignored_label_are_left_out_whatever_their_outputs(
+    make: Callable[[int | None], Callable[..., Any]], ignored: int, kind: Any, seed: int
+) -> None:
+    y, labels = classified(seed, 12)
+    labels[[1, 4, 7]] = ignored
+    kept, labels = labels != ignored, labels.astype(kind)
+    y[~kept] = np.nan
+    weights = np.arange(12)
+    assert np.array_equal(make(ignored)(y, labels), make(None)(y[kept], labels[kept]))
+    weighted = make(ignored)(y, labels, sample_weights=weights)
+    assert np.array_equal(weighted, make(None)(y[kept], labels[kept], sample_weights=weights[kept]))
+
+
+@each("make", LEAVING_OUT)
+def test_where_every_row_is_left_out_no_metric_has_a_value(make: Callable[[int | None], Callable[..., Any]]) -> None:
+    y, labels = np.eye(3), np.array([0, 1, 0])
+    nothing, metric = np.full(3, -1), make(-1)
+    if isinstance(metric, fn.Metric):
+        assert np.array_equal(fn.fold_metric(metric, [(y, nothing), (y, labels)]), metric(y, labels))
+    if np.ndim(metric(y, labels)) == 2:
+        assert not metric(y, nothing).any()
+        return
+    with pytest.raises(DataError, match="sum above 0"):
+        metric(y, nothing)
+
+
+@each("make", LEAVING_OUT)
+def test_labels_that_are_not_ignored_must_still_fit(make: Callable[[int | None], Callable[..., Any]]) -> None:
+    for labels in ([0, -1, -100], [0, 3, -100], [0.0, 1.0, -100.0], [0, 1], [[0], [1], [-100]]):
+        with pytest.raises(FnmlpError):
+            make(-100)(np.eye(3), np.array(labels))
+    with pytest.raises(OptionError, match=r"\w+\(ignore_label\): expected an integer, got 1.5"):
+        make(1.5)(np.eye(3), np.arange(3))  # type: ignore[arg-type]

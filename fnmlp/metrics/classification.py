@@ -4,10 +4,10 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
-from fnmlp.checks import as_choice, as_count
+from fnmlp.checks import as_choice, as_count, as_integer
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import at_labels, check_labels, largest, one_hot
-from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
+from fnmlp.metrics.fold import Measure, Metric, check_counting, ratio, summed, weight_of_all
 from fnmlp.weights import Weights, row_weights
 
 __all__ = ["accuracy", "confusion_matrix", "expected_calibration_error", "f1", "precision", "recall", "top_k_accuracy"]
@@ -16,10 +16,10 @@ SLACK = 1e-3
 """The largest rounding error of a probability above 1, even in half precision."""
 
 
-def accuracy(y: Array, labels: Array, *, sample_weights: Weights = ()) -> float:
+def accuracy(y: Array, labels: Array, *, sample_weights: Weights = (), ignore_label: int | None = None) -> float:
     """Return the fraction of rows whose largest output is at the label; of equal outputs the first counts.
 
-    A row with NaN counts as wrong, whatever its label.
+    A row with NaN counts as wrong, whatever its label. Rows whose label is `ignore_label`, such as -100, are left out.
     Shapes:   y (batch, classes), labels (batch,), sample_weights (batch,).
     Raises:   DataError for no rows, a label out of range or a negative weight; ShapeError, DtypeError.
 
@@ -27,14 +27,16 @@ def accuracy(y: Array, labels: Array, *, sample_weights: Weights = ()) -> float:
     >>> accuracy(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
     0.5
     """
-    y, labels, weights = _rows("accuracy", y, labels, sample_weights)
+    y, labels, weights = _rows("accuracy", ignore_label, y, labels, sample_weights)
     return ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
 
 
-def confusion_matrix(y: Array, labels: Array, *, sample_weights: Weights = ()) -> Array:
+def confusion_matrix(
+    y: Array, labels: Array, *, sample_weights: Weights = (), ignore_label: int | None = None
+) -> Array:
     """Count the rows of each label (down) by the class of their largest output (across).
 
-    A row with NaN has no class, and is not counted.
+    A row with NaN has no class, and is not counted. Rows whose label is `ignore_label` are left out.
     Shapes:   y (batch, classes), labels (batch,) -> (classes, classes), int64; with weights float64.
     Raises:   as `accuracy`.
 
@@ -43,7 +45,7 @@ def confusion_matrix(y: Array, labels: Array, *, sample_weights: Weights = ()) -
     array([[1, 0],
            [1, 0]])
     """
-    y, labels, weights = _rows("confusion_matrix", y, labels, sample_weights)
+    y, labels, weights = _rows("confusion_matrix", ignore_label, y, labels, sample_weights)
     xp, classes = namespace(y), y.shape[1]
     truth = one_hot(labels, classes, dtype="float64")
     if weights is not None:
@@ -65,8 +67,23 @@ def _weight_of(chosen: Array, weights: Array | None) -> float:
     return float(xp.sum(weights * to_dtype(chosen, "float64")))
 
 
-def _rows(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array | None]:
-    """Check outputs, labels and weights, and return them as arrays."""
+def _counted(where: str, ignore_label: int | None, measure: Measure) -> Measure:
+    """Check the rows, and measure those that count."""
+    if ignore_label is not None:
+        ignore_label = as_integer(f"{where}(ignore_label)", ignore_label)
+    return partial(_measured, where, ignore_label, measure)
+
+
+def _measured(
+    where: str, ignore_label: int | None, measure: Measure, y: Array, labels: Array, sample_weights: Weights
+) -> tuple[Any, ...]:
+    return measure(*_rows(where, ignore_label, y, labels, sample_weights))
+
+
+def _rows(
+    where: str, ignore_label: int | None, y: Array, labels: Array, sample_weights: Weights
+) -> tuple[Array, Array, Array | None]:
+    """Check outputs, labels and weights, and return those of the rows that count."""
     y, labels = as_array(f"{where}(y)", y), as_array("labels", labels)
     if y.ndim != 2 or labels.shape != y.shape[:1]:
         got = f"{tuple(y.shape)} and {tuple(labels.shape)}"
@@ -76,14 +93,22 @@ def _rows(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple
         raise ShapeError(where, "outputs of at least 2 classes", tuple(y.shape), remedy)
     if not y.shape[0]:
         raise DataError(where, "at least one row", "an empty batch", "leave empty batches out")
+    weights = row_weights(where, sample_weights, y, "float64")
+    xp = namespace(y)
+    if ignore_label is not None and xp.isdtype(labels.dtype, "integral"):
+        ignored = as_integer(f"{where}(ignore_label)", ignore_label)
+        (rows,) = xp.nonzero(to_dtype(labels, "int64") != ignored)  # torch compares uint8 with -100 modulo 256
+        y, labels = xp.take(y, rows, axis=0), xp.take(labels, rows, axis=0)
+        weights = None if weights is None else xp.take(weights, rows, axis=0)
     check_labels(labels, y.shape[1])
-    return y, labels, row_weights(where, sample_weights, y, "float64")
+    return y, labels, weights
 
 
-def top_k_accuracy(k: int) -> Metric:
+def top_k_accuracy(k: int, *, ignore_label: int | None = None) -> Metric:
     """Measure the fraction of rows whose label is among the k largest outputs; of equal outputs the first count.
 
-    `top_k_accuracy(1)` is `accuracy`, as a fold. A row with NaN counts as wrong.
+    `top_k_accuracy(1)` is `accuracy`, as a fold. A row with NaN counts as wrong. Rows whose label is
+    `ignore_label` are left out.
 
     Shapes:   y (batch, classes), labels (batch,).
     Raises:   OptionError unless k is an integer of at least 1; as `accuracy`.
@@ -94,11 +119,11 @@ def top_k_accuracy(k: int) -> Metric:
     >>> top_k_accuracy(2)(y, np.array([1, 2]))
     0.5
     """
-    return summed(partial(_count_top, as_count("top_k_accuracy(k)", k)), ratio, sums=2)
+    measure = partial(_count_top, as_count("top_k_accuracy(k)", k))
+    return summed(_counted("top_k_accuracy", ignore_label, measure), ratio, sums=2)
 
 
-def _count_top(k: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[float, float]:
-    y, labels, weights = _rows("top_k_accuracy", y, labels, sample_weights)
+def _count_top(k: int, y: Array, labels: Array, weights: Array | None) -> tuple[float, float]:
     xp, classes = namespace(y), y.shape[1]
     places, label = xp.arange(classes, device=y.device)[None, :], labels[:, None]
     own = at_labels(y, labels)[:, None]
@@ -107,13 +132,13 @@ def _count_top(k: int, y: Array, labels: Array, sample_weights: Weights) -> tupl
     return _weight_of(found, weights), weight_of_all(y, weights)
 
 
-def precision(*, average: str = "macro") -> Metric:
+def precision(*, average: str = "macro", ignore_label: int | None = None) -> Metric:
     """Measure precision: of the rows predicted as a class, the share that belongs to it.
 
     Averages are those of scikit-learn: "macro" is the mean over classes, "weighted" the mean weighted by each class's
     number of rows, "micro" counts the rows of all classes together, which gives `accuracy`, and "none" returns one
     number per class. A class that is never predicted has precision 0. A row with NaN counts as a wrong prediction of
-    its own class.
+    its own class. Rows whose label is `ignore_label` are left out.
 
     Shapes:   y (batch, classes), labels (batch,); a number, or (classes,) with average="none".
     Raises:   OptionError for another average; as `accuracy`.
@@ -124,13 +149,13 @@ def precision(*, average: str = "macro") -> Metric:
     >>> precision(average="none")(y, np.array([0, 1, 1]))
     array([0.5, 1. ])
     """
-    return _of_classes("precision", average, 1.0, 0.0)
+    return _of_classes("precision", average, ignore_label, 1.0, 0.0)
 
 
-def recall(*, average: str = "macro") -> Metric:
+def recall(*, average: str = "macro", ignore_label: int | None = None) -> Metric:
     """Measure recall: of the rows that belong to a class, the share predicted as it.
 
-    Averages and rows with NaN are as in `precision`. A class without rows has recall 0.
+    Averages, `ignore_label` and rows with NaN are as in `precision`. A class without rows has recall 0.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -141,14 +166,14 @@ def recall(*, average: str = "macro") -> Metric:
     >>> recall(average="none")(y, np.array([0, 1, 1]))
     array([1. , 0.5])
     """
-    return _of_classes("recall", average, 0.0, 1.0)
+    return _of_classes("recall", average, ignore_label, 0.0, 1.0)
 
 
-def f1(*, average: str = "macro") -> Metric:
+def f1(*, average: str = "macro", ignore_label: int | None = None) -> Metric:
     """Measure the F1 score: the harmonic mean of precision and recall.
 
     For a class it is the number of right predictions, divided by the mean of its predicted and its true rows; 0 if it
-    has neither. Averages and rows with NaN are as in `precision`.
+    has neither. Averages, `ignore_label` and rows with NaN are as in `precision`.
 
     Shapes:   as `precision`.
     Raises:   as `precision`.
@@ -159,20 +184,20 @@ def f1(*, average: str = "macro") -> Metric:
     >>> f1(average="none")(y, np.array([0, 1, 1])).round(4)
     array([0.6667, 0.6667])
     """
-    return _of_classes("f1", average, 0.5, 0.5)
+    return _of_classes("f1", average, ignore_label, 0.5, 0.5)
 
 
 AVERAGES = ("macro", "micro", "weighted", "none")
 
 
-def _of_classes(where: str, average: str, given: float, belonging: float) -> Metric:
+def _of_classes(where: str, average: str, ignore_label: int | None, given: float, belonging: float) -> Metric:
     average = as_choice(f"{where}(average)", average, AVERAGES)
-    return summed(partial(_count_classes, where), partial(_score_classes, average, given, belonging), sums=3)
+    measure = _counted(where, ignore_label, _count_classes)
+    return summed(measure, partial(_score_classes, average, given, belonging), sums=3)
 
 
-def _count_classes(where: str, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, Array, Array]:
+def _count_classes(y: Array, labels: Array, weights: Array | None) -> tuple[Array, Array, Array]:
     """Count for each class the rows predicted rightly, all rows predicted as it, and all rows that belong to it."""
-    y, labels, weights = _rows(where, y, labels, sample_weights)
     xp, classes = namespace(y), y.shape[1]
     belonging, places = one_hot(labels, classes, dtype="float64"), largest(y)
     given = _hot(xp.where(places < 0, to_dtype(labels, "int64"), places), classes)
@@ -194,11 +219,12 @@ def _score_classes(average: str, given: float, belonging: float, total: tuple[Ar
     return scores if average == "none" else float(xp.mean(scores))
 
 
-def expected_calibration_error(*, bins: int = 15) -> Metric:
+def expected_calibration_error(*, bins: int = 15, ignore_label: int | None = None) -> Metric:
     """Measure how far confidence and accuracy differ, on average over bins of confidence.
 
     The confidence of a row is its largest probability. Bins are equally wide, include their upper edge, and are
-    weighted by their rows. The result is NaN if an output is.
+    weighted by their rows. The result is NaN if an output is. Rows whose label is `ignore_label` are left
+    out.
     Shapes:   y (batch, classes) probabilities, as from softmax; labels (batch,).
     Raises:   OptionError unless bins is an integer of at least 1; DataError for outputs outside [0, 1]; as `accuracy`.
     Source:   Guo et al. 2017, arXiv:1706.04599, eq. 3.
@@ -207,12 +233,12 @@ def expected_calibration_error(*, bins: int = 15) -> Metric:
     >>> round(expected_calibration_error()(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])), 4)
     0.25
     """
-    return summed(partial(_bin, as_count("expected_calibration_error(bins)", bins)), _calibration_error, sums=2)
+    measure = partial(_bin, as_count("expected_calibration_error(bins)", bins))
+    return summed(_counted("expected_calibration_error", ignore_label, measure), _calibration_error, sums=2)
 
 
-def _bin(bins: int, y: Array, labels: Array, sample_weights: Weights) -> tuple[Array, float]:
+def _bin(bins: int, y: Array, labels: Array, weights: Array | None) -> tuple[Array, float]:
     """Return each bin's total confidence minus its right predictions, and its number of rows."""
-    y, labels, weights = _rows("expected_calibration_error", y, labels, sample_weights)
     xp = namespace(y)
     if bool(xp.any((y < 0) | (y > 1 + SLACK))):
         remedy = "end the model with softmax()"

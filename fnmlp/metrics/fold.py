@@ -92,6 +92,8 @@ def _plus(total: Any, more: Any) -> Any:
 def mean_over_rows(metric: Callable[..., float]) -> Metric:
     """Make a metric of a function that returns a mean over rows, such as `accuracy`.
 
+    It weights each batch by its rows, so the function must count every row. To leave out rows by their label, use
+    `top_k_accuracy(1, ignore_label=-100)`.
     Raises:   whatever the function raises.
 
     >>> import numpy as np
