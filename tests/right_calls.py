@@ -175,7 +175,7 @@ GIVEN: dict[str, Call] = {
     "suggested_rate": call(pairs=[(0.1, 2.0), (0.2, 1.0), (0.3, 3.0)]),
     "summary": call(model=MODEL, example=(2,)),
     "tied": call(fn.relu(), fn.relu()),
-    "top_k_accuracy": call(k=2),
+    "top_k_accuracy": call(k=2, ignore_label=-1),
     "train_state": call(model=MODEL, optimizer=SGD, key=KEY, example=(2,), dtype="float32"),
     "train_step": call(**MODEL_STEP),
     "tree_equal": call(left=PARAMS, right=PARAMS),
