@@ -32,7 +32,7 @@ try:
     from fnmlp.files import is_there
     from fnmlp.labels import largest
     from image_models import load, loss_of_probabilities, model_parts
-    from pictures import Asked, pictures_of, test_images_of
+    from pictures import Asked, check_asked, pictures_of, test_images_of
     from recipe_options import RecipeCommand, recipe_for, recipe_options, typed_fields, with_fields
     from run_checkpoints import (
         best_kept,
@@ -198,7 +198,7 @@ def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
     MNIST. With --fit they may have any size. MODEL is a file that `train --output` wrote.
     """
     asked = Asked(**wanted)
-    asked.check()
+    check_asked(asked)
     check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), *(("IMAGES", path) for path in asked.images)])
     known = load(model)
     pictures = [*pictures_of(known, asked), *test_images_of(known, asked)]

@@ -20,14 +20,15 @@ class Asked:
     fit: bool
     data_dir: Path | None
 
-    def check(self) -> None:
-        """Refuse to be asked about nothing, and options that would do nothing."""
-        if not self.images and not self.index:
-            raise click.UsageError("give at least one IMAGE, or --index N")
-        if not self.images and (self.invert or self.fit):
-            raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
-        if not self.index and self.data_dir:
-            raise click.UsageError("--data-dir needs --index N: no data set is read without it")
+
+def check_asked(asked: Asked) -> None:
+    """Refuse to be asked about nothing, and options that would do nothing."""
+    if not asked.images and not asked.index:
+        raise click.UsageError("give at least one IMAGE, or --index N")
+    if not asked.images and (asked.invert or asked.fit):
+        raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
+    if not asked.index and asked.data_dir:
+        raise click.UsageError("--data-dir needs --index N: no data set is read without it")
 
 
 @frozen(eq=False)
