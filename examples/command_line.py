@@ -1,4 +1,4 @@
-"""What the command-line examples share: options that name files, and errors that take one line."""
+"""Helpers for the command-line examples: options for files, signals, and one-line errors."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,9 +20,9 @@ from fnmlp.files import followed, permissions_of
 from imports import import_failure
 
 DATA_BEGINS = b"\x1f\x8b", b"\x00\x00\x08"
-"""How files of data begin: gzip's, and IDX's of bytes."""
+"""The first bytes of data files: gzip, and IDX of bytes."""
 BACKENDS = {".png": "agg", ".pdf": "pdf", ".svg": "svg"}
-"""Which part of matplotlib writes a picture."""
+"""The matplotlib backend for each file format."""
 
 
 def is_typed(context: click.Context, name: str) -> bool:
@@ -31,7 +31,7 @@ def is_typed(context: click.Context, name: str) -> bool:
 
 
 def check_used(context: click.Context, uses: Mapping[str, tuple[object, str]]) -> None:
-    """Refuse each option that was given and would do nothing: by its name, whether it is used, and what it needs."""
+    """Raise for options that were given but would do nothing, saying what they need."""
     names = {param.name: param.opts[0] for param in context.command.params}
     for name, (used, need) in uses.items():
         if is_typed(context, name) and not used:
@@ -39,7 +39,7 @@ def check_used(context: click.Context, uses: Mapping[str, tuple[object, str]]) -
 
 
 def new_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that can't be written before the time is spent on what should go into it."""
+    """Raise for an output file that can't be written, before any work is done."""
     if path is None:
         return None
     try:
@@ -60,7 +60,7 @@ def new_file(context: click.Context, option: click.Parameter, path: Path | None)
 
 
 def new_picture(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a picture whose ending names no format, as well, and one that no library is there to draw."""
+    """Raise as `new_file`, for endings other than .png, .pdf and .svg, and if matplotlib is missing."""
     if path is not None:
         if path.suffix.lower() not in BACKENDS:
             raise click.BadParameter(f"{path} must end in .png, .pdf or .svg")
@@ -72,7 +72,7 @@ def new_picture(context: click.Context, option: click.Parameter, path: Path | No
 
 
 def is_one_file(path: Path, other: Path) -> bool:
-    """Tell whether two names are of one file, through links or not, be it there or not."""
+    """Tell whether two names refer to the same file, also through links, and even if it does not exist."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     with suppress(OSError):
@@ -81,7 +81,7 @@ def is_one_file(path: Path, other: Path) -> bool:
 
 
 def check_distinct(written: Sequence[tuple[str, Path]], read: Sequence[tuple[str, Path]] = ()) -> None:
-    """Refuse options that name one file, each with its name: what is written there last would be all that is left."""
+    """Raise if two options name the same file, because one output would overwrite the other."""
     for place, (option, path) in enumerate(written, start=1):
         for other, second in [*written[place:], *read]:
             if is_one_file(path, second):
@@ -92,31 +92,31 @@ Decorator: TypeAlias = Callable[[Any], Any]
 
 
 def option_group(*options: Decorator) -> Decorator:
-    """Join options of one subject; the help shows them in this order."""
+    """Join options on one subject, in the order in which the help shows them."""
     return lambda command: reduce(lambda decorated, one: one(decorated), reversed(options), command)
 
 
 FILE = click.Path(path_type=Path)
 option = partial(click.option, show_default=True)
 plot_option = click.option(
-    "--plot", type=FILE, callback=new_picture, help="Draw the result to this .png, .pdf or .svg."
+    "--plot", type=FILE, callback=new_picture, help="Save a plot to this .png, .pdf or .svg file."
 )
 data_dir_option = click.option(
-    "--data-dir", type=FILE, help="A folder with the files of a data set. [default: $FNMLP_DATA_DIR, if not empty]"
+    "--data-dir", type=FILE, help="A folder with a data set. [default: $FNMLP_DATA_DIR, if not empty]"
 )
 
 
 PATIENCE = 1.0
-"""Seconds in which a loop should end itself."""
+"""Seconds that a loop has to stop by itself."""
 
 
 @contextmanager
 def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
-    """Note the first Ctrl-C or SIGTERM, so that a loop can end itself: give what was received, and whether to go on.
+    """Record the first Ctrl-C or SIGTERM, so that a loop can stop by itself; yield the signals and a function to ask.
 
-    A loop that does not ask whether to go on, because one turn of it takes long, is ended by a KeyboardInterrupt after
-    a second, and by a second Ctrl-C at once. Once it has asked, only the latter can come: it may save what it has.
-    What is told to ignore the signals goes on ignoring them.
+    The function tells whether to go on. If the loop does not call it within a second, because one turn takes long, a
+    KeyboardInterrupt ends it. A second Ctrl-C ends it at once. After the call there is no time limit, so that the loop
+    can save its work. Signals that were ignored before stay ignored.
     """
     received: list[int] = []
 
@@ -143,17 +143,17 @@ def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
 
 
 def _terminate(number: int, _: object) -> NoReturn:
-    """End as a shell says of a program that this signal ended."""
+    """Exit with the status that a shell reports for this signal."""
     fail("terminated", 128 + number)
 
 
 def run(command: click.Command) -> None:
     """Run a command; every failure is one line on stderr and an exit status."""
     signal.signal(signal.SIGTERM, _terminate)
-    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be text that the terminal can show
+    if isinstance(sys.stdout, TextIOWrapper):  # the terminal may not be able to show all file names
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is found where the loss is read
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is detected by the loss
             command.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
@@ -165,12 +165,12 @@ def run(command: click.Command) -> None:
         fail(f"not enough memory ({error}); use a smaller model or smaller batches", 1)
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted", 130)
-    except OSError as error:  # click itself ends where the reader of the output has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds may be what failed
+    except OSError as error:  # click itself handles a closed pipe, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its buffer may be what failed
         fail(f"{error.filename or 'the output, or a file,'} can't be written or read: {error.strerror or error}", 1)
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Say what went wrong and leave."""
+    """Print an error and exit."""
     click.echo(f"error: {message}", err=True)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Training without a trainer: user code composes functions, and each line below is one of them."""
+"""Training without a trainer: compose functions, in a few lines for each task."""
 
 from functools import partial, reduce
 from itertools import accumulate, chain, count, islice, pairwise, takewhile
@@ -20,28 +20,28 @@ def test_accuracy(state: fn.TrainState) -> float:
 
 
 def main() -> None:
-    """Print what each composition comes to."""
+    """Print the result of each composition."""
     # An epoch is a fold.
     state = reduce(step, batches(epoch=0), start)
     print(f"one epoch with reduce:      step {state.step}, test accuracy {test_accuracy(state):.3f}")
 
-    # The same fold, keeping every state on the way; states are values, so any of them can be used later.
+    # The same fold, keeping every state. States are values, so you can use any of them later.
     states = list(accumulate(batches(epoch=0), step, initial=start))
     print(f"every state, accumulate:    losses {', '.join(f'{state.loss:.4f}' for state in states[1::22])}")
     print(f"the same end, bit for bit:  {fn.tree_equal(state.params, states[-1].params)}")
 
-    # Several epochs are a chain of their batches.
+    # For several epochs, chain their batches.
     state = reduce(step, chain.from_iterable(batches(epoch=epoch) for epoch in range(5)), start)
     print(f"five epochs, one reduce:    step {state.step}, test accuracy {test_accuracy(state):.3f}")
 
-    # Early stopping is takewhile over pairs of epochs: go on while the test accuracy rises.
+    # Early stopping is takewhile over pairs of epochs: continue while the test accuracy rises.
     epochs = fn.epochs(step, start, lambda epoch: batches(epoch=epoch))
     scores = map(test_accuracy, epochs)
     rising = takewhile(lambda pair: pair[1] > pair[0], pairwise(scores))
     best = [after for _, after in islice(rising, 50)]
     print(f"early stop with takewhile:  after {len(best) + 1} epochs, test accuracy {best[-1]:.3f}")
 
-    # A learning-rate schedule is another step for each epoch.
+    # For a learning-rate schedule, use another step in each epoch.
     rates = (4.0 / (1 + epoch / 4) for epoch in count())
     slower = (partial(fn.train_step, model, loss, fn.sgd(rate)) for rate in rates)
     state = reduce(

@@ -1,4 +1,4 @@
-"""The data sets of images by their names on the command line, and the share that is set aside to validate on."""
+"""Image data sets by their names on the command line, and the split for validation."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -35,19 +35,19 @@ FITS = {
     **dict.fromkeys((f"emnist-{split}" for split in EMNIST), Fit(box=24, beyond=0.0)),
     "digits": Fit(box=8, beyond=0.0),
 }
-"""How drawings stand in the data sets of handwriting."""
+"""How each data set of handwriting places its drawings."""
 
 
 def pick_dataset(name: str, data_dir: Path | None) -> Dataset:
-    """Load the data set of a name; `auto` is what the user's folder holds, else MNIST, else the bundled digits.
+    """Load a data set by name; `auto` is the one in the user's folder, else MNIST, else scikit-learn's digits.
 
-    Where the digits stand in for MNIST, it says so on stderr, so that even --quiet can't hide it.
+    If digits replace MNIST, a message on stderr says so, even with --quiet.
     """
     if name != "auto":
         return DATASETS[name](data_dir)
     held = data_sets_in(data_dir)
     if len(held) > 1 and "mnist" not in held:
-        raise click.UsageError(f"--dataset: choose one of those that the data folder holds: {', '.join(held)}")
+        raise click.UsageError(f"--dataset: choose one of the data sets in the folder: {', '.join(held)}")
     if held and "mnist" not in held:
         return DATASETS[held[0]](data_dir)
     try:
@@ -59,7 +59,7 @@ def pick_dataset(name: str, data_dir: Path | None) -> Dataset:
 
 
 def with_validation(data: Dataset, share: float) -> Dataset:
-    """Put a share of the training images, if any, in the place of the test images; which, no seed of a run decides."""
+    """Replace the test images by a share of the training images, the same for every seed; for 0, change nothing."""
     if not share:
         return data
     train, validation = fn.split_data(data.train, key=fn.Key(0), share=share)

@@ -1,4 +1,4 @@
-"""Files of models that read images: what a model's pixels and classes are travels with it as notes."""
+"""Model files for images, with notes that describe the pixels and classes."""
 
 import json
 from pathlib import Path
@@ -17,13 +17,13 @@ from recipes import LOSSES, Recipe
 
 
 def model_parts(model: fn.Layer[Any], params: Any, data: Dataset, recipe: Recipe) -> tuple[Any, dict[str, str]]:
-    """Return what is saved of a model that gives probabilities, with notes on what its images and classes are."""
+    """Return the parts to save of a model that returns probabilities, with notes on its images and classes."""
     notes = {"dataset": data.name, "loss": recipe.loss, "classes": json.dumps(data.classes), "white": str(data.white)}
     return models.model_parts(model, params, example=data.train.inputs.shape[1:], notes=notes)
 
 
 def loss_of_probabilities(name: str) -> fn.Loss:
-    """Return the loss that a model was trained with, as it is of its probabilities."""
+    """Return the loss that a model was trained with, as a function of probabilities."""
     if name == "cross-entropy":
         return lambda shares, labels: fn.nll(np.log(np.maximum(shares, np.finfo(shares.dtype).tiny)), labels)
     return build_loss(Recipe(loss=name))
@@ -39,7 +39,7 @@ class ImageModel:
     white: int
 
     def read(self, path: Path, *, invert: bool, fit: bool) -> fn.Array:
-        """Read a picture from a file, and say on stderr what seems wrong with it."""
+        """Read an image file, and warn on stderr if it looks wrong."""
         dataset = self.saved.notes["dataset"]
         if fit and dataset not in FITS:
             raise click.UsageError(f"--fit is for handwriting, and {self.path} was trained on {dataset}")
@@ -50,7 +50,7 @@ class ImageModel:
         return image
 
     def test_set(self, dataset: str | None, data_dir: Path | None) -> fn.Batch:
-        """Load the test images of a data set, by default the one that the model was trained on."""
+        """Load the test images of a data set, by default of the one that the model was trained on."""
         name = dataset or self.saved.notes["dataset"]
         data = DATASETS[name](data_dir)
         if data.test.inputs.shape[1:] != self.saved.example or data.white != self.white:
@@ -67,7 +67,7 @@ def is_run(saved: fn.Checkpoint) -> bool:
 
 
 def doubt(image: fn.Array, white: int, *, invert: bool) -> str:
-    """Say what seems wrong with a picture that was read, or nothing."""
+    """Return a warning for an image that looks wrong, or ""."""
     low, high = int(image.min()), int(image.max())
     if 10 * (high - low) < white:
         drawn = "nothing" if low == high else "next to nothing"
@@ -76,17 +76,15 @@ def doubt(image: fn.Array, white: int, *, invert: bool) -> str:
     border = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
     if 2 * float(np.median(border)) > white:
         advice = "is --invert right?" if invert else "does it need --invert?"
-        return f"light ground, where light strokes on a dark one are expected; {advice}"
+        return f"the ground is light, but the model expects light strokes on a dark one; {advice}"
     return ""
 
 
 def load(path: Path) -> ImageModel:
-    """Load a model file, and refuse one that says nothing of images."""
+    """Load a model file; raise unless it is a model for images."""
     found = fn.load(path)
     if is_run(found):
-        remedy = (
-            "go on with `train --resume`, or see its steps with `replay`; `train --output` and `--best` save models"
-        )
+        remedy = "continue it with `train --resume`, or see its steps with `replay`; save models with `train --output`"
         raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
     saved = models.read_model(found)
     try:

@@ -62,7 +62,7 @@ def cli() -> None:
 
 @cli.command(cls=RecipeCommand)
 @recipe_options
-@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides initial weights and order.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of initial weights and order.")
 @data_options
 @checkpoint_options
 @output_options
@@ -70,9 +70,9 @@ def cli() -> None:
 def train(context: click.Context, /, **typed: Any) -> None:
     """Train a model.
 
-    The data set chooses the recipe, unless you do. `lab`, the one for MNIST, is a university lab's network and loop:
-    784-512-10, ReLU, softmax, mean squared error, SGD with batches of 64, 15 epochs. The lab's own pixels and rate are
-    --pixels raw --rate 0.001. The other recipes look at the test set once, after the last epoch.
+    Without --recipe, the data set chooses one. For MNIST that is `lab`, a university lab's network and loop:
+    784-512-10, ReLU, softmax, mean squared error, SGD with batches of 64, 15 epochs. For the lab's own pixels and rate,
+    pass --pixels raw --rate 0.001. The other recipes evaluate on the test set once, after the last epoch.
     """
     settings = settings_of(typed)
     check_settings(context, settings)
@@ -94,14 +94,14 @@ def train(context: click.Context, /, **typed: Any) -> None:
 
 
 def trained(members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
-    """Carry a run out to its end, or to the first signal, which ends the program."""
+    """Train to the end of a run, or exit after a signal."""
     progress, progresses = started(members, data, settings, say)
     with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
         for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
             pass
     if received:
         kept = settings.checkpoint and settings.checkpoint.exists()
-        advice = f"; go on from {settings.checkpoint} with --resume" if kept else ""
+        advice = f"; continue from {settings.checkpoint} with --resume" if kept else ""
         fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
     return progress
 
@@ -109,14 +109,14 @@ def trained(members: Sequence[Member], data: Dataset, settings: Settings, say: S
 def started(
     members: Sequence[Member], data: Dataset, settings: Settings, say: Say
 ) -> tuple[Progress, Generator[Progress, None, None]]:
-    """Return where a run begins or goes on, and all that comes after it, saved as the settings say."""
+    """Start or resume a run; return its first progress, and an iterator that continues and saves it."""
     recipe, progress, path = members[0].recipe, beginning(members), settings.checkpoint
     identity = identity_of(recipe, data, settings) if path else {}
     if path and settings.resume and is_there(path):
         progress, changes = taken_up(path, recipe, data, settings, identity)
         say(f"resumed from {path}: epoch {len(progress.history) + 1}, step {progress.state.step}")
         if changes:
-            say(f"the last bits may differ from those of an uninterrupted run: {changes}")
+            say(f"the last bits may differ from an uninterrupted run: {changes}")
     progresses = training(members, data.test, settings, progress)
     if settings.best:
         best = best_so_far(settings.best, settings, progress)
@@ -133,10 +133,11 @@ def started(
 @click.option("--step", type=click.IntRange(1), required=True, help="Number of the step, counted from 1.")
 @data_dir_option
 def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
-    """Take a step of a run again, with the same bits, and say what it was given and what it did in each layer.
+    """Repeat a step of a run, bit for bit, and print its batch and what it did in each layer.
 
-    CHECKPOINT is a file that `train --checkpoint` wrote, and knows the options of its run. A step that lies before it
-    is reached from the beginning. Of an ensemble, it is a step of the network that was being trained.
+    CHECKPOINT is a file from `train --checkpoint`; it stores the options of its run. To reach a step before the
+    checkpoint, the run is repeated from its start. For an ensemble, the step is one of the network that was being
+    trained.
     """
     saved = fn.load(checkpoint)
     run_of = origin_of(saved)
@@ -148,9 +149,10 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
     seen = replayed(saved, members, step)
     click.echo(report(seen, data.classes))
     if seen.known == fn.tree_sha256(seen.taken.after.params):
-        click.echo("these are the bits that the run had")
+        click.echo("the parameters are bit-identical to those of the run")
     elif seen.known:
-        fail(f"the run had other bits; since then: {changes_since(saved) or 'the code or the files changed'}", 1)
+        changes = changes_since(saved) or "the code or the files changed"
+        fail(f"the parameters differ from the run; since then: {changes}", 1)
 
 
 @cli.command()
@@ -159,9 +161,9 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
 @data_dir_option
 @plot_option
 def evaluate(model: Path, dataset: str | None, data_dir: Path | None, plot: Path | None) -> None:
-    """Say how well MODEL, a file that `train --output` wrote, does on the test images.
+    """Evaluate MODEL, a file from `train --output`, on the test images.
 
-    Prints loss, accuracy and the confusion matrix: true classes down, predicted ones across.
+    Prints loss, accuracy and the confusion matrix, with true classes down and predicted classes across.
     """
     check_distinct([("--plot", plot)] if plot else [], [("MODEL", model)])
     known = load(model)
@@ -177,7 +179,7 @@ def evaluate(model: Path, dataset: str | None, data_dir: Path | None, plot: Path
 
 
 def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
-    """Lay out a confusion matrix, a dot for 0."""
+    """Format a confusion matrix, with a dot for 0."""
     width = max(map(len, (*classes, str(matrix.max())))) + 1
     cells = [[name, *(str(count or ".") for count in row)] for name, row in zip(classes, matrix.tolist(), strict=True)]
     return "\n".join("".join(cell.rjust(width) for cell in row) for row in [["", *classes], *cells])
@@ -186,16 +188,16 @@ def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
 @cli.command()
 @click.argument("model", type=FILE)
 @click.argument("images", type=FILE, nargs=-1)
-@click.option("--index", type=click.IntRange(0), multiple=True, help="Number of an image in the test set; repeatable.")
+@click.option("--index", type=click.IntRange(0), multiple=True, help="Index of an image in the test set; repeatable.")
 @click.option("--invert", is_flag=True, help="The files show dark strokes on a light ground.")
-@click.option("--fit", is_flag=True, help="Fit drawings of any size, as the images of the data set were made.")
+@click.option("--fit", is_flag=True, help="Crop, resize and centre drawings of any size like those of the data set.")
 @data_dir_option
 @plot_option
 def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
-    """Say what IMAGES show, and with what probabilities.
+    """Classify IMAGES, and print the probability of each class.
 
-    IMAGES are PNG files, or the like, of the size that MODEL was trained on, with light strokes on a dark ground as in
-    MNIST. With --fit they may have any size. MODEL is a file that `train --output` wrote.
+    IMAGES are PNG or similar files, with the size that MODEL was trained on, and light strokes on a dark ground as in
+    MNIST. With --fit they may have any size. MODEL is a file from `train --output`.
     """
     asked = Asked(**wanted)
     check_asked(asked)
@@ -204,7 +206,9 @@ def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
     pictures = [*pictures_of(known, asked), *test_images_of(known, asked)]
     pixels = np.stack([picture.pixels for picture in pictures])
     outputs = fn.predict(known.saved.model, known.saved.params, pixels)
-    guesses = [known.classes[best] if best >= 0 else "no class, its outputs are NaN" for best in largest(outputs)]
+    guesses = [
+        known.classes[best] if best >= 0 else "no class, because its outputs are NaN" for best in largest(outputs)
+    ]
     for picture, guess, row in zip(pictures, guesses, outputs, strict=True):
         shares = "  ".join(f"{label} {share:.3f}" for label, share in zip(known.classes, row, strict=True))
         click.echo(f"{picture.name}: {guess}  ({shares})")

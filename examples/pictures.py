@@ -1,4 +1,4 @@
-"""The pictures that `predict` is asked about: files, and images of a test set."""
+"""The images that `predict` classifies: files, and images of a test set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from image_models import ImageModel
 
 @frozen
 class Asked:
-    """What is asked about: the files `images`, and how to read them, and images of the test set by `index`."""
+    """Hold the images to classify: files and how to read them, and images of the test set by `index`."""
 
     images: tuple[Path, ...]
     index: tuple[int, ...]
@@ -22,13 +22,13 @@ class Asked:
 
 
 def check_asked(asked: Asked) -> None:
-    """Refuse to be asked about nothing, and options that would do nothing."""
+    """Raise without any image, and for options that would do nothing."""
     if not asked.images and not asked.index:
         raise click.UsageError("give at least one IMAGE, or --index N")
     if not asked.images and (asked.invert or asked.fit):
-        raise click.UsageError("--invert and --fit need an IMAGE: they are not for images of the test set")
+        raise click.UsageError("--invert and --fit need an IMAGE; they have no effect on images of the test set")
     if not asked.index and asked.data_dir:
-        raise click.UsageError("--data-dir needs --index N: no data set is read without it")
+        raise click.UsageError("--data-dir needs --index N; without it no data set is read")
 
 
 @frozen(eq=False)
@@ -41,14 +41,14 @@ class Picture:
 
 
 def pictures_of(known: ImageModel, asked: Asked) -> Iterator[Picture]:
-    """Read the files that are asked about."""
+    """Read the image files."""
     for path in asked.images:
         pixels = known.read(path, invert=asked.invert, fit=asked.fit)
         yield Picture(str(path), path.stem[:12].encode(errors="backslashreplace").decode(), pixels)
 
 
 def test_images_of(known: ImageModel, asked: Asked) -> Iterator[Picture]:
-    """Take the images of the test set that are asked about."""
+    """Load the chosen images of the test set."""
     if not asked.index:
         return
     test = known.test_set(None, asked.data_dir)

@@ -1,4 +1,4 @@
-"""What a recipe comes to: a model, a loss, an optimiser, and what varies the images."""
+"""Build the model, loss, optimiser and augmentation of a recipe."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,16 +26,16 @@ from fnmlp.tree import Tree
 from recipes import Recipe
 
 MAPS = 4000
-"""So many warps are drawn before training; each image of a batch goes through one of them."""
+"""The number of warps drawn before training; each image of a batch uses one of them."""
 
 Augment: TypeAlias = Callable[[Key, Array], Array]
 """(key, images) -> images."""
 
 
 def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
-    """Describe the network that is trained: with logits for cross-entropy, with probabilities for the other losses.
+    """Build the network to train; it ends in logits for cross-entropy, and in softmax for the other losses.
 
-    `white` is the value of a full pixel.
+    `white` is the value of a white pixel.
 
     >>> build_model(Recipe(hidden=(4,)), white=255, classes=2)
     chain(flatten(), scale(0.00392156862745098), linear(4), relu(), linear(2), softmax())
@@ -52,7 +52,7 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
 
 
 def build_loss(recipe: Recipe) -> Loss:
-    """Return the loss of a recipe, on labels.
+    """Build the loss of a recipe, on labels.
 
     >>> build_loss(Recipe(loss="cross-entropy", label_smoothing=0.1)).keywords
     {'label_smoothing': 0.1}
@@ -63,7 +63,7 @@ def build_loss(recipe: Recipe) -> Loss:
 
 
 def build_optimizer(recipe: Recipe, *, steps: int) -> Optimizer:
-    """Return the optimiser of a recipe for a run of so many steps in all.
+    """Build the optimiser of a recipe, given the total number of steps.
 
     >>> build_optimizer(Recipe(), steps=10).init((1.0,))
     ()
@@ -78,7 +78,7 @@ def build_optimizer(recipe: Recipe, *, steps: int) -> Optimizer:
 
 
 def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
-    """Return the rate of every step: it climbs over the warm-up, and falls to 0 by the last step.
+    """Build the schedule: the rate rises during the warm-up, and falls to 0 by the last step.
 
     >>> schedule = build_schedule(Recipe(rate=1.0, schedule="linear", warm_up=0.5), steps=4)
     >>> [round(schedule(step), 3) for step in range(4)]
@@ -93,7 +93,7 @@ def build_schedule(recipe: Recipe, *, steps: int) -> Schedule:
 
 
 def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | None:
-    """Return how the images of a batch are varied, or None; the warps are drawn here, once for all batches.
+    """Build the augmentation of a recipe, or return None; the warps are drawn here, once for all batches.
 
     `shape` is that of an image, (height, width).
 
@@ -103,7 +103,7 @@ def build_augmentation(recipe: Recipe, *, key: Key, shape: Shape) -> Augment | N
     strength = recipe.warp
     if not strength and not recipe.mirror:
         return None
-    # Here, because most recipes do without: importing it would take time.
+    # Imported here, because most recipes do not need it, and the import takes time.
     from fnmlp.augmentation import apply_warps, mirror, random_warps
 
     if not strength:
@@ -130,7 +130,7 @@ def _both(first: Augment, second: Augment, key: Key, images: Array) -> Array:
 
 
 def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree]) -> tuple[Layer[Any], Tree]:
-    """Return the network as it is used, and its parameters: it gives probabilities, the mean of those of all members.
+    """Build the final model and its parameters: it returns the mean of all members' probabilities.
 
     `learned` holds the parameters of each member.
 

@@ -1,4 +1,4 @@
-"""Recipes on the command line: one option for each field, one reader of values for all that take them."""
+"""Recipes on the command line: an option for each field, and the reader of its values."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -14,28 +14,28 @@ from recipes import DEFAULT_RECIPES, DTYPES, LOSSES, OPTIMIZERS, PIXELS, RECIPES
 KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
 HELP: Mapping[str, tuple[str, str]] = {
     "hidden": ("N,N,...", "Units of the hidden layers."),
-    "pieces": ("N", "Linear maps a unit: maxout; 1 for ReLU."),
+    "pieces": ("N", "Linear maps per unit (maxout); 1 for ReLU."),
     "epochs": ("N", "Passes over the training images."),
-    "batch_size": ("N", "Images a step."),
-    "rate": ("X", "Learning rate at its highest, above 0."),
+    "batch_size": ("N", "Images per step."),
+    "rate": ("X", "Highest learning rate, above 0."),
     "loss": ("|".join(LOSSES), "Loss between outputs and labels."),
-    "label_smoothing": ("X", "Share of each label that is spread over all classes; with cross-entropy."),
-    "optimizer": ("|".join(OPTIMIZERS), "What takes the steps."),
-    "momentum": ("X", "With sgd and nesterov."),
-    "betas": ("X,X", "Decays of the two averages; with adamw."),
-    "weight_decay": ("X", "As a share of the rate; with adamw."),
+    "label_smoothing": ("X", "Share of each label to spread over all classes; with cross-entropy."),
+    "optimizer": ("|".join(OPTIMIZERS), "Optimiser."),
+    "momentum": ("X", "Momentum, with sgd and nesterov."),
+    "betas": ("X,X", "Decay rates of the two averages, with adamw."),
+    "weight_decay": ("X", "Weight decay, multiplied by the rate; with adamw."),
     "schedule": ("|".join(SCHEDULES), "How the rate falls to 0."),
-    "warm_up": ("X", "Share of the steps in which the rate climbs."),
-    "dropout": ("X,X", "Shares dropped of the input and of the hidden layers."),
-    "warp": ("X", "How strongly training images are warped; 1 for handwriting."),
-    "mirror": ("", "Exchange left and right in half of the training images."),
-    "average": ("X", "Decay of a mean of the parameters over the steps."),
-    "members": ("N", "Networks, whose probabilities are averaged."),
-    "pixels": ("|".join(PIXELS), "In [0, 1], or raw (for --rate 0.001)."),
-    "mean": ("X", "Subtracted from the pixels in [0, 1]."),
-    "dtype": ("|".join(DTYPES), "Of all arithmetic."),
+    "warm_up": ("X", "Share of the steps in which the rate rises."),
+    "dropout": ("X,X", "Probability of dropping inputs, and hidden units."),
+    "warp": ("X", "Strength of the warps of training images; 1 suits handwriting."),
+    "mirror": ("", "Mirror half of the training images, left to right."),
+    "average": ("X", "Decay of the running mean of the parameters, used as the result."),
+    "members": ("N", "Number of networks, whose probabilities are averaged."),
+    "pixels": ("|".join(PIXELS), "Pixels in [0, 1], or raw, which needs --rate 0.001."),
+    "mean": ("X", "Mean to subtract from the pixels in [0, 1]."),
+    "dtype": ("|".join(DTYPES), "Floating-point type of all arithmetic."),
 }
-"""What each field is given as on the command line, and what it means."""
+"""The metavar and the help text of each field."""
 
 BOTH = {"dropout": "the shares of the input and of the hidden layers", "betas": "the decays of both averages"}
 WORDS: Mapping[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a name"}
@@ -48,25 +48,25 @@ READERS: Mapping[Any, Callable[[str], Any]] = {
 
 
 def is_tuple(name: str) -> bool:
-    """Tell whether a field has several values."""
+    """Tell whether a field is a tuple."""
     return get_origin(KINDS[name]) is tuple
 
 
 def flag(name: str) -> str:
-    """Return the option of a field."""
+    """Return the name of a field's option."""
     return f"--{name.replace('_', '-')}"
 
 
 def spelled(recipe: Recipe, name: str, *, separator: str = ",") -> str:
-    """Write the value of a field as it is read."""
+    """Write a field's value in the form that `read_field` reads."""
     value = getattr(recipe, name)
     return separator.join(map(str, value)) if is_tuple(name) else str(value)
 
 
 def read_field(name: str, text: str, *, separator: str = ",") -> Any:
-    """Read the value of a field of a recipe from text, and check its range; the separator joins the parts of a tuple.
+    """Parse a field's value, and check its range; the separator joins the parts of a tuple.
 
-    Raises:   ValueError that says what was expected.
+    Raises:   ValueError, saying what was expected.
 
     >>> read_field("hidden", "64,32"), read_field("mirror", "False"), read_field("rate", "0.5")
     ((64, 32), False, 0.5)
@@ -93,14 +93,14 @@ def _expected(name: str, separator: str) -> str:
 
 
 class FieldType(click.ParamType):  # type: ignore[type-arg] # generic in newer clicks alone
-    """The type of an option that gives the value of a field."""
+    """The click type of a field's option."""
 
     def __init__(self, field: str) -> None:
         self.field = field
         self.name = field
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a value from what was typed."""
+        """Parse the typed text."""
         try:
             return read_field(self.field, value) if isinstance(value, str) else value
         except ValueError as error:
@@ -108,15 +108,15 @@ class FieldType(click.ParamType):  # type: ignore[type-arg] # generic in newer c
 
 
 class RecipeCommand(click.Command):
-    """A command with the options of a recipe, in which the numbers of a tuple may also stand beside each other."""
+    """A command with recipe options, which also takes the numbers of a tuple separated by spaces."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take `--dropout 0.2 0.5` for `--dropout 0.2,0.5`."""
+        """Read `--dropout 0.2 0.5` as `--dropout 0.2,0.5`."""
         return super().parse_args(ctx, joined(args))
 
 
 def joined(words: Sequence[str]) -> list[str]:
-    """Join the numbers that follow the option of a tuple by commas.
+    """Join the numbers after a tuple's option with commas.
 
     >>> joined(["--dropout", "0.2", "0.5", "--epochs", "3"])
     ['--dropout', '0.2,0.5', '--epochs', '3']
@@ -131,7 +131,7 @@ def joined(words: Sequence[str]) -> list[str]:
 
 
 def is_numbers(text: str) -> bool:
-    """Tell whether a text is a number, or several with commas between them."""
+    """Tell whether a text is a number, or several separated by commas."""
     try:
         return bool([float(part) for part in text.split(",")])
     except ValueError:
@@ -139,7 +139,7 @@ def is_numbers(text: str) -> bool:
 
 
 def field_option(name: str) -> Decorator:
-    """Return the option of a field; what stands in the help as its default are those of two recipes."""
+    """Return a field's option; the help shows the defaults of two recipes."""
     metavar, text = HELP[name]
     if KINDS[name] is bool:
         return click.option(flag(name), is_flag=True, help=text)
@@ -155,33 +155,33 @@ def _flat(context: click.Context, option: click.Parameter, parts: Iterable[tuple
 
 
 def recipe_option(text: str) -> Decorator:
-    """Return the option that names a recipe."""
+    """Return the option that chooses a recipe."""
     shown = "; ".join([*(f"{recipe} for {data}" for data, recipe in DEFAULT_RECIPES.items()), "lab for others"])
     return click.option("--recipe", type=click.Choice([*RECIPES]), show_default=shown, help=text)
 
 
 recipe_options = option_group(
-    recipe_option("A set of choices for the options down to --dtype."), *(field_option(name) for name in HELP)
+    recipe_option("Named set of values for the options down to --dtype."), *(field_option(name) for name in HELP)
 )
-"""The option of a recipe, and those of all its fields."""
+"""The options of a recipe and of all its fields."""
 
 
 def recipe_for(data: str, asked: str | None) -> str:
-    """Return the name of the recipe that was asked for, or else of the one that fits a data set."""
+    """Return the name of the chosen recipe, or of the data set's default."""
     return asked or DEFAULT_RECIPES.get(data, "lab")
 
 
 def typed_fields(context: click.Context) -> dict[str, Any]:
-    """Return the fields of a recipe that were given beside its name."""
+    """Return the recipe's fields that were typed as options."""
     return {name: context.params[name] for name in KINDS if is_typed(context, name)}
 
 
 def with_fields(
     name: str, values: Mapping[str, Any], *, spell: Callable[[str], str] = lambda name: f"{flag(name)} "
 ) -> Recipe:
-    """Return a named recipe with other values of some fields; those that would do nothing are refused.
+    """Return a named recipe with some fields replaced; raise for values that would have no effect.
 
-    `spell` writes the beginning of an option that gives a field.
+    `spell` writes the beginning of an option that sets a field.
     """
     recipe = evolve(RECIPES[name], **values)
     for field in values:

@@ -1,4 +1,4 @@
-"""Recipes: the choices that a training run is made of, each with its range, and those that have names."""
+"""Recipes: named sets of hyperparameters, each with a checked range."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,7 +31,7 @@ def _pair(where: str, value: Any) -> tuple[float, ...]:
 
 def _units(where: str, value: Any) -> tuple[int, ...]:
     if not isinstance(value, tuple):
-        raise OptionError(where, "a tuple of integers", repr(value), "write such as (512,)")
+        raise OptionError(where, "a tuple of integers", repr(value), "write for instance (512,)")
     return tuple(_count(where, part) for part in value)
 
 
@@ -73,27 +73,27 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "mean": as_finite,
     "dtype": partial(as_choice, choices=DTYPES),
 }
-"""How each field of a recipe is checked, and made a plain Python value."""
+"""The check of each field of a recipe, which converts it to a plain Python value."""
 
 
 def _checked(_: type, fields: "list[Attribute[Any]]") -> "list[Attribute[Any]]":
-    """Let the checks stand at the door of a recipe; with converters in the class, its types could not be read."""
+    """Add the checks as converters here; in the class, they would hide the fields' types."""
     return [field.evolve(converter=partial(_CHECKS[field.name], f"recipe: {field.name}")) for field in fields]
 
 
 @frozen(field_transformer=_checked)
 class Recipe:
-    """All that a run depends on beside its data and its seed.
+    """Hold everything that a run depends on, apart from its data and seed.
 
     `hidden`           units of the hidden layers, each with ReLU.
-    `pieces`           linear maps a hidden unit, of which the largest counts (maxout) instead of ReLU; 1 for ReLU.
-    `rate`, `schedule` the learning rate at its highest, and how it falls to 0 after `warm_up`, a share of all steps.
-    `mean`             of the pixels in [0, 1], subtracted from them.
-    `dropout`          shares dropped of the input and of each hidden layer.
-    `warp`             how strongly the images of a batch are warped, each anew; 0 for not at all, 1 for handwriting.
-    `mirror`           whether left and right are exchanged in half of the images of a batch.
-    `average`          decay of a mean of the parameters over the steps, which is used in their place; 0 for none.
-    `members`          networks that differ in their keys alone; their probabilities are averaged.
+    `pieces`           linear maps per hidden unit (maxout); 1 for ReLU.
+    `rate`, `schedule` the highest learning rate, and how it falls to 0 after `warm_up`, a share of all steps.
+    `mean`             a number to subtract from the pixels in [0, 1].
+    `dropout`          the probability of dropping inputs, and hidden units.
+    `warp`             the strength of random warps of each image; 0 for none, 1 suits handwriting.
+    `mirror`           whether to mirror half of the images of a batch, left to right.
+    `average`          the decay of a running mean of the parameters, used as the result; 0 for none.
+    `members`          the number of networks, which differ only in their keys; their probabilities are averaged.
     Raises:   OptionError, naming the field, for a value outside its range.
 
     >>> Recipe(optimizer="sdg")
@@ -130,11 +130,11 @@ USED_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "betas": ("optimizer", ("adamw",)),
     "weight_decay": ("optimizer", ("adamw",)),
 }
-"""Fields that some recipes do not use: the field that decides it, and its values that use them."""
+"""Fields that not all recipes use: the field that decides, and its values that use them."""
 
 
 def unused(recipe: Recipe) -> frozenset[str]:
-    """Return the fields that a recipe does not use: other values of them would train the same network.
+    """Return the fields that a recipe does not use; changing them would train the same network.
 
     >>> sorted(unused(Recipe(loss="mse", optimizer="adamw")))
     ['label_smoothing', 'momentum']
@@ -215,7 +215,7 @@ RECIPES: Mapping[str, Recipe] = {
     "fashion": _FASHION,
     "digits": _DIGITS,
 }
-"""`lab` is the university lab's loop; the others are named after what they are for."""
+"""`lab` is the university lab's loop; the others are named for their purpose."""
 
 DEFAULT_RECIPES: Mapping[str, str] = {"digits": "digits"}
-"""The recipes that data sets are trained with unless another is asked for; those that are not here with `lab`."""
+"""The default recipes of data sets; for all others it is `lab`."""

@@ -1,4 +1,4 @@
-"""Checkpoints of the trainer's runs: what is saved of one, and how it goes on."""
+"""Checkpoints of the trainer's runs: what they store, and how to resume."""
 
 from ast import literal_eval
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from training_run import Progress, accuracies, model_of
 
 
 def identity_of(recipe: Recipe, data: Dataset, settings: Settings) -> dict[str, str]:
-    """Tell in texts what decides every bit of a run and of its history."""
+    """Describe, as texts, everything that decides the bits of a run and its history."""
     return {
         "dataset": data.name,
         "seed": str(settings.seed),
@@ -42,14 +42,14 @@ def digest_of(data: Dataset) -> str:
 
 
 def saved_parts(identity: Mapping[str, str], model: fn.Layer[Any], progress: Progress) -> tuple[Any, Mapping[str, str]]:
-    """Return what of a progress is saved: a tree and texts."""
+    """Return the parts of a progress to save: a tree and texts."""
     check_state(model, progress.state)
     history = json.dumps(progress.history)
     return (progress.state, progress.total, progress.finished), {**identity, "history": history}
 
 
 def check_is_run(saved: fn.Checkpoint) -> None:
-    """Refuse what is a model, or nothing of the trainer's."""
+    """Raise unless a file is a checkpoint of this trainer, for instance for a model."""
     if not is_run(saved):
         is_model = "model" in saved.description
         got = "a model" if is_model else "the checkpoint of another program"
@@ -58,16 +58,16 @@ def check_is_run(saved: fn.Checkpoint) -> None:
 
 
 def check_run(saved: fn.Checkpoint, identity: Mapping[str, str]) -> None:
-    """Refuse what was saved of another run."""
+    """Raise for a checkpoint of another run."""
     check_is_run(saved)
     for name, value in identity.items():
         if (found := saved.description.get(name)) != value:
-            remedy = "give the options that it was started with, or another --checkpoint"
+            remedy = "pass the options that it was started with, or another --checkpoint"
             raise fn.CheckpointError(saved.path, f"a run of {name} {value}", found, remedy)
 
 
 def resumed(saved: fn.Checkpoint, members: Sequence[Member]) -> Progress:
-    """Return the progress that was saved of a run."""
+    """Return the saved progress of a run."""
     history = tuple(json.loads(saved.description["history"]))
     done = len(history) // members[0].recipe.epochs
     like = first_state(members[min(done, len(members) - 1)])
@@ -79,9 +79,9 @@ def resumed(saved: fn.Checkpoint, members: Sequence[Member]) -> Progress:
 def taken_up(
     path: Path, recipe: Recipe, data: Dataset, settings: Settings, identity: Mapping[str, str]
 ) -> tuple[Progress, str]:
-    """Return the progress of the run that a file was saved of, and what has changed since, in words.
+    """Return a run's progress from a checkpoint, and the changes of the environment since, in words.
 
-    Where its rate is the same at every step, a run may go on for more epochs than it was begun with.
+    With a constant rate, a run may continue for more epochs than it was started with.
     """
     saved = fn.load(path)
     found = saved.description.get("epochs", "")
@@ -92,32 +92,32 @@ def taken_up(
 
 
 def longer(path: Path, progress: Progress, begun: Recipe, recipe: Recipe, settings: Settings) -> Progress:
-    """Return the progress of a run as one of more epochs would have it at the same step."""
+    """Return the progress that a run with more epochs would have at the same step."""
     if recipe.epochs == begun.epochs:
         return progress
-    expected, got = f"--epochs {begun.epochs}, with which the run was begun", f"--epochs {recipe.epochs}"
+    expected, got = f"--epochs {begun.epochs}, as when the run was started", f"--epochs {recipe.epochs}"
     if recipe.epochs < begun.epochs:
-        raise fn.CheckpointError(str(path), f"{expected}, or more", got, "begin another run of fewer epochs")
+        raise fn.CheckpointError(str(path), f"{expected}, or more", got, "start another run with fewer epochs")
     if recipe.schedule != "constant" or recipe.warm_up:
-        remedy = "the rate of each step depends on the number of all steps, so begin another run"
+        remedy = "the rate of each step depends on the total number of steps, so start another run"
         raise fn.CheckpointError(str(path), expected, got, remedy)
     if progress.finished and recipe.members > 1:
-        remedy = "of several networks only the last one can go on, so begin another run"
+        remedy = "with several networks only the last one could continue, so start another run"
         raise fn.CheckpointError(str(path), expected, got, remedy)
     history = progress.history
-    if progress.finished and not settings.each_epoch:  # the test set is looked at after the new last epoch
+    if progress.finished and not settings.each_epoch:  # the test set is evaluated after the new last epoch
         unseen = {f"{settings.judge}_loss": None, f"{settings.judge}_accuracy": None}
         history = (*history[:-1], history[-1] | unseen)
     return evolve(progress, finished=(), history=history)
 
 
 def changes_since(saved: fn.Checkpoint) -> str:
-    """Say in what the environment has changed since a file was written; nothing where it has not."""
+    """Describe how the environment has changed since a file was written; "" if it hasn't."""
     return "; ".join(differences(saved.written_by, environment()))
 
 
 def best_so_far(path: Path, settings: Settings, progress: Progress) -> float:
-    """Return the accuracy that the next best epoch has to surpass; its model must be in the file."""
+    """Return the best accuracy so far; raise unless the file holds the model that reached it."""
     best = max(accuracies(settings, progress.history))
     found = fn.saved_score(path) if best > -math.inf else best
     if found < best:
@@ -135,9 +135,9 @@ def best_kept(
     path: Path,
     best: float,
 ) -> Generator[Progress, None, None]:
-    """Pass a run on, and save the model of each epoch whose accuracy is above all before it."""
+    """Pass a run on, and save the model of each epoch with the best accuracy so far."""
 
-    def accuracy(progress: Progress) -> float:  # between two epochs that of the earlier one, which is above nothing
+    def accuracy(progress: Progress) -> float:  # between epochs it is that of the last one, which is no new best
         return accuracies(settings, progress.history[-1:])[-1]
 
     def parts(progress: Progress) -> tuple[Any, Mapping[str, str]]:
@@ -149,7 +149,7 @@ def best_kept(
 
 @frozen
 class Origin:
-    """What decides the steps of a run, as its checkpoints tell it."""
+    """Hold what decides the steps of a run, from its checkpoint."""
 
     dataset: str
     validation: float
@@ -158,7 +158,7 @@ class Origin:
 
 
 def origin_of(saved: fn.Checkpoint) -> Origin:
-    """Read from a checkpoint which run it was saved of."""
+    """Read from a checkpoint which run it belongs to."""
     check_is_run(saved)
     told = saved.description
     with suppress(KeyError, ValueError, SyntaxError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""The networks of a run: for each, all that its training is a function of."""
+"""The networks of a run, with everything that their training depends on."""
 
 from collections.abc import Iterator
 import math
@@ -14,7 +14,7 @@ from recipes import Recipe
 
 @frozen(eq=False)
 class Member:
-    """All that the training of one network is a function of: what its recipe names, its images, and its keys."""
+    """Hold everything that one network's training depends on: model, loss, optimiser, images and keys."""
 
     recipe: Recipe
     train: fn.Batch
@@ -27,13 +27,13 @@ class Member:
 
 
 def members_of(recipe: Recipe, data: Dataset, seed: int) -> list[Member]:
-    """Build the networks of a recipe: member m is what the seed `seed * members + m` trains alone."""
+    """Build the networks of a recipe; member m is the network that the seed `seed * members + m` trains alone."""
     first = seed * recipe.members
     return [member_of(recipe, data, fn.Key(first + place)) for place in range(recipe.members)]
 
 
 def member_of(recipe: Recipe, data: Dataset, key: fn.Key) -> Member:
-    """Build all that a recipe names."""
+    """Build one network of a recipe."""
     start_key, order_key, augment_key = fn.split(key, 3)
     return Member(
         recipe=recipe,
@@ -59,13 +59,13 @@ def first_state(member: Member) -> fn.TrainState:
 
 
 def augmentation_of(member: Member) -> Augment | None:
-    """Build what varies the images; of one member at a time, because thousands of maps are kept in memory."""
+    """Build the augmentation, for one member at a time, because thousands of maps take memory."""
     key, shape = fn.fold_in(member.augment_key, 0), member.train.inputs.shape[1:]
     return build_augmentation(member.recipe, key=key, shape=shape)
 
 
 def batches_of(member: Member, augment: Augment | None, epoch: int, start: int) -> Iterator[fn.Batch]:
-    """Serve the batches of an epoch, from any of them on."""
+    """Yield the batches of an epoch, from a given one on."""
     size = member.recipe.batch_size
     batches = fn.batches(member.train, size=size, key=member.order_key, epoch=epoch, start=start)
     if augment is None:
@@ -76,5 +76,5 @@ def batches_of(member: Member, augment: Augment | None, epoch: int, start: int) 
 
 
 def learned(member: Member, state: fn.TrainState) -> Any:
-    """Return the parameters to evaluate and to save: their mean over time where the recipe keeps one."""
+    """Return the parameters to evaluate and save: their running mean if the recipe keeps one."""
     return fn.averaged_params(state.optimizer_state) if member.recipe.average else state.params

@@ -1,4 +1,4 @@
-"""A step of a run, taken once more from a checkpoint: what it was given, and what it did in each layer."""
+"""Replay a step of a run from a checkpoint, and report its batch and what it did in each layer."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -28,14 +28,14 @@ class Seen:
 
 
 def batches_from(member: Member, step: int) -> Iterator[fn.Batch]:
-    """Serve the batches of a whole run, from any step on."""
+    """Yield the batches of a whole run, from any step on."""
     (epoch, start), augment = divmod(step, steps_of(member.recipe, member.train)), augmentation_of(member)
     rest = (batches_of(member, augment, later, 0) for later in range(epoch + 1, member.recipe.epochs))
     return chain(batches_of(member, augment, epoch, start), chain.from_iterable(rest))
 
 
 def rows_of(member: Member, epoch: int, place: int) -> list[int]:
-    """Return the numbers of the training images that a batch of an epoch is made of."""
+    """Return the indices of the training images in a batch of an epoch."""
     order = fn.epoch_order(len(member.train), key=member.order_key, epoch=epoch)
     rows: list[int] = order[place * member.recipe.batch_size :][: member.recipe.batch_size].tolist()
     return rows
@@ -47,7 +47,7 @@ def steps_in_all(member: Member) -> int:
 
 
 def replayed(saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen:
-    """Go on from what was saved to a step of the same network, or from the beginning to one that lies before."""
+    """Replay a step: from the saved state, or from the beginning if the step lies before it."""
     progress = resumed(saved, members)
     place = min(len(progress.finished), len(members) - 1)
     member, state = members[place], progress.state
@@ -62,7 +62,7 @@ def replayed(saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen
 
 
 def report(seen: Seen, classes: tuple[str, ...]) -> str:
-    """Tell a step: its rows and labels, its loss, and for each parameter its gradient and how far it moved."""
+    """Describe a step: its rows and labels, its loss, and each parameter's gradient and update."""
     before, batch, after = seen.taken.before, seen.taken.batch, seen.taken.after
     epoch, place = divmod(before.step, steps_of(seen.member.recipe, seen.member.train))
     key = fn.fold_in(before.key, before.step)

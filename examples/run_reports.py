@@ -1,4 +1,4 @@
-"""What a run shows as it goes: a bar, a line an epoch, and the file of its history."""
+"""Reports of a run: a progress bar, a line per epoch, and the history file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby
@@ -15,7 +15,7 @@ from run_settings import Settings
 from training_run import Entry, Progress
 
 Say: TypeAlias = Callable[[str], None]
-"""Prints a line, or hushes it up."""
+"""Prints a line, or with --quiet does nothing."""
 
 
 def _epochs(progress: Progress) -> int:
@@ -25,13 +25,13 @@ def _epochs(progress: Progress) -> int:
 def follow(
     progresses: Iterator[Progress], members: Sequence[Member], settings: Settings, say: Say
 ) -> Iterator[Progress]:
-    """Pass a run on, with a bar and a line an epoch, and the history in its file."""
+    """Pass a run on, with a progress bar, a line per epoch, and the history file."""
     steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
     progress = next(progresses, None)
     if progress is None:  # it was stopped before it began
         return
     known = len(progress.history)
-    if known and settings.history:  # what was saved may be ahead of what was written
+    if known and settings.history:  # the checkpoint may be ahead of the history file
         write_history(settings.history, progress.history)
     for epoch, group in groupby(chain([progress], progresses), key=_epochs):
         progress = next(group)
@@ -60,7 +60,7 @@ def with_bar(
 
 
 def show(bar: "tqdm[NoReturn]", progress: Progress, steps: int) -> None:
-    """Bring a bar up to date in the middle of an epoch."""
+    """Update a bar in the middle of an epoch."""
     done = progress.state.step % steps
     if done:
         bar.set_postfix_str(f"loss {progress.total / done:.5f}", refresh=False)
@@ -68,7 +68,7 @@ def show(bar: "tqdm[NoReturn]", progress: Progress, steps: int) -> None:
 
 
 def epoch_line(entry: Entry) -> str:
-    """Say what an epoch came to."""
+    """Format the results of an epoch as a line."""
     judge = "validation" if "validation_loss" in entry else "test"
     judged = "not tested"
     if entry[f"{judge}_loss"] is not None:
@@ -77,7 +77,7 @@ def epoch_line(entry: Entry) -> str:
 
 
 def write_history(path: Path, history: Sequence[Entry]) -> None:
-    """Write the history so far, whole at every moment."""
+    """Write the history so far, atomically."""
     try:
         write_whole(path, "".join(json.dumps(entry) + "\n" for entry in history).encode())
     except OSError as error:

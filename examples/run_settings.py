@@ -1,4 +1,4 @@
-"""The settings of a run beside its recipe: the options of `train` that give them, and which make sense together."""
+"""The settings of a run apart from its recipe: their options, and which of them go together."""
 
 from collections.abc import Iterator, Mapping
 import os
@@ -25,7 +25,7 @@ from fnmlp.files import is_there
 
 @frozen
 class Settings:
-    """Where a run takes its data from, on what it is judged, and where its results go."""
+    """Hold where a run gets its data, how it is evaluated, and where its results go."""
 
     recipe: str | None
     seed: int
@@ -47,17 +47,17 @@ class Settings:
 
     @property
     def judge(self) -> str:
-        """What held-out images are called: the share of the training images that --validation sets aside, or test."""
+        """The name of the held-out images: "validation" or "test"."""
         return "validation" if self.validation else "test"
 
     @property
     def purpose(self) -> str:
-        """What held-out images are for."""
+        """The purpose of the held-out images."""
         return "to validate on" if self.validation else "to test on"
 
     @property
     def each_epoch(self) -> bool:
-        """Whether held-out images are looked at after each epoch: as the lab did, but else the test set only once."""
+        """Whether to evaluate after each epoch; only `lab` does that on the test set."""
         return self.recipe == "lab" or self.validation > 0
 
 
@@ -66,29 +66,36 @@ data_options = option_group(
         "--dataset",
         type=click.Choice(["auto", *DATASETS]),
         default="auto",
-        help="auto: what --data-dir holds, or MNIST, or digits.",
+        help="auto: the one in --data-dir, or MNIST, or digits.",
     ),
     data_dir_option,
-    click.option("--no-eval", is_flag=True, help="Leave out the test set."),
+    click.option("--no-eval", is_flag=True, help="Don't evaluate."),
     option(
         "--validation",
         type=click.FloatRange(0, 1, max_open=True),
         default=0.0,
-        help="Share of the training images to judge on in place of the test set.",
+        help="Share of the training images to evaluate on, instead of the test set.",
     ),
 )
 checkpoint_options = option_group(
-    click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file as it goes."),
-    option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between two saves of --checkpoint."),
-    option("--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between two; 0 for none."),
+    click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file regularly."),
+    option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between saves of --checkpoint."),
     option(
-        "--checkpoint-keep", type=click.IntRange(1), default=1, help="Files kept: FILE, FILE.1 and so on, older ones."
+        "--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between saves; 0 for no limit."
     ),
-    click.option("--resume", is_flag=True, help="Go on from --checkpoint, if the file is there."),
-    click.option("--overwrite", is_flag=True, help="Begin a new run, though --checkpoint is there."),
+    option(
+        "--checkpoint-keep",
+        type=click.IntRange(1),
+        default=1,
+        help="Number of files to keep: FILE, and the older FILE.1 and so on.",
+    ),
+    click.option("--resume", is_flag=True, help="Continue from --checkpoint, if the file exists."),
+    click.option("--overwrite", is_flag=True, help="Start a new run, even if --checkpoint exists."),
 )
 output_options = option_group(
-    click.option("--best", type=FILE, callback=new_file, help="Save the model of the best epoch by --validation."),
+    click.option(
+        "--best", type=FILE, callback=new_file, help="Save the model of the epoch with the best validation accuracy."
+    ),
     click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file."),
     click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file."),
     plot_option,
@@ -97,26 +104,26 @@ output_options = option_group(
 
 
 def settings_of(typed: Mapping[str, Any]) -> Settings:
-    """Return the settings among all options."""
+    """Return the settings from all options."""
     return Settings(**{field.name: typed[field.name] for field in fields(Settings)})
 
 
 def check_settings(context: click.Context, settings: Settings) -> None:
-    """Refuse options that would be ignored, or that contradict each other, and files that would overwrite others."""
+    """Raise for options that would be ignored or contradict each other, and files that would overwrite others."""
     need = "--checkpoint FILE: nothing is saved without it"
     names = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
     check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
     if settings.best and (settings.no_eval or not settings.validation):
-        raise click.UsageError("--best needs --validation: the test set is not there to choose by")
+        raise click.UsageError("--best needs --validation: the test set is not for choosing")
     if settings.no_eval and settings.validation:
-        raise click.UsageError("--no-eval contradicts --validation: images would be held out and never looked at")
+        raise click.UsageError("--no-eval contradicts --validation: the held-out images would never be used")
     if settings.resume and settings.overwrite:
         raise click.UsageError("--resume contradicts --overwrite: give one of them")
     check_files(settings)
 
 
 def check_files(settings: Settings) -> None:
-    """Refuse to write two things to one file, and to begin a run where there is one."""
+    """Raise if two options write to the same file, or a new run would overwrite a checkpoint."""
     named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "checkpoint")}
     written = [(f"--{name}", path) for name, path in named.items() if path]
     kept = [("--checkpoint-keep", path) for path in earlier_files(settings, [path for _, path in written])]
@@ -125,11 +132,11 @@ def check_files(settings: Settings) -> None:
     if settings.checkpoint and not (settings.resume or settings.overwrite):
         for path in (settings.checkpoint, *(path for _, path in kept)):
             if is_there(path):
-                raise click.UsageError(f"{path} holds a run; go on with it by --resume, or replace it by --overwrite")
+                raise click.UsageError(f"{path} holds a run; continue it with --resume, or replace it with --overwrite")
 
 
 def earlier_files(settings: Settings, others: list[Path]) -> Iterator[Path]:
-    """Yield the names FILE.1, FILE.2 and so on of earlier files that are there, or that other options give."""
+    """Yield the names FILE.1, FILE.2 and so on of older checkpoints that exist, or that other options name."""
     if not settings.checkpoint or settings.checkpoint_keep == 1:
         return
     for place in {settings.checkpoint.absolute(), Path(os.path.realpath(settings.checkpoint))}:

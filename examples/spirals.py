@@ -1,4 +1,4 @@
-"""Learn to tell two spirals apart, and draw what was learned: `python examples/spirals.py --plot spirals.png`."""
+"""Learn to tell two spirals apart, and plot the result: `python examples/spirals.py --plot spirals.png`."""
 
 from functools import partial, reduce
 from itertools import chain
@@ -25,14 +25,14 @@ FRESH = 2000
 
 
 def spirals(key: fn.Key, points: int, *, noise: float) -> fn.Batch:
-    """Draw points on two spirals that wind three times round the origin, half a turn apart; labels tell which.
+    """Draw labelled points on two spirals that wind three times round the origin, half a turn apart.
 
     `noise` is the standard deviation of each coordinate; the arms are 1 apart.
     Source:   Lang & Witbrock 1988, "Learning to tell two spirals apart"; theirs are regular, these are drawn at random.
     """
     random = fn.generator(key)
     labels = np.arange(points) % 2
-    along = np.sqrt(random.uniform(size=points))  # the root makes points as dense outside as inside
+    along = np.sqrt(random.uniform(size=points))  # the square root makes the density of points uniform
     angle = 2 * pi * TURNS * along + pi * labels
     radius = INNERMOST + (OUTERMOST - INNERMOST) * along
     on_arm = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -40,7 +40,7 @@ def spirals(key: fn.Key, points: int, *, noise: float) -> fn.Batch:
 
 
 def train(data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float) -> tuple[fn.Layer[Any], Any]:
-    """Train 2-hidden-hidden-2 by Adam, its rate falling to 0; return a model that gives probabilities."""
+    """Train the network 2-hidden-hidden-2 with Adam and a rate that falls to 0; return a model of probabilities."""
     model = fn.chain(fn.linear(hidden), fn.gelu(), fn.linear(hidden), fn.gelu(), fn.linear(2))
     schedule = fn.cosine_decay(rate, steps=epochs * ceil(len(data) / BATCH))
     optimizer = fn.scheduled(fn.adam, schedule)
@@ -55,17 +55,22 @@ def train(data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@option("--points", type=click.IntRange(2), default=500, help="Points to learn from, half of them on each spiral.")
-@option("--noise", type=click.FloatRange(0, 10), default=0.1, help="How far points stray from arms that are 1 apart.")
+@option("--points", type=click.IntRange(2), default=500, help="Number of training points, half of them on each spiral.")
+@option(
+    "--noise",
+    type=click.FloatRange(0, 10),
+    default=0.1,
+    help="Standard deviation of points from the arms, which are 1 apart.",
+)
 @option("--hidden", type=click.IntRange(1), default=64, help="Units of each of the two hidden layers.")
 @option("--epochs", type=click.IntRange(1), default=200, help="Passes over the points.")
-@option("--rate", type=click.FloatRange(0, min_open=True), default=0.01, help="Learning rate of Adam at its highest.")
-@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Decides points, initial weights and order.")
+@option("--rate", type=click.FloatRange(0, min_open=True), default=0.01, help="Highest learning rate of Adam.")
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of points, initial weights and order.")
 @plot_option
 def main(points: int, noise: float, hidden: int, epochs: int, rate: float, seed: int, plot: Path | None) -> None:
-    """Train a small network to tell two spirals apart, and test it on points that it has not seen.
+    """Train a small network to tell two spirals apart, and test it on new points.
 
-    --plot draws the probabilities that it gives to the plane.
+    --plot shows its probabilities over the plane.
     """
     data_key, fresh_key, train_key = fn.split(fn.Key(seed), 3)
     data, fresh = spirals(data_key, points, noise=noise), spirals(fresh_key, FRESH, noise=noise)

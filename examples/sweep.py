@@ -1,6 +1,6 @@
-"""Choose a setting on held-out training images, and look at the test set once: `python examples/sweep.py --help`.
+"""Compare settings on held-out training images, and test the best one: `python examples/sweep.py --help`.
 
-Layers, losses and optimisers are values that can be pickled, so that any process can train what another one built.
+Layers, losses and optimisers are values that can be pickled, so one process can build a model and another train it.
 """
 
 from collections import deque
@@ -39,12 +39,12 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 
 
 def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Read what is varied, such as `rate=0.5,1.0`; the parts of a tuple are joined by x, as in `hidden=64x32`."""
+    """Parse the values to try, such as `rate=0.5,1.0`; join the parts of a tuple with x, as in `hidden=64x32`."""
     axes: dict[str, list[Any]] = {}
     for text in texts:
         name, _, values = text.partition("=")
         if name not in KINDS:
-            raise click.BadParameter(f"{name!r} is no field of a recipe; choose from {', '.join(KINDS)}")
+            raise click.BadParameter(f"{name!r} is not a field of a recipe; choose from {', '.join(KINDS)}")
         if name in axes:
             raise click.BadParameter(f"{name} is given twice; join its values, as in {name}=A,B")
         try:
@@ -57,7 +57,7 @@ def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[s
 
 
 def named(setting: Recipe, names: Iterable[str]) -> str:
-    """Write the fields of a setting that are varied."""
+    """Write the varied fields of a setting."""
     return " ".join(f"{name}={spelled(setting, name, separator='x')}" for name in names)
 
 
@@ -67,7 +67,7 @@ def varied(name: str) -> str:
 
 
 def score(judge: fn.Batch, members: Sequence[Member]) -> float:
-    """Train the networks of a recipe; return their accuracy on images that they have not seen, NaN if they diverge."""
+    """Train the networks of a recipe; return their accuracy on held-out images, or NaN if they diverge."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             trained = deque(training(members, judge, QUIETLY, beginning(members)), maxlen=1).pop()
@@ -77,23 +77,23 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
 
 
 setting_options = option_group(
-    recipe_option("Gives all that is not varied."),
+    recipe_option("The values of all other fields."),
     option(
         "--vary",
         multiple=True,
         default=("hidden=32,128", "rate=0.25,0.5,1.0"),
         callback=read_axes,
         metavar="FIELD=A,B,...",
-        help="Values of a field of the recipe; repeatable, for all combinations.",
+        help="Values to try for a field; repeatable, to try all combinations.",
     ),
 )
 judging_options = option_group(
-    option("--seeds", type=click.IntRange(1), default=3, help="Runs of each setting, with the seeds 0, 1, ..."),
+    option("--seeds", type=click.IntRange(1), default=3, help="Runs per setting, with the seeds 0, 1, ..."),
     option(
         "--validation",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         default=0.2,
-        help="Share of the training images that settings are judged on.",
+        help="Share of the training images to compare settings on.",
     ),
 )
 data_options = option_group(
@@ -105,12 +105,17 @@ data_options = option_group(
 @setting_options
 @judging_options
 @data_options
-@option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes; the results are the same.")
+@option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    help="Number of processes; it does not change the results.",
+)
 def sweep(seeds: int, validation: float, dataset: str, data_dir: Path | None, jobs: int, **wanted: Any) -> None:
-    """Train a recipe with all combinations of some values, each from several seeds, and test the best one once.
+    """Train a recipe with all combinations of some values, from several seeds, and test the best one.
 
-    The table gives accuracies on images that are held out of the training set. The test set is not looked at before the
-    last line, for which the best setting is trained on the whole training set.
+    The table shows accuracies on held-out training images. Then the best setting is trained on the whole training set,
+    and evaluated on the test set. The test set is used only for that last line.
     """
     settings = settings_of(dataset, **wanted)
     data = DATASETS[dataset](data_dir)
@@ -123,25 +128,25 @@ def sweep(seeds: int, validation: float, dataset: str, data_dir: Path | None, jo
             best = best_of([*settings], (list(islice(scores, seeds)) for _ in settings))
             accuracy = pool.submit(score, data.test, members_of(settings[best], data, 0)).result()
     except BrokenProcessPool as error:
-        raise click.ClickException("a process was stopped, perhaps for want of memory; use fewer --jobs") from error
+        raise click.ClickException("a process was stopped, perhaps because memory ran out; use fewer --jobs") from error
     click.echo(f"trained on all {len(data.train)} training images with seed 0: test accuracy {accuracy:.4f}")
 
 
 def settings_of(dataset: str, recipe: str | None, vary: dict[str, list[Any]]) -> dict[str, Recipe]:
-    """Return the settings, each with what is varied as its name."""
+    """Return the settings, named by their varied fields."""
     choices = (dict(zip(vary, values, strict=True)) for values in product(*vary.values()))
     settings = (with_fields(recipe_for(dataset, recipe), values, spell=varied) for values in choices)
     return {named(setting, vary): setting for setting in settings}
 
 
 def processes(jobs: int) -> ProcessPoolExecutor:
-    """Start processes with one thread of BLAS: more would get into each other's way, and round in another order."""
+    """Start processes with one BLAS thread each: more would compete for cores, and round in another order."""
     os.environ.update(dict.fromkeys(THREADS, "1"))
     return ProcessPoolExecutor(jobs, get_context("spawn"), signal, (SIGINT, SIG_DFL))
 
 
 def best_of(names: Sequence[str], scores: Iterable[Sequence[float]]) -> str:
-    """Print a line for each setting as soon as its runs have ended, and return the name of the best one."""
+    """Print a line for each setting when its runs have ended, and return the name of the best one."""
     means = []
     for name, of_setting in zip(names, scores, strict=True):
         mean, spread = np.mean(of_setting), np.std(of_setting, ddof=min(1, len(of_setting) - 1))

@@ -19,12 +19,12 @@ Entry: TypeAlias = dict[str, Any]
 
 @frozen(eq=False)
 class Progress:
-    """How far a run has come: all that it needs to go on.
+    """Hold the progress of a run: all that it needs to continue.
 
-    `state`     of the network that is being trained.
+    `state`     the state of the network that is being trained.
     `total`     the sum of the losses of its epoch so far.
-    `finished`  the parameters of the networks that are trained.
-    `history`   what each epoch showed.
+    `finished`  the parameters of networks that are trained already.
+    `history`   the results of each epoch.
     """
 
     state: fn.TrainState
@@ -34,14 +34,14 @@ class Progress:
 
 
 def beginning(members: Sequence[Member]) -> Progress:
-    """Return where a run begins."""
+    """Return the first progress of a run."""
     return Progress(first_state(members[0]), 0.0, (), ())
 
 
 def training(
     members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress
 ) -> Generator[Progress, None, None]:
-    """Go on to the end of a run, and yield how far it has come: at first as given, and then after each step."""
+    """Train to the end of a run, and yield the progress: first the given one, then after each step."""
     yield progress
     for member in members[len(progress.finished) :]:
         recipe, steps, augment = member.recipe, steps_of(member.recipe, member.train), augmentation_of(member)
@@ -51,9 +51,9 @@ def training(
                 given = member.model, member.loss, member.optimizer, progress.state, batch
                 state = fn.train_step(*given)
                 ends = state.step == (epoch + 1) * steps
-                # A loss is that before its step: the next one shows what the step did, and the last one has no next.
+                # The loss after a step is the one before the next; the last step has none, so check its parameters.
                 if not math.isfinite(state.loss) or (ends and first_not_finite(state.params)):
-                    state = fn.checked_step(*given)  # which names what is not finite
+                    state = fn.checked_step(*given)  # it names the layer
                 progress = evolve(progress, state=state, total=progress.total + state.loss)
                 if not ends:
                     yield progress
@@ -64,7 +64,7 @@ def training(
 def after_epoch(
     members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress, seconds: float
 ) -> Progress:
-    """Note what an epoch showed, and go on to the next network if it was the last one of its own."""
+    """Record the results of an epoch; after a network's last epoch, continue with the next one."""
     member, state = members[len(progress.finished)], progress.state
     so_far, steps = (*progress.finished, learned(member, state)), steps_of(member.recipe, member.train)
     rest, ends = members[len(so_far) :], state.step == member.recipe.epochs * steps
@@ -89,7 +89,7 @@ def after_epoch(
 def scores(
     member: Member, so_far: Sequence[Any], held_out: fn.Batch, settings: Settings, step: int
 ) -> tuple[float, float]:
-    """Return the loss and the accuracy of the networks so far on held-out images."""
+    """Return the loss and accuracy, on held-out images, of the networks trained so far."""
     model, params = classifier(member.recipe, member.model, so_far)
     loss, accuracy = fn.evaluate(model, loss_of_probabilities(member.recipe.loss), params, held_out)
     if not math.isfinite(loss):
@@ -99,7 +99,7 @@ def scores(
 
 
 def model_of(members: Sequence[Member], progress: Progress) -> tuple[fn.Layer[Any], Any]:
-    """Return the network as it is used after an epoch, and its parameters."""
+    """Return the model to use after an epoch, and its parameters."""
     place = len(progress.finished)
     begun = place < len(members) and progress.state.step > 0
     so_far = (*progress.finished, learned(members[place], progress.state)) if begun else progress.finished
@@ -107,6 +107,6 @@ def model_of(members: Sequence[Member], progress: Progress) -> tuple[fn.Layer[An
 
 
 def accuracies(settings: Settings, history: Sequence[Entry]) -> list[float]:
-    """Return the accuracies of epochs on held-out images, after -inf, which is below them all."""
+    """Return -inf, followed by the accuracies of epochs on held-out images."""
     found = (entry[f"{settings.judge}_accuracy"] for entry in history)
     return [-math.inf, *(score for score in found if score is not None)]

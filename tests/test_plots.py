@@ -134,7 +134,11 @@ def boxes(texts: Iterable[Any]) -> list[Any]:
 
 def test_long_titles_stand_beside_each_other_and_within_the_picture() -> None:
     # They ran into each other, and the first and the last out of the picture.
-    titles = ["photo-of-the: T-shirt/top", "no. 9999: no class, its outputs are NaN", "IMG_20240131: Ankle boot"]
+    titles = [
+        "photo-of-the: T-shirt/top",
+        "no. 9999: no class, because its outputs are NaN",
+        "IMG_20240131: Ankle boot",
+    ]
     figure = plots.samples(IMAGES[:3], titles)
     found = boxes(axes.title for axes in figure.axes)
     assert [axes.get_title().split() for axes in figure.axes] == [title.split() for title in titles]

@@ -301,8 +301,16 @@ DOUBTFUL = {
     "blank": (np.zeros((8, 8)), "", "nothing is drawn: levels 0 to 0 of 0 to 16; do dark strokes need --invert?"),
     "white": (np.full((8, 8), 255), "--invert", "nothing is drawn: levels 0 to 0 of 0 to 16"),
     "levels to 16": (np.eye(8) * 16, "", "next to nothing is drawn: levels 0 to 1 of 0 to 16; do dark strokes need"),
-    "light": (255 - np.eye(8) * 255, "", "light ground, where light strokes on a dark one are expected; does it need"),
-    "dark": (np.eye(8) * 255, "--invert", "light ground, where light strokes on a dark one are expected; is --invert"),
+    "light": (
+        255 - np.eye(8) * 255,
+        "",
+        "the ground is light, but the model expects light strokes on a dark one; does it need",
+    ),
+    "dark": (
+        np.eye(8) * 255,
+        "--invert",
+        "the ground is light, but the model expects light strokes on a dark one; is --invert",
+    ),
     "fitted": (np.zeros((50, 90)), "--fit", "nothing is drawn"),
 }
 
@@ -341,7 +349,7 @@ def test_outputs_of_nan_are_no_class_and_not_class_0(home: Path, tmp_path: Path)
     with np.errstate(over="ignore", invalid="ignore"):
         told = succeed(home, "predict", tmp_path / "huge", "--index", 3)
         judged = succeed(home, "evaluate", tmp_path / "huge")
-    assert re.fullmatch(r"test image 3, label \d: no class, its outputs are NaN  \(0 nan .*\)\n", told)
+    assert re.fullmatch(r"test image 3, label \d: no class, because its outputs are NaN  \(0 nan .*\)\n", told)
     assert judged.startswith("359 test images  loss nan  accuracy 0.0000\n")
 
 

@@ -282,7 +282,7 @@ def test_a_folder_with_several_kin_of_mnist_needs_a_choice(home: Path) -> None:
     for name in ("emnist-digits", "emnist-letters"):
         write_files(home / "several", name)
     text = refusal(home, 2, "train", *SMALL, "--dataset", "auto", "--data-dir", "several", *FILES)
-    assert "--dataset: choose one of those that the data folder holds: emnist-digits, emnist-letters" in text
+    assert "--dataset: choose one of the data sets in the folder: emnist-digits, emnist-letters" in text
 
 
 def test_a_folder_that_is_named_for_the_bundled_digits_is_refused(home: Path) -> None:

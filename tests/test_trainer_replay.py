@@ -164,7 +164,7 @@ def test_a_run_that_has_a_best_epoch_can_not_go_on_without_its_model(whole: Path
 @pytest.mark.parametrize("options", [(), ("--validation", 0.2, "--no-eval"), ("--recipe", "fast")])
 def test_nothing_is_the_best_by_the_test_set(options: tuple[object, ...], tmp_path: Path) -> None:
     done = run(tmp_path, "train", *SMALL, *options, "--best", tmp_path / "best")
-    assert (done.status, done.err) == (2, "error: --best needs --validation: the test set is not there to choose by\n")
+    assert (done.status, done.err) == (2, "error: --best needs --validation: the test set is not for choosing\n")
 
 
 # Replay.
@@ -180,7 +180,7 @@ def test_any_step_is_replayed_with_its_bits_from_any_checkpoint(begun: int, step
     assert f"loss: {after.leaves['[0].loss']!r}\n" in out
     assert f"parameters after it: SHA-256 {params_digest(at(whole, step))}\n" in out
     known = step == begun or (step < begun and step % STEPS == 0)
-    assert ("these are the bits that the run had" in out) == known
+    assert ("the parameters are bit-identical to those of the run" in out) == known
 
 
 def test_a_replayed_step_shows_its_rows_its_gradients_and_how_far_it_moved(whole: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_run_that_had_other_bits_is_told(
         fn.save(tmp_path / "run", *parts)
     changes = f"numpy 1.0, now {here['numpy']}" if numpy else "the code or the files changed"
     done = run(tmp_path, "replay", tmp_path / "run", "--step", 6)
-    assert (done.status, done.err) == (1, f"error: the run had other bits; since then: {changes}\n")
+    assert (done.status, done.err) == (1, f"error: the parameters differ from the run; since then: {changes}\n")
 
 
 @pytest.mark.parametrize(

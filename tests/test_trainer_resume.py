@@ -81,7 +81,7 @@ def test_a_run_that_is_there_is_not_overwritten_unless_asked(uninterrupted: Path
     shutil.copy(uninterrupted / "checkpoint-03", tmp_path / "checkpoint")
     before = (tmp_path / "checkpoint").read_bytes()
     options = ("train", *RUN, "--checkpoint", tmp_path / "checkpoint")
-    words = f"{tmp_path / 'checkpoint'} holds a run; go on with it by --resume, or replace it by --overwrite"
+    words = f"{tmp_path / 'checkpoint'} holds a run; continue it with --resume, or replace it with --overwrite"
     done = run(tmp_path, *options, "--hidden", 8)
     assert (done.status, done.out, done.err) == (2, "", f"error: {words}\n")
     assert (tmp_path / "checkpoint").read_bytes() == before
@@ -133,10 +133,10 @@ def test_a_run_goes_on_for_more_epochs_with_the_bits_of_one_that_had_them_from_t
 @pytest.mark.parametrize(
     ("begun", "goes_on", "words"),
     [
-        (("--schedule", "linear"), ("--epochs", 3), "the rate of each step depends on the number of all steps"),
-        (("--warm-up", 0.1), ("--epochs", 3), "the rate of each step depends on the number of all steps"),
-        (("--members", 2), ("--epochs", 3), "of several networks only the last one can go on"),
-        ((), ("--epochs", 1), "expected --epochs 2, with which the run was begun, or more, got --epochs 1"),
+        (("--schedule", "linear"), ("--epochs", 3), "the rate of each step depends on the total number of steps"),
+        (("--warm-up", 0.1), ("--epochs", 3), "the rate of each step depends on the total number of steps"),
+        (("--members", 2), ("--epochs", 3), "with several networks only the last one could continue"),
+        ((), ("--epochs", 1), "expected --epochs 2, as when the run was started, or more, got --epochs 1"),
         ((), ("--epochs", 3, "--seed", 1), "a run of seed 1, got 0"),
     ],
 )
@@ -186,7 +186,7 @@ def test_another_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(checkpoint, "environment", lambda: here | {"numpy": "1.0"})
         succeed(tmp_path, *options)
-    assert f"the last bits may differ from those of an uninterrupted run: numpy 1.0, now {here['numpy']}" in succeed(
+    assert f"the last bits may differ from an uninterrupted run: numpy 1.0, now {here['numpy']}" in succeed(
         tmp_path, *options, "--resume"
     )
 

@@ -89,7 +89,7 @@ def test_a_run_that_evaluates_saves_the_step_before_and_goes_on_from_it(tmp_path
         wait_for_long(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    saved = f"; go on from {tmp_path / 'checkpoint'} with --resume"
+    saved = f"; continue from {tmp_path / 'checkpoint'} with --resume"
     assert (process.returncode, err) == (130, f"error: interrupted at step 5{saved}\n")
     assert fn.load(tmp_path / "checkpoint").leaves["[0].step"] == 5
     succeed(tmp_path, "train", *RUN, *options, "--resume")

@@ -1,4 +1,4 @@
-"""What the benchmark measures: each function yields its results one by one, as a table and as a record."""
+"""The measurements of the benchmark: each function yields its results as tables and records."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ import fnmlp as fn
 from fnmlp.data import Dataset
 
 Measured: TypeAlias = tuple[str, dict[str, Any]]
-"""A table for people, and the same for programs."""
+"""A table for people, and the same data for programs."""
 
 GRID = tuple(product((32, 128, 512, 2048), (16, 64, 256, 1024)))
 IMPORTS = {"NumPy": "import numpy", "fnmlp": "import fnmlp", "fnmlp, all names": "from fnmlp import *"}
@@ -32,7 +32,7 @@ PAUSE = 0.1
 
 @frozen
 class Plan:
-    """What all measurements of a run have in common."""
+    """Hold the settings that all measurements of a run share."""
 
     libraries: tuple[str, ...]
     works: Mapping[str, Work]
@@ -44,12 +44,12 @@ class Plan:
     file: Path
 
     def able(self, work: str) -> tuple[str, ...]:
-        """Return the libraries that can do a work."""
+        """Return the libraries that can do this work."""
         return tuple(name for name in self.libraries if work in LIBRARIES[name].works)
 
     @property
     def medians(self) -> str:
-        """Say what a time in a table is."""
+        """Describe what a time in a table is: a median of so many rounds."""
         return f"median of {self.rounds}"
 
     def heading(self, name: str, work: Work, threads: int) -> str:
@@ -73,7 +73,7 @@ def together(plan: Plan, libraries: Sequence[str], work: Work, threads: int) -> 
 
 
 def interleaved(plan: Plan, asks: Mapping[str, Ask], request: Callable[[int], Message]) -> dict[str, list[float]]:
-    """Ask each in turn, round after round; return the µs that each took, but for the first round, which warms up."""
+    """Time all in turn, round after round; return the µs of each, without the first round, which warms up."""
     samples: dict[str, list[float]] = {name: [] for name in asks}
     for turn in range(plan.rounds + 1):
         for name, ask in asks.items():
@@ -94,7 +94,7 @@ def predictions(rows: int, calls: int, _: int) -> Message:
 
 
 def titled(samples: Samples) -> Samples:
-    """Call libraries what readers call them."""
+    """Replace the keys of libraries by their titles."""
     return {LIBRARIES[name].title: times for name, times in samples.items()}
 
 
@@ -145,7 +145,7 @@ def time_inference(plan: Plan) -> Iterator[Measured]:
 
 
 def measure_memory(plan: Plan) -> Iterator[Measured]:
-    """Measure the resident memory of processes that train, one after the other, each from its start."""
+    """Measure the resident memory of processes that train, one after another."""
     for (name, work), threads in product(plan.works.items(), plan.threads):
         found = {library: train(plan, library, work, threads) for library in plan.able(name) if library != "products"}
         base = found["fnmlp"]["peak"]
@@ -160,7 +160,7 @@ def measure_memory(plan: Plan) -> Iterator[Measured]:
 
 
 def train(plan: Plan, library: str, work: Work, threads: int) -> dict[str, float]:
-    """Train for an epoch and then for at least so many steps more; return what memory that took."""
+    """Train for an epoch and then for at least this many steps; return the memory used."""
     with process(library, work, threads, plan.file) as ask:
         ask(an_epoch(plan.batches, 0))
         before = ask({"ask": "memory"})
@@ -172,7 +172,7 @@ def train(plan: Plan, library: str, work: Work, threads: int) -> dict[str, float
 
 
 def measure_startup(plan: Plan) -> Iterator[Measured]:
-    """Time imports, each in a process of its own, and add up the sizes of what is installed for them."""
+    """Time imports, each in its own process, and add up the installed sizes."""
     others = {LIBRARIES[name].package: LIBRARIES[name].module for name in plan.libraries}
     imports = IMPORTS | {name: f"import {module}" for name, module in others.items() if name not in ("numpy", "fnmlp")}
     samples: dict[str, list[float]] = {name: [] for name in imports}
@@ -182,7 +182,7 @@ def measure_startup(plan: Plan) -> Iterator[Measured]:
     samples = {name: times[1:] for name, times in samples.items()}
     sizes = {package: installed_megabytes(package) for package in ("numpy", *others)}
     text = samples_table(f"import, {plan.medians}", "ms", samples, base="NumPy")
-    rows = [["installed, with all that is required", "MB"], *([name, f"{size:.1f}"] for name, size in sizes.items())]
+    rows = [["installed size, dependencies included", "MB"], *([name, f"{size:.1f}"] for name, size in sizes.items())]
     yield f"{text}\n\n{table(rows)}", {"what": "startup", "ms": samples, "MB": sizes}
 
 

@@ -1,7 +1,7 @@
-"""One work in several libraries, each written as its users write it where speed matters.
+"""The same work in several libraries, each written as its users would write it for speed.
 
-All start with the same parameters and see the same batches in the same order, so that they compute the same numbers.
-They draw the order, gather the batches and convert the pixels within the time that is taken.
+All start with the same parameters and see the same batches in the same order, so they compute the same numbers. Drawing
+the order, gathering batches and converting pixels are part of the measured time.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The command line of the benchmark: what is to be measured, and where it is told."""
+"""The command line of the benchmark: choose measurements, run them, and print the results."""
 
 from collections.abc import Callable, Iterator, Mapping
 import json
@@ -54,7 +54,7 @@ USERS: Mapping[str, tuple[str, ...]] = {
 
 
 def installed(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Take the libraries that are named, and fnmlp; or all that are installed."""
+    """Return fnmlp and the named libraries, or all that are installed."""
     for name in names:
         if not version(LIBRARIES[name].package):
             raise click.BadParameter(f"{LIBRARIES[name].package} is not installed; run: {INSTALL}")
@@ -64,21 +64,25 @@ def installed(context: click.Context, option: click.Parameter, names: tuple[str,
 
 section_options = option_group(
     click.option(
-        "--grid", is_flag=True, help="Time hidden {32, 128, 512, 2048} x batch {16, 64, 256, 1024}; this takes long."
+        "--grid",
+        is_flag=True,
+        help="Time hidden {32, 128, 512, 2048} x batch {16, 64, 256, 1024}; this takes a long time.",
     ),
     click.option("--inference", is_flag=True, help="Time the prediction of one row, and of 10,000."),
-    click.option("--startup", is_flag=True, help="Time imports, and weigh what is installed."),
-    click.option(
-        "--memory", is_flag=True, help="Measure resident memory in training: its peak, and its growth. Linux only."
-    ),
+    click.option("--startup", is_flag=True, help="Time imports, and measure installed sizes."),
+    click.option("--memory", is_flag=True, help="Measure resident memory in training: peak and growth. Linux only."),
     click.option("--profile", is_flag=True, help="Time each piece of fnmlp's step."),
 )
 work_options = option_group(
     option(
-        "--work", type=click.Choice([*WORKS]), multiple=True, default=("reference",), help="What a step is; repeatable."
+        "--work",
+        type=click.Choice([*WORKS]),
+        multiple=True,
+        default=("reference",),
+        help="The kind of step to time; repeatable.",
     ),
     option("--hidden", type=click.IntRange(1, 2**31 - 1), default=512, help="Units of the hidden layer."),
-    option("--batch-size", type=click.IntRange(1), default=64, help="Images a step."),
+    option("--batch-size", type=click.IntRange(1), default=64, help="Images per step."),
 )
 measuring_options = option_group(
     option(
@@ -86,18 +90,23 @@ measuring_options = option_group(
         type=click.IntRange(1, len(cores())),
         multiple=True,
         default=tuple(sorted({1, min(2, len(cores()))})),
-        help="Threads, and cores, that each process has; repeatable.",
+        help="Threads and cores of each process; repeatable.",
     ),
-    option("--rounds", type=click.IntRange(1), default=5, help="Measurements of each, after one that warms up."),
-    click.option("--batches", type=click.IntRange(1), help="Batches a measurement.  [default: a whole epoch]"),
-    option("--steps", type=click.IntRange(1), default=5000, help="Steps in which --memory looks for growth, at least."),
+    option("--rounds", type=click.IntRange(1), default=5, help="Measurements of each library, after a warm-up."),
+    click.option("--batches", type=click.IntRange(1), help="Batches per measurement.  [default: a whole epoch]"),
+    option(
+        "--steps",
+        type=click.IntRange(1),
+        default=5000,
+        help="The least number of steps over which --memory measures growth.",
+    ),
     click.option(
         "--library",
         "libraries",
         type=click.Choice([*LIBRARIES]),
         multiple=True,
         callback=installed,
-        help="What fnmlp is compared with; repeatable.  [default: all that are installed]",
+        help="A library to compare with; repeatable.  [default: all installed ones]",
     ),
 )
 data_options = option_group(
@@ -129,15 +138,15 @@ class Options:
 @work_options
 @measuring_options
 @data_options
-@click.option("--json", "file", type=FILE, callback=new_file, help="Write all that was measured to this file.")
+@click.option("--json", "file", type=FILE, callback=new_file, help="Write all measurements to this JSON file.")
 @click.pass_context
 def benchmark(context: click.Context, /, **typed: Any) -> None:
-    """Time fnmlp beside other libraries on the same work: the steps of whole epochs on real data.
+    """Compare the speed of fnmlp with other libraries on the same work: whole epochs of training on real data.
 
-    Without --grid, --inference, --startup, --memory or --profile it times a step of the network 784-512-10. Each
-    library has a process of its own; they take turns, so that whatever else the machine does falls on all alike, and
-    those that wait sleep. Ratios are of medians of one run; where one is above 1, the other takes longer, or more, than
-    fnmlp. Let the machine do nothing else.
+    By default this times a step of the network 784-512-10. Each library runs in its own process. The processes take
+    turns, so other load on the machine affects all of them equally; idle processes sleep. Ratios compare medians of one
+    run. A ratio above 1 means that the other library takes longer, or more memory, than fnmlp. Close other programs
+    first.
     """
     chosen = tuple(name for name in SECTIONS if typed.pop(name))
     options = Options(chosen, **typed)
@@ -149,11 +158,11 @@ def benchmark(context: click.Context, /, **typed: Any) -> None:
         records = measured(plan, facts, options.sections)
     if options.file:
         write_json(options.file, {"machine": facts, "data": data.name, "rounds": options.rounds, "measured": records})
-        click.echo(f"\nall of it written to {options.file}")
+        click.echo(f"\nresults written to {options.file}")
 
 
 def check_sections(context: click.Context, options: Options) -> None:
-    """Refuse what can't be measured here, and options that none of the sections uses."""
+    """Raise for what can't be measured here, and for options that no section uses."""
     if "memory" in options.sections and not STATUS.exists():
         raise click.UsageError("--memory reads /proc, which only Linux has; leave it out")
     chosen = frozenset(options.sections)
@@ -172,7 +181,7 @@ def plan_of(options: Options, data: Dataset, file: Path) -> Plan:
 
 
 def measured(plan: Plan, facts: Mapping[str, str], sections: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Print what is measured as soon as it is, and return the records."""
+    """Print each result as soon as it is measured, and return the records."""
     for line in preface(plan, facts):
         click.echo(line)
     records = []
@@ -184,7 +193,7 @@ def measured(plan: Plan, facts: Mapping[str, str], sections: tuple[str, ...]) ->
 
 
 def preface(plan: Plan, facts: Mapping[str, str]) -> Iterator[str]:
-    """Say where, what and what not is measured."""
+    """Print the machine, the settings, and the libraries that are left out."""
     yield f"{facts['processor']}, {facts['cores']} cores for this process; {facts['system']}; Python {facts['python']}"
     for name in KERNEL_VARIABLES:
         if name in os.environ:
@@ -200,7 +209,7 @@ def preface(plan: Plan, facts: Mapping[str, str]) -> Iterator[str]:
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
-    """Write what was measured, whole or not at all."""
+    """Write the results to a JSON file, atomically."""
     try:
         write_whole(path, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import fnmlp as fn
 
 Samples: TypeAlias = Mapping[str, Sequence[float]]
-"""What was measured for each thing that is compared, round by round."""
+"""The measurements of each library, round by round."""
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
@@ -28,7 +28,7 @@ def number(value: float) -> str:
 
 
 def samples_table(title: str, unit: str, samples: Samples, *, base: str) -> str:
-    """Give the median of each, the lowest and the highest, and the ratio of its median to that of the base."""
+    """Return a table of medians, extremes, and the ratio of each median to the base's."""
     header = [title, unit, "lowest", "highest", f"ratio to {base}"]
     rows = [
         [name, *map(number, (median(times), min(times), max(times))), f"{median(times) / median(samples[base]):.2f}"]
@@ -38,7 +38,7 @@ def samples_table(title: str, unit: str, samples: Samples, *, base: str) -> str:
 
 
 def grid_table(title: str, cells: Sequence[tuple[str, Samples]]) -> str:
-    """Give the median of each in every cell, and at the end the geometric mean of its ratios to fnmlp's."""
+    """Return a table of medians in every cell, and the geometric mean of each library's ratios to fnmlp."""
     names = [*cells[0][1]]
     rows = [[cell, *(number(median(samples[name])) for name in names)] for cell, samples in cells]
     ratios = [
@@ -48,7 +48,7 @@ def grid_table(title: str, cells: Sequence[tuple[str, Samples]]) -> str:
 
 
 def profile_table(title: str, whole: Sequence[float], pieces: Samples) -> str:
-    """Give the median of each piece, its share of the whole, and what of the whole is in none of them."""
+    """Return a table of each piece's median, its share of the whole step, and the rest."""
     step = median(whole)
     medians = {name: median(times) for name, times in pieces.items()}
     medians["the rest: train_step, and noise"] = step - sum(medians.values())
@@ -57,7 +57,7 @@ def profile_table(title: str, whole: Sequence[float], pieces: Samples) -> str:
 
 
 def machine() -> dict[str, str]:
-    """Return what the times depend on beside the code."""
+    """Describe the machine and the versions that the times depend on."""
     versions = {package: version(package) for package in ("numpy", "fnmlp", "torch", "jax", "scikit-learn")}
     system = {"processor": processor(), "system": platform.platform(), "python": platform.python_version()}
     return system | {package: number for package, number in versions.items() if number}

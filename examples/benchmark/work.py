@@ -1,4 +1,4 @@
-"""What the benchmark times: a step of a small network, and what its peers share to take the very same one."""
+"""The work that the benchmark times: a training step of a small network, and what all libraries share for it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -17,10 +17,10 @@ Weights: TypeAlias = tuple[fn.Array, ...]
 
 @frozen
 class Work:
-    """What is to be done for each batch: a step of a network with one hidden layer, in float32.
+    """Describe a training step of a network with one hidden layer, in float32.
 
-    ReLU, then softmax and mean squared error. `rate` and `momentum` are of SGD, or `rate` of Adam; `dropout` is the
-    share dropped of the hidden layer.
+    The network has ReLU, softmax and mean squared error. `rate` and `momentum` are for SGD, or `rate` for Adam.
+    `dropout` is the probability of dropping a hidden unit.
     """
 
     hidden: int = 512
@@ -41,7 +41,7 @@ WORKS: Mapping[str, Work] = {
 
 @frozen(eq=False)
 class Peer:
-    """A work as one library does it: its first state, and functions of states, which may write to the one they take.
+    """One library's version of a work: its first state, and functions of states, which may modify their argument.
 
     `epoch`    (state, number of the epoch, batches or None for all) -> state, when it has been computed.
     `weights`  state -> the parameters, as NumPy arrays.
@@ -73,7 +73,7 @@ class Library:
 
 
 def described(work: Work, data: Dataset) -> str:
-    """Say what a work is."""
+    """Describe a work in words."""
     inputs, outputs = data.train.inputs[0].size, len(data.classes)
     optimizer = f"{'Adam' if work.optimizer == 'adam' else 'SGD'}, rate {work.rate}"
     more = [f"{name} {value}" for name, value in (("momentum", work.momentum), ("dropout", work.dropout)) if value]
