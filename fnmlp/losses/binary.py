@@ -1,4 +1,4 @@
-"""Losses of yes and no: each output by itself says how likely its target is."""
+"""Losses for binary targets: each output is a logit of its own."""
 
 from typing import Any
 
@@ -20,18 +20,18 @@ def binary_cross_entropy(
     sample_weights: Weights = (),
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
-    """Cross-entropy between targets in [0, 1] and the sigmoid of y: the mean, or the sum, over all elements.
+    """Return the cross-entropy between targets in [0, 1] and the sigmoid of y, averaged over all elements.
 
-    Near certainty the loss is log1p of exp(-|y|), so that it neither overflows nor rounds to 0. An infinite y costs 0
-    where the target is wholly on its side, and else infinity. `pos_weight`, one number or one for each column, says how
-    many times as much as a target of 0 one of 1 counts; the mean is still over all elements.
+    The loss uses log1p of exp(-|y|), so it neither overflows nor rounds to 0 near certainty. An infinite y costs 0 if
+    its target is exactly 0 or 1 on the same side, else infinity. A target of 1 counts `pos_weight` times as much as a
+    target of 0; this is one number, or one for each column. The mean is still over all elements.
 
-    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Shapes:   target as y; the value is a number, or (batch,) without reduction; dy as y.
     Units:    nats.
     Gradient: sigmoid(y) - target, or with p = pos_weight, sigmoid(y) (1 - target + p target) - p target; divided by n
               for the mean of n elements.
-    Raises:   DataError for targets outside [0, 1], negative weights, and the mean of nothing; ShapeError, DtypeError
-              where y and target differ.
+    Raises:   DataError for targets outside [0, 1], negative weights, and the mean of an empty batch; ShapeError,
+              DtypeError if y and target differ.
     Source:   torch.nn.BCEWithLogitsLoss.
 
     >>> import numpy as np
@@ -63,7 +63,7 @@ def binary_cross_entropy(
 
 
 def _positive_weights(pos_weight: float | Weights, y: Array) -> Any:
-    """Return one number, an array of one for each column, or None where ones count as much as zeros."""
+    """Return one number, an array with one for each column, or None if ones and zeros count equally."""
     where = "binary_cross_entropy(pos_weight)"
     if isinstance(pos_weight, (int, float)):
         return as_nonnegative(where, pos_weight)

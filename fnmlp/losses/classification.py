@@ -1,7 +1,7 @@
-"""Losses of classes: what outputs give to the classes, and what they should have given.
+"""Losses for classification.
 
-Where a row of outputs has +inf, or nothing but -inf, it names no distribution: softmax makes NaN of it, and so do the
-losses that contain one. A single -inf is a class that is ruled out: its share is 0.
+A row of outputs with +inf, or with only -inf, defines no distribution: softmax returns NaN, and so do the losses that
+use it. A single -inf rules out its class: the probability is 0.
 """
 
 from functools import partial
@@ -41,22 +41,22 @@ def cross_entropy(
     ignore_label: int | None = None,
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
-    """Cross-entropy between targets and the softmax of y: -Σ target · log softmax(y) over the classes of a row.
+    """Return the cross-entropy between targets and the softmax of y: -Σ target · log softmax(y) for each row.
 
-    Targets are labels, or distributions: rows of shares that add up to 1. Smoothing gives that part of each row to all
-    classes alike. The term of a class is multiplied by its weight, that of a row by the row's. The mean is over rows:
-    divided by the weights of the labels, or for distributions by those of the samples. Rows whose label is
-    `ignore_label`, such as -100, cost nothing, and the mean is over the others.
-    Near certainty the loss is log1p of what the other classes get, so that it does not round to 0, and large offsets
-    of y are harmless.
+    Targets are labels, or distributions: rows of probabilities that add up to 1. `label_smoothing` is the part of each
+    row that is spread evenly over all classes. `class_weights` multiply the terms of the classes, and `sample_weights`
+    the rows. The mean is over rows: the sum is divided by the total weight of the labels, or for distributions of the
+    samples. Rows whose label is `ignore_label`, such as -100, cost nothing, and don't count in the mean.
 
+    Near certainty the loss is log1p of the other classes' share, so it does not round to 0. Large offsets of y are
+    harmless.
     Shapes:   y (batch, classes), target (batch,) integers, or as y; the value is a number, or (batch,) without
               reduction.
     Units:    nats.
-    Gradient: softmax(y) - target, multiplied and divided as the terms are; each row of it adds up to 0.
-    Raises:   DataError naming the row of a label out of range or of shares that are no distribution, for negative
-              weights, and for the mean of nothing; ShapeError for outputs of one column; DtypeError; OptionError unless
-              0 <= label_smoothing < 1, and for an ignored label beside distributions.
+    Gradient: softmax(y) - target, weighted and divided like the terms; each row of it adds up to 0.
+    Raises:   DataError, naming the row, for a label out of range or probabilities that don't add up to 1; also for
+              negative weights, and for the mean of an empty batch; ShapeError for outputs with one column; DtypeError;
+              OptionError unless 0 <= label_smoothing < 1, and for `ignore_label` with distributions.
     Source:   torch.nn.CrossEntropyLoss; label smoothing: Szegedy et al. 2015, arXiv:1512.00567, sec. 7.
 
     >>> import numpy as np
@@ -109,7 +109,7 @@ def _smoothed(shares: Array, smoothing: float) -> Array:
 def entropy_of_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array]:
     """Return log Σ exp(y - y of the label), and its gradient.
 
-    The sum is of the label's own term and of `others`. Nothing is subtracted from 1 afterwards, so nothing cancels.
+    The sum has the label's own term and `others`. Nothing is subtracted from 1 afterwards, so nothing cancels.
     """
     xp = namespace(y)
     below, shares, _ = _exponentials(y)
@@ -135,9 +135,9 @@ def _entropy_of_shares(y: Array, target: Array) -> tuple[Array, Array]:
 
 
 def _exponentials(y: Array) -> tuple[Array, Array, Array]:
-    """Return by how much y is below its row's maximum, the exponential of that, and the place of the maximum.
+    """Return y minus its row's maximum, the exponential of that, and the index of the maximum.
 
-    A gather of the maxima is four times as fast as NumPy's maximum over short rows.
+    Gathering the maxima is four times as fast as NumPy's maximum over short rows.
     """
     xp = namespace(y)
     best = xp.argmax(y, axis=1)
@@ -155,16 +155,16 @@ def nll(
     ignore_label: int | None = None,
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
-    """Negative log-likelihood: minus the y of the label, where y are log-probabilities, as log_softmax gives them.
+    """Return the negative log-likelihood: minus the label's y, where y are log-probabilities, as from log_softmax.
 
-    The mean is divided by the weights of the rows: that of the label times that of the sample. Rows whose label is
-    `ignore_label`, such as -100, cost nothing, and the mean is over the others.
+    The mean is divided by the total weight of the rows; a row's weight is that of its label times that of its sample.
+    Rows whose label is `ignore_label`, such as -100, cost nothing, and don't count in the mean.
 
     Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
     Units:    nats.
     Gradient: minus the row's weight at the label, 0 elsewhere.
-    Raises:   DataError naming the row of a label out of range, for negative weights, and for the mean of nothing;
-              ShapeError, DtypeError.
+    Raises:   DataError, naming the row, for a label out of range; also for negative weights, and for the mean of an
+              empty batch; ShapeError, DtypeError.
     Source:   torch.nn.NLLLoss.
 
     >>> import numpy as np
@@ -188,17 +188,17 @@ def nll(
 def hinge(
     y: Array, labels: Array, *, margin: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
 ) -> tuple[Any, Array]:
-    """Multiclass hinge: by how much every other class comes closer to the label's than the margin, on average.
+    """Return the multiclass hinge loss: how much the other classes' y violate the margin to the label's y.
 
-    That is Σ max(0, margin - y of the label + y of the class) over the other classes, divided by the number of all
-    classes: torch's MultiMarginLoss, not Crammer & Singer's, which takes the worst class alone.
+    That is Σ max(0, margin - y of the label + y of the class) over the other classes, divided by the number of classes,
+    as in torch's MultiMarginLoss. Crammer & Singer's loss takes only the worst class.
 
     Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
     Units:    those of y and the margin.
     Gradient: 1 / classes at each class inside the margin, 0 at its edge, and minus their sum at the label; divided by
               the number of rows for the mean.
-    Raises:   OptionError unless the margin is finite; DataError naming the row of a label out of range, and for the
-              mean of nothing; ShapeError, DtypeError.
+    Raises:   OptionError unless the margin is finite; DataError, naming the row, for a label out of range, and for the
+              mean of an empty batch; ShapeError, DtypeError.
     Source:   torch.nn.MultiMarginLoss; Weston & Watkins 1999, "Support vector machines for multi-class pattern
               recognition", eq. 3.
 
@@ -225,16 +225,15 @@ def hinge(
 
 @on_numbers
 def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
-    """Kullback-Leibler divergence from y to the targets: Σ target · (log target - y) over the classes of a row.
+    """Return the Kullback-Leibler divergence from y to the targets: Σ target · (log target - y) over a row's classes.
 
-    y are log-probabilities, targets are shares; 0 · log 0 is 0, also where y is -inf. The mean is over rows, as in the
-    definition: torch's "batchmean".
-
-    Shapes:   y (batch, classes) and target alike; the value is a number, or (batch,) without reduction.
+    y are log-probabilities, and targets are probabilities. 0 · log 0 is 0, even if y is -inf. The mean is over rows, as
+    in the definition; torch calls it "batchmean".
+    Shapes:   y (batch, classes), target as y; the value is a number, or (batch,) without reduction.
     Units:    nats.
     Gradient: -target; divided by the number of rows for the mean.
-    Raises:   DataError naming the row of shares that are no distribution, and for the mean of nothing; ShapeError for
-              outputs of one column; ShapeError, DtypeError where y and target differ.
+    Raises:   DataError, naming the row, for probabilities that don't add up to 1, and for the mean of an empty batch;
+              ShapeError for outputs with one column; ShapeError, DtypeError if y and target differ.
     Source:   Kullback & Leibler 1951, "On information and sufficiency"; torch.nn.KLDivLoss.
 
     >>> import numpy as np
@@ -254,11 +253,11 @@ def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
 
 
 def on_labels(loss: Loss) -> Loss:
-    """Lift a loss on distributions to one on integer labels, which become one-hot rows as wide as y.
+    """Make a loss on distributions accept integer labels, which it gets as one-hot rows.
 
     Shapes:   y (batch, classes), labels (batch,).
     Gradient: that of the loss.
-    Raises:   DataError naming the row of a label out of range; what the loss raises.
+    Raises:   DataError, naming the row, for a label out of range; whatever the loss raises.
 
     >>> import numpy as np
     >>> from fnmlp.losses import mse

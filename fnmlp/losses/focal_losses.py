@@ -1,4 +1,4 @@
-"""Focal losses: cross-entropies in which what is classified well already counts little."""
+"""Focal losses: cross-entropies that reduce the weight of well-classified examples."""
 
 from typing import Any
 
@@ -35,11 +35,11 @@ def focal(
     ignore_label: int | None = None,
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
-    """Focal loss of classes: -α (1 - p)^γ log p, where p is the softmax of y at the label.
+    """Return the focal loss: -α (1 - p)^γ log p, where p is the softmax of y at the label.
 
-    The larger gamma is, the less do rows count that are classified well; with 0 it is `cross_entropy`. The weight of
-    the label's class is the paper's α. The mean is over rows, whatever their classes weigh. Rows whose label is
-    `ignore_label` cost nothing, and the mean is over the others.
+    The larger gamma is, the less well-classified rows count; with 0 this is `cross_entropy`. The label's class weight
+    is the paper's α. The mean is over rows, whatever the class weights. Rows whose label is `ignore_label` cost
+    nothing, and don't count in the mean.
 
     Shapes:   y (batch, classes), labels (batch,); the value is a number, or (batch,) without reduction.
     Units:    nats.
@@ -85,16 +85,15 @@ def binary_focal(
     sample_weights: Weights = (),
     reduction: str = "mean",
 ) -> tuple[Any, Array]:
-    """Focal loss of yes and no: `binary_cross_entropy` times α (1 - p)^γ, where p is what y gives to the target.
+    """Return the binary focal loss: `binary_cross_entropy` times α (1 - p)^γ, where p is the target's probability.
 
-    Targets of 1 are weighed by alpha, and those of 0 by 1 - alpha; what lies between, in shares.
-
-    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Targets of 1 have the weight alpha, targets of 0 have 1 - alpha, and targets in between a mean of both.
+    Shapes:   target as y; the value is a number, or (batch,) without reduction; dy as y.
     Units:    nats.
     Gradient: α ((1 - p)^γ (s - target) + γ (1 - p)^(γ - 1) s (1 - s) (1 - 2 target) · the cross-entropy), with the
               sigmoid s of y; divided by n for the mean of n elements.
-    Raises:   DataError for targets outside [0, 1], and for the mean of nothing; OptionError unless 0 <= alpha <= 1 and
-              gamma is finite and at least 0; ShapeError, DtypeError where y and target differ.
+    Raises:   DataError for targets outside [0, 1], and for the mean of an empty batch; OptionError unless 0 <= alpha <=
+              1 and gamma is finite and at least 0; ShapeError, DtypeError if y and target differ.
     Source:   Lin, Goyal, Girshick, He & Dollár 2017, arXiv:1708.02002, eq. 5; torchvision.ops.sigmoid_focal_loss.
 
     >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Losses of numbers: how far outputs are from their targets."""
+"""Losses for regression: how far outputs are from their targets."""
 
 from math import log
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["huber", "l1", "log_cosh", "mse"]
 
 @on_numbers
 def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
-    """Mean squared error: the mean, or the sum, of (y - target)² over all elements.
+    """Return the mean squared error: the mean, or the sum, of (y - target)² over all elements.
 
-    Shapes:   y and target alike; the value is a number, or (batch,) without reduction; dy has the shape of y.
+    Shapes:   target as y; the value is a number, or (batch,) without reduction; dy as y.
     Units:    those of y, squared.
     Gradient: 2 (y - target) / n for the mean of n elements, 2 (y - target) for the sum, and without reduction.
-    Raises:   ShapeError, DtypeError where y and target differ; DataError for the mean of nothing.
+    Raises:   ShapeError, DtypeError if y and target differ; DataError for the mean of an empty batch.
     Source:   torch.nn.MSELoss.
 
     >>> import numpy as np
@@ -37,11 +37,11 @@ def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str
 
 @on_numbers
 def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
-    """Mean absolute error: the mean, or the sum, of |y - target| over all elements.
+    """Return the mean absolute error: the mean, or the sum, of |y - target| over all elements.
 
     Shapes:   as `mse`.
     Units:    those of y.
-    Gradient: the sign of y - target, and 0 where they are equal; divided by n for the mean of n elements.
+    Gradient: the sign of y - target, which is 0 if they are equal; divided by n for the mean of n elements.
     Raises:   as `mse`.
     Source:   torch.nn.L1Loss.
 
@@ -63,11 +63,11 @@ def l1(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
 def huber(
     y: Array, target: Array, *, delta: float = 1.0, sample_weights: Weights = (), reduction: str = "mean"
 ) -> tuple[Any, Array]:
-    """Half the squared error where it is at most delta, and from there on a straight line: outliers pull no harder.
+    """Return the Huber loss: half the squared error up to delta, and linear beyond, which limits outliers.
 
     Shapes:   as `mse`.
     Units:    those of y, squared; delta has those of y.
-    Gradient: y - target, held between -delta and delta; divided by n for the mean of n elements.
+    Gradient: y - target, clipped to [-delta, delta]; divided by n for the mean of n elements.
     Raises:   OptionError unless delta is finite and above 0; as `mse`.
     Source:   Huber 1964, "Robust estimation of a location parameter"; torch.nn.HuberLoss.
 
@@ -90,10 +90,11 @@ def huber(
 
 @on_numbers
 def log_cosh(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
-    """Log-cosh: log(cosh(y - target)), half the squared error near the target and the absolute error far from it.
+    """Return log(cosh(y - target)): half the squared error near the target, and the absolute error far from it.
 
-    It is as smooth as `mse`, and outliers pull it as little as `l1`. Near the target it is log1p(2 sinh²(d / 2)), which
-    keeps its digits, and far from it |d| + log1p(exp(-2 |d|)) - log 2, which never overflows.
+    It is as smooth as `mse`, and as robust to outliers as `l1`. With d = y - target, it is computed as log1p(2 sinh²(d
+    / 2)) near the target, which keeps all digits, and as |d| + log1p(exp(-2 |d|)) - log 2 far from it, which never
+    overflows.
 
     Shapes:   as `mse`.
     Units:    those of y, which should be near 1.

@@ -1,4 +1,4 @@
-"""What every loss does: refuse targets that do not fit, weigh the rows, and reduce them to a value."""
+"""What all losses share: checks of targets, weights of rows, and reductions."""
 
 from collections.abc import Callable
 from math import prod
@@ -15,14 +15,14 @@ __all__ = ["Loss"]
 Loss: TypeAlias = Callable[[Array, Array], tuple[Any, Array]]
 """(y, target) -> (value, dy). Bind options with functools.partial.
 
-A loss that takes an option `sample_weights`, as all of this package do, can be trained on batches with weights.
+A loss needs an option `sample_weights` for batches with weights; all losses here have it.
 """
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
 def check_alike(where: str, y: Array, target: Array) -> None:
-    """Refuse a target that does not match y; NumPy would broadcast or promote it in silence.
+    """Raise unless the target matches y; NumPy would broadcast or promote it silently.
 
     >>> import numpy as np
     >>> check_alike("mse", np.zeros((2, 1)), np.zeros(2))
@@ -41,7 +41,7 @@ def check_alike(where: str, y: Array, target: Array) -> None:
 
 
 def as_targets(where: str, y: Array, target: Any) -> Array:
-    """Return targets as an array, made of a list if need be; its floats take the dtype of y.
+    """Return targets as an array; floats in a list take the dtype of y.
 
     >>> import numpy as np
     >>> as_targets("nll", np.zeros((2, 3)), [2, 0])
@@ -51,26 +51,26 @@ def as_targets(where: str, y: Array, target: Any) -> Array:
 
 
 def check_floating(where: str, y: Array) -> None:
-    """Refuse outputs that are no floating-point numbers: differences of unsigned integers wrap around."""
+    """Raise unless outputs are floating-point numbers: differences of unsigned integers would wrap around."""
     if not namespace(y).isdtype(y.dtype, ("real floating", "complex floating")):
         raise DtypeError(where, "floating-point outputs", y.dtype, "put scale(1 / 255) or a linear layer before it")
 
 
 def check_classes(where: str, y: Array) -> None:
-    """Refuse outputs that are not one floating-point number for each class in each row."""
+    """Raise unless outputs have one floating-point number per class in each row."""
     if y.ndim != 2 or not y.shape[1]:
         remedy = "end the model with linear(classes)"
         raise ShapeError(where, "outputs of shape (batch, classes)", tuple(y.shape), remedy)
-    if y.shape[1] == 1:  # a softmax of one is always 1, and the loss 0
+    if y.shape[1] == 1:  # the softmax of one number is always 1, and the loss 0
         remedy = "for one output a row use binary_cross_entropy"
         raise ShapeError(where, "outputs of at least 2 classes", tuple(y.shape), remedy)
     check_floating(where, y)
 
 
 def reduce_elements(where: str, terms: Array, reduction: str, sample_weights: Weights = ()) -> tuple[Any, Any]:
-    """Return the value of a loss whose mean is over all elements, and the factor of their gradients.
+    """Return the value of a loss whose mean is over all elements, and the factor for their gradients.
 
-    The factor is one number for all, or with weights a number for each row, beside all of its elements.
+    The factor is a single number, or with weights one for each row, shaped to broadcast over its elements.
 
     >>> import numpy as np
     >>> reduce_elements("l1", np.array([[1.0, 2.0], [3.0, 4.0]]), "none")
@@ -110,9 +110,9 @@ def _count(where: str, terms: Array) -> int:
 
 
 def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None, mass: Array | None) -> tuple[Any, Any]:
-    """Return the value of a loss that has a number for each row, and the factors of the rows' gradients.
+    """Return the value of a loss with one number per row, and the factors for the rows' gradients.
 
-    The factors are one number for all, or a column. A mean is divided by the sum of `mass`, or the number of rows.
+    The factors are a single number, or a column. A mean is divided by the sum of `mass`, or the number of rows.
 
     >>> import numpy as np
     >>> reduce_rows("nll", np.array([1.0, 2.0]), "mean", None, None)
@@ -135,11 +135,11 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
 
 
 ROUNDING = 1e-3
-"""How far from 1 rounding may carry a sum of shares, in half precision too."""
+"""The largest rounding error of a sum of probabilities, even in half precision."""
 
 
 def check_distributions(where: str, target: Array) -> None:
-    """Refuse rows that are no distributions: with negative shares or NaN, or with another sum than 1.
+    """Raise unless each row is a distribution: no negative number or NaN, and a sum of 1.
 
     >>> import numpy as np
     >>> check_distributions("kl", np.array([[0.5, 0.5], [1.0, 1.0]]))
@@ -159,7 +159,7 @@ def check_distributions(where: str, target: Array) -> None:
 
 
 def check_probabilities(where: str, target: Array) -> None:
-    """Refuse targets that are no probabilities: below 0, above 1 by more than rounding, or NaN.
+    """Raise for targets below 0, above 1 by more than rounding, or NaN.
 
     >>> import numpy as np
     >>> check_probabilities("binary_cross_entropy", np.array([255.0]))
@@ -173,7 +173,7 @@ def check_probabilities(where: str, target: Array) -> None:
 def without_ignored(
     where: str, y: Array, labels: Array, ignore_label: int | None, by_row: Array | None
 ) -> tuple[Array, Array | None]:
-    """Give rows of the label that is ignored the weight 0, and a label that no check refuses.
+    """Give rows with the ignored label a weight of 0, and a valid label.
 
     >>> import numpy as np
     >>> without_ignored("nll", np.zeros((2, 3)), np.array([2, -100]), -100, None)
@@ -182,7 +182,7 @@ def without_ignored(
     xp = namespace(y)
     if ignore_label is None or not xp.isdtype(labels.dtype, "integral"):
         return labels, by_row
-    labels = to_dtype(labels, "int64")  # torch compares uint8 with -100 modulo 256
+    labels = to_dtype(labels, "int64")  # torch would compare uint8 with -100 modulo 256
     counted = labels != as_integer(f"{where}(ignore_label)", ignore_label)
     weights = to_dtype(counted, y.dtype)
     if by_row is not None and by_row.shape == weights.shape:
@@ -191,7 +191,7 @@ def without_ignored(
 
 
 def hot_rows(where: str, y: Array, labels: Array) -> Array:
-    """Return the one-hot rows of labels, having refused those that do not fit y."""
+    """Check labels against y, and return their one-hot rows."""
     hot = one_hot(labels, y.shape[1], dtype=y.dtype)
     if hot.shape != y.shape:
         remedy = "pass one class number for each row"
@@ -200,7 +200,7 @@ def hot_rows(where: str, y: Array, labels: Array) -> Array:
 
 
 def of_labels(by_class: Array | None, by_row: Array | None, labels: Array) -> Array | None:
-    """Return the weight of each row, that of its label times its own; None where all count alike."""
+    """Return each row's weight, that of its label times its own; None if all count equally."""
     if by_class is None:
         return by_row
     weights: Array = namespace(by_class).take(by_class, to_dtype(labels, "int64"))
@@ -208,12 +208,12 @@ def of_labels(by_class: Array | None, by_row: Array | None, labels: Array) -> Ar
 
 
 def row_sums(x: Array) -> Array:
-    """Sum each row by a matrix product, five times as fast as NumPy's sum over short rows."""
+    """Sum each row by a matrix product, five times as fast as NumPy's sum for short rows."""
     return x @ namespace(x).ones(x.shape[1], dtype=x.dtype, device=x.device)
 
 
 def shared_out(share: Array, x: Array) -> Array:
-    """Return share · x, and 0 where the share is 0, even of something infinite.
+    """Return share · x, but 0 wherever the share is 0, even if x is infinite.
 
     >>> import numpy as np
     >>> shared_out(np.array([0.0, 0.5]), np.array([np.inf, 4.0]))

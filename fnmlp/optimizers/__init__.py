@@ -1,8 +1,8 @@
-"""Optimisers: pure maps of parameters and gradients to new parameters, and an algebra that puts them together.
+"""Optimisers: pure maps from parameters and gradients to new parameters, and functions that combine them.
 
-An `Optimizer` moves parameters: `sgd`, `adam` and their kin. A `Transform` changes gradients on their way to one, and
-`compose` lines them up. `scheduled`, `accumulated`, `apply_if_finite`, `averaged`, `max_norm`, `decoupled_decay` and
-`partitioned` make an optimiser of optimisers. A schedule is a plain function of the step.
+An `Optimizer` updates parameters: `sgd`, `adam` and others. A `Transform` changes gradients first, and `compose` puts
+transforms before an optimiser. `scheduled`, `accumulated`, `apply_if_finite`, `averaged`, `max_norm`, `decoupled_decay`
+and `partitioned` wrap optimisers. A schedule is a plain function of the step.
 """
 
 from fnmlp.lazy import offering

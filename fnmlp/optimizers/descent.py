@@ -1,4 +1,4 @@
-"""Optimisers that step along gradients, a velocity, or the signs of a mean of gradients."""
+"""Optimisers that step along gradients, a velocity, or the sign of a mean of gradients."""
 
 from functools import partial
 
@@ -30,8 +30,8 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
 
     Shapes:   those of the parameters.
     Units:    the rate has units of p² per loss.
-    Raises:   OptionError unless the rate is finite and above 0; StructureError, ShapeError, DtypeError where the
-              gradients do not match the parameters.
+    Raises:   OptionError unless the rate is finite and above 0; StructureError, ShapeError, DtypeError unless the
+              gradients match the parameters.
     Source:   Robbins & Monro 1951.
 
     >>> import numpy as np
@@ -47,15 +47,15 @@ def _descend(where: str, rate: float, p: Array, g: Array) -> Array:
 
 
 def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov: bool = False) -> Optimizer:
-    """Stochastic gradient descent; without momentum it lifts `sgd_update`, and its state is `()`.
+    """Make stochastic gradient descent, optionally with momentum; without it the state is `()`.
 
-    With momentum the parameters move along the velocity, v = momentum · v + (1 - dampening) · g, which is g at first.
-    Nesterov's form looks ahead, along g + momentum · v.
+    With momentum the parameters move along the velocity v = momentum · v + (1 - dampening) · g, which starts as g. With
+    `nesterov` they move along g + momentum · v.
 
     Shapes:   those of the parameters.
     Units:    the rate has units of p² per loss.
     Raises:   OptionError unless the rate is finite and above 0, 0 <= momentum < 1 and 0 <= dampening < 1, and for
-              nesterov without momentum, or with dampening.
+              nesterov without momentum or with dampening.
     Source:   Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning",
               eq. 1-4; torch.optim.SGD.
 
@@ -117,12 +117,12 @@ def lion(
     weight_decay: float = 0.0,
     only: PathFilter = everywhere,
 ) -> Optimizer:
-    """Step by the rate along the sign of a mean of gradients that leans to the newest one.
+    """Make Lion, which steps along the sign of a mean of gradients that favours the newest one.
 
-    The parameters also shrink by rate · weight_decay a step; `only(path)` says which.
+    The parameters also shrink by rate · weight_decay per step; `only(path)` chooses which.
 
     Shapes:   those of the parameters.
-    Units:    the rate has those of a parameter: each moves by as much, or not at all where the mean is 0.
+    Units:    the rate has those of a parameter: each moves by the rate, or not at all if the mean is 0.
     Raises:   as `adamw`.
     Source:   Chen et al. 2023, arXiv:2302.06675, program 1.
 

@@ -1,4 +1,4 @@
-"""Which parameters something applies to, by their path in the tree."""
+"""Choose parameters by their path in the tree."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,11 +13,11 @@ from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 __all__ = ["PartitionedState", "PathFilter", "everywhere", "is_weight", "partitioned"]
 
 PathFilter: TypeAlias = Callable[[str], bool]
-"""Path of a parameter, such as `[2].weight` -> whether it is meant."""
+"""Path of a parameter, such as `[2].weight` -> whether to include it."""
 
 
 def everywhere(path: str) -> bool:
-    """Mean every parameter.
+    """Include every parameter.
 
     >>> everywhere("[0].bias")
     True
@@ -26,7 +26,7 @@ def everywhere(path: str) -> bool:
 
 
 def is_weight(path: str) -> bool:
-    """Mean what is called a weight, and so neither biases nor the gains and offsets of normalisation.
+    """Include parameters named weight, but not biases, or the gains and offsets of normalisation.
 
     >>> is_weight("[0].weight"), is_weight("[0].bias")
     (True, False)
@@ -36,7 +36,7 @@ def is_weight(path: str) -> bool:
 
 
 def flags(only: PathFilter, params: Tree) -> Tree:
-    """Ask the filter once for each leaf, and return its answers as a tree.
+    """Call the filter once for each leaf, and return its answers as a tree.
 
     >>> flags(lambda path: path.startswith("[1]"), (5, (6, 7)))
     (False, (True, True))
@@ -46,7 +46,7 @@ def flags(only: PathFilter, params: Tree) -> Tree:
 
 @frozen(eq=False)
 class PartitionedState:
-    """Which parameters the first optimiser moves, and the states of both."""
+    """Hold which parameters the first optimiser updates, and the states of both."""
 
     chosen: Tree
     first: Tree
@@ -54,13 +54,11 @@ class PartitionedState:
 
 
 def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter) -> Optimizer:
-    """Let one optimiser move the parameters that `only(path)` means, and another one the rest.
+    """Use one optimiser for the parameters that `only(path)` includes, and another for the rest.
 
-    Each sees the tree with `()` in place of the parameters that are the other's. The filter is asked once, when the
-    state is made.
-
+    Each gets the tree with `()` in place of the other's parameters. The filter is called once, when the state is made.
     Shapes:   those of the parameters.
-    Raises:   what the optimisers raise.
+    Raises:   whatever the optimisers raise.
 
     >>> import numpy as np
     >>> from fnmlp.optimizers import sgd

@@ -1,4 +1,4 @@
-"""Optimisers that look at each array of parameters as a whole: at its length, or at the directions of a matrix."""
+"""Optimisers that treat each array of parameters as a whole, by its norm or its singular values."""
 
 from functools import partial
 from math import sqrt
@@ -43,13 +43,13 @@ def lamb(
     weight_decay: float = 0.0,
     only: PathFilter = everywhere,
 ) -> Optimizer:
-    """Scale each array's step of Adam to the length of the array: for large batches and large rates.
+    """Make LAMB, which scales Adam's step for each array to the array's norm; suits large batches and rates.
 
-    The step is rate · ‖p‖ / ‖u‖ · u, where u = m̂ / (√v̂ + ε) + weight_decay · p, and the norms are those of the whole
-    array; where either is 0, it is rate · u. `only(path)` says which parameters decay.
+    The step is rate · ‖p‖ / ‖u‖ · u, where u = m̂ / (√v̂ + ε) + weight_decay · p, and the norms are over the whole
+    array. If either norm is 0, the step is rate · u. `only(path)` chooses which parameters decay.
 
     Shapes:   those of the parameters.
-    Units:    the rate is the share of its length by which an array moves; epsilon has the units of a gradient.
+    Units:    the rate is the share of its norm by which an array moves; epsilon has the units of a gradient.
     Raises:   OptionError unless rate and epsilon are finite and above 0, both betas at least 0 and below 1, and
               weight_decay finite and at least 0.
     Source:   You et al. 2020, arXiv:1904.00962, algorithm 2.
@@ -112,15 +112,15 @@ def muon(
     ns_steps: int = 5,
     epsilon: float = 1e-7,
 ) -> Optimizer:
-    """Move matrices along their velocity with all its singular values brought near 1: each direction counts alike.
+    """Make Muon, which moves matrices along their velocity with its singular values brought near 1.
 
-    The velocity is V = momentum · V + (1 - momentum) · G, or Nesterov's look ahead from it. It is divided by its norm,
-    or by epsilon if that is larger. Then `ns_steps` steps X ← a X + (b A + c A²) X, with A = X Xᵀ, bring its singular
-    values to between 0.7 and 1.2. The rate of a matrix (in, out) is rate · √max(1, out / in); all shrink by
-    rate · weight_decay.
-    Only matrices have singular values. Give the other parameters an optimiser of their own with `partitioned`.
+    The velocity is V = momentum · V + (1 - momentum) · G, or with `nesterov` the look-ahead from it. It is divided by
+    its norm, or by epsilon if that is larger. Then `ns_steps` steps X ← a X + (b A + c A²) X, with A = X Xᵀ, bring its
+    singular values between 0.7 and 1.2. The rate for a matrix (in, out) is rate · √max(1, out / in). All parameters
+    shrink by rate · weight_decay per step. Only matrices have singular values. Give the other parameters an optimiser
+    of their own with `partitioned`.
 
-    Shapes:   those of the parameters, which are all matrices.
+    Shapes:   those of the parameters, which must all be matrices.
     Units:    the rate has those of a parameter; epsilon has those of a gradient.
     Raises:   ShapeError for a parameter that is not a matrix; OptionError unless rate and epsilon are finite and above
               0, 0 <= momentum < 1, ns_steps is an integer of at least 1, and 0 <= rate · weight_decay < 1.

@@ -40,7 +40,7 @@ def nadam(
     epsilon: float = 1e-8,
     momentum_decay: float = 0.004,
 ) -> Optimizer:
-    """Adam with Nesterov's look ahead: each step goes along the mean that the next step will hold.
+    """Make Nadam: Adam with Nesterov's look-ahead, along an estimate of the next step's mean.
 
     The momentum of step t is μₜ = β₁ (1 - 0.96^(t · momentum_decay) / 2): it starts at half of β₁ and rises to it.
 

@@ -27,12 +27,12 @@ __all__ = ["adam", "adamax", "adamw", "radam"]
 def adam(
     rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8, amsgrad: bool = False
 ) -> Optimizer:
-    """Step along the mean of the last gradients, divided by the root of the mean of their squares.
+    """Make Adam, which divides the mean of recent gradients by the root of the mean of their squares.
 
-    With `amsgrad` the largest such mean so far divides in its place, so that no parameter's rate grows again.
+    With `amsgrad` it divides by the largest such mean so far, so no parameter's rate grows again.
 
     Shapes:   those of the parameters.
-    Units:    the rate has those of a parameter: at first each moves by about as much; epsilon has those of a gradient.
+    Units:    the rate has those of a parameter: at first each moves by about the rate; epsilon has those of a gradient.
     Raises:   OptionError unless rate and epsilon are finite and above 0, and both betas at least 0 and below 1.
     Source:   Kingma & Ba 2015, arXiv:1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2;
               torch.optim.Adam.
@@ -114,9 +114,9 @@ def adamw(
     amsgrad: bool = False,
     only: PathFilter = everywhere,
 ) -> Optimizer:
-    """Adam that also shrinks the parameters, by rate · weight_decay a step, which Adam does not rescale.
+    """Make AdamW: Adam that also shrinks the parameters, by rate · weight_decay per step, without rescaling that.
 
-    It is `decoupled_decay` of `adam`. `only(path)` says which parameters shrink; `is_weight` spares biases.
+    It is `decoupled_decay` around `adam`. `only(path)` chooses which parameters shrink; `is_weight` excludes biases.
 
     Shapes:   those of the parameters.
     Units:    as `adam`; weight_decay is a share for each unit of the rate.
@@ -134,12 +134,12 @@ def adamw(
 
 
 def radam(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8) -> Optimizer:
-    """Adam that divides by its mean of squares only once enough of them were seen, and then by degrees.
+    """Make RAdam: Adam that starts to divide by its mean of squares only after enough gradients, and then gradually.
 
-    Until then it steps along the mean of the gradients alone; with the usual betas that is for 5 steps.
+    Until then it steps along the mean of the gradients; with the usual betas that takes 5 steps.
 
     Shapes:   those of the parameters.
-    Units:    as `adam`; of the steps before, the rate has units of p² per loss.
+    Units:    as `adam`; in the first steps, the rate has units of p² per loss.
     Raises:   as `adam`.
     Source:   Liu et al. 2020, arXiv:1908.03265, algorithm 2; torch.optim.RAdam.
 
@@ -183,7 +183,7 @@ def _rectified(second: float, t: int) -> tuple[float, float]:
 
 
 def adamax(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8) -> Optimizer:
-    """Adam that divides by the largest of the last gradients, older ones fading, in place of the mean of squares.
+    """Make Adamax: Adam that divides by the largest recent gradient, with fading, instead of the mean of squares.
 
     Shapes:   those of the parameters.
     Units:    as `adam`.

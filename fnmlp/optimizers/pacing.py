@@ -1,4 +1,4 @@
-"""Optimisers that do not step at every call: they gather gradients first, or skip those that are not finite."""
+"""Optimisers that do not step at every call: they accumulate gradients, or skip those that are not finite."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ __all__ = ["AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"]
 
 @frozen(eq=False)
 class AccumulatedState:
-    """How many gradients were added since the last step, their sum, and the state of the optimiser that waits."""
+    """Hold the number of gradients since the last step, their sum, and the inner optimiser's state."""
 
     held: int
     total: Tree
@@ -33,14 +33,13 @@ class AccumulatedState:
 
 
 def accumulated(optimizer: Optimizer, *, steps: int) -> Optimizer:
-    """Let an optimiser step once for so many calls, along the mean of their gradients; between, nothing moves.
+    """Accumulate gradients: take one step per `steps` calls, with the mean of their gradients.
 
-    Batches of equal size with a mean loss thus give the step of one large batch, in the memory of a small one. When
-    training ends with a group that is not full, `apply_remainder` takes the step of its mean.
-
+    Batches of equal size with a mean loss give the step of one large batch, in the memory of a small one. If training
+    ends with an incomplete group, call `apply_remainder` to take its step.
     Shapes:   those of the parameters.
-    Raises:   OptionError unless steps is an integer of at least 1; ShapeError, DtypeError where the gradients do not
-              match the parameters.
+    Raises:   OptionError unless steps is an integer of at least 1; ShapeError, DtypeError unless the gradients match
+              the parameters.
 
     >>> import numpy as np
     >>> from fnmlp.optimizers import sgd
@@ -91,7 +90,7 @@ def _add(param: Array, grad: Array, total: Array) -> Array:
 
 @frozen(eq=False)
 class FiniteState:
-    """How many gradients were skipped, in all and since the last that was finite, and the optimiser's state."""
+    """Hold the number of skipped gradients, in total and in a row, and the optimiser's state."""
 
     skipped: int
     in_a_row: int
@@ -99,13 +98,12 @@ class FiniteState:
 
 
 def apply_if_finite(optimizer: Optimizer, *, max_consecutive_errors: int) -> Optimizer:
-    """Skip a step whose gradients hold an infinity or a NaN: parameters and state stay as they were.
+    """Skip steps whose gradients hold infinities or NaN: parameters and state stay as they were.
 
-    After so many skipped steps in a row the next one is taken all the same, so that a run that can't recover shows it.
-    The state counts what was skipped.
-
+    After `max_consecutive_errors` skipped steps in a row the next step is taken anyway, so that a run that can't
+    recover shows it. The state counts the skipped steps.
     Shapes:   those of the parameters.
-    Raises:   OptionError unless max_consecutive_errors is an integer of at least 1; what the optimiser raises.
+    Raises:   OptionError unless max_consecutive_errors is an integer of at least 1; whatever the optimiser raises.
     Source:   optax.apply_if_finite; Micikevicius et al. 2018, arXiv:1710.03740, sec. 3.2.
 
     >>> import numpy as np

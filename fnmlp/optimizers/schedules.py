@@ -1,6 +1,6 @@
-"""Schedules: plain functions of the step, counted from 0, that give a rate as a Python float.
+"""Schedules: plain functions of the step, counted from 0, that return a rate as a Python float.
 
-`scheduled` lets an optimiser follow one. Past their last step they stay where they are.
+Use one with `scheduled`. Past its last step a schedule stays constant.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 Schedule: TypeAlias = Callable[[int], float]
-"""The number of steps that were taken -> the rate of the next."""
+"""The number of steps taken -> the rate of the next step."""
 
 
 def constant_rate(rate: float) -> Schedule:
-    """Stay at one rate.
+    """Keep the rate constant.
 
     Raises:   OptionError unless the rate is finite and above 0.
 
@@ -44,9 +44,10 @@ def _constant(rate: float, step: int) -> float:
 
 
 def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
-    """Go from one rate to the next at the given steps.
+    """Switch from one rate to the next at the given steps.
 
-    Raises:   OptionError unless all rates are finite and above 0, and one more than there are steps, which rise.
+    Raises:   OptionError unless all rates are finite and above 0, the steps increase, and there is one rate more than
+              steps.
     Source:   torch.optim.lr_scheduler.MultiStepLR.
 
     >>> [piecewise((0.5, 0.05), at=(100,))(step) for step in (0, 99, 100)]
@@ -65,7 +66,7 @@ def _piecewise(rates: tuple[float, ...], at: tuple[int, ...], step: int) -> floa
 
 
 def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
-    """Multiply the rate by a factor once in so many steps.
+    """Multiply the rate by a factor after every `every` steps.
 
     Raises:   OptionError unless the rate is finite and above 0, every an integer of at least 1, and 0 <= factor < 1.
     Source:   torch.optim.lr_scheduler.StepLR.
@@ -78,7 +79,7 @@ def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
 
 
 def exponential_decay(rate: float, *, factor: float) -> Schedule:
-    """Multiply the rate by a factor at every step.
+    """Multiply the rate by a factor after every step.
 
     Raises:   OptionError unless the rate is finite and above 0, and 0 <= factor < 1.
     Source:   torch.optim.lr_scheduler.ExponentialLR.
@@ -96,10 +97,10 @@ def _step_decay(rate: float, factor: float, every: int, step: int) -> float:
 
 
 def linear_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
-    """Go in a straight line from the rate to the last one, which is reached after so many steps.
+    """Decrease the rate linearly to `last`, over `steps` steps.
 
-    Raises:   OptionError unless the rates are finite, the first above 0 and the last not below, and steps an integer of
-              at least 1.
+    Raises:   OptionError unless the rates are finite, the first above 0 and the last at least 0, and steps is an
+              integer of at least 1.
     Source:   torch.optim.lr_scheduler.LinearLR.
 
     >>> [linear_decay(1.0, steps=4)(step) for step in (0, 1, 4, 9)]
@@ -115,7 +116,7 @@ def _linear_decay(rate: float, last: float, steps: int, step: int) -> float:
 
 
 def cosine_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
-    """Go down half a wave of the cosine from the rate to the last one, which is reached after so many steps.
+    """Decrease the rate along half a cosine wave to `last`, over `steps` steps.
 
     Raises:   as `linear_decay`.
     Source:   Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5; torch.optim.lr_scheduler.CosineAnnealingLR.
@@ -138,7 +139,7 @@ def _between(start: float, end: float, way: float) -> float:
 
 
 def cosine_restarts(rate: float, *, period: int, growth: int = 1, last: float = 0.0) -> Schedule:
-    """Go down half a wave of the cosine again and again, each wave `growth` times as long as the one before.
+    """Repeat a cosine decay again and again, each `growth` times as long as the one before.
 
     Raises:   as `linear_decay`, and OptionError unless period and growth are integers of at least 1.
     Source:   Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5; torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
@@ -160,9 +161,9 @@ def _cosine_restarts(rate: float, last: float, period: int, growth: int, step: i
 
 
 def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
-    """Climb in a straight line to the first rate of a schedule, and then follow it from its start.
+    """Increase the rate linearly to the first rate of a schedule, and then follow the schedule.
 
-    The steps before it have the shares 1 / (steps + 1), 2 / (steps + 1), … of its first rate.
+    The rates before that are 1 / (steps + 1), 2 / (steps + 1), … of its first rate.
 
     Raises:   OptionError unless steps is an integer of at least 1.
     Source:   Goyal et al. 2017, arXiv:1706.02677, sec. 2.2.
@@ -181,10 +182,10 @@ def _warm_up(schedule: Schedule, steps: int, step: int) -> float:
 def one_cycle(
     rate: float, *, steps: int, rise: float = 0.3, first: float = 1 / 25, last: float = 1 / 250_000
 ) -> Schedule:
-    """Climb half a wave of the cosine to the rate, and go down another, longer one, almost to 0.
+    """Increase the rate along half a cosine wave, then decrease it along a longer one, almost to 0.
 
-    `rise` is the share of the steps that climb; `first` and `last` are the shares of the rate at both ends.
-
+    `rise` is the share of the steps that increase. `first` and `last` are the rates at both ends, as shares of the
+    highest.
     Raises:   OptionError unless the rate is finite and above 0, steps an integer of at least 1, and the shares at least
               0 and below 1.
     Source:   Smith & Topin 2018, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR.

@@ -16,7 +16,7 @@ __all__ = ["adadelta", "adagrad", "rmsprop"]
 def rmsprop(
     rate: float, *, decay: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False
 ) -> Optimizer:
-    """Divide gradients by the root of the mean of their squares, or of their variance if `centered`.
+    """Make RMSprop, which divides gradients by their root mean square, or if `centered` by their deviation.
 
     Shapes:   those of the parameters.
     Units:    as `adam`.
@@ -69,9 +69,9 @@ def _rmsprop_leaf(
 
 
 def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, initial: float = 0.0) -> Optimizer:
-    """Divide gradients by the root of the sum of all their squares so far.
+    """Make Adagrad, which divides gradients by the root of the sum of all their squares so far.
 
-    The rate of the step t = 0, 1, … is rate / (1 + t · rate_decay); the sums start at `initial`.
+    The rate of step t = 0, 1, … is rate / (1 + t · rate_decay). The sums start at `initial`.
 
     Shapes:   those of the parameters.
     Units:    as `adam`; `initial` has those of a gradient, squared.
@@ -109,9 +109,9 @@ def _adagrad_leaf(
 
 
 def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) -> Optimizer:
-    """Divide gradients by the root of the mean of their squares, and multiply by that of the steps so far.
+    """Make Adadelta, which scales gradients by the root mean square of past steps over that of gradients.
 
-    So the step has the units of a parameter whatever those of the loss are, and the rate may stay at 1.
+    So a step has the units of a parameter whatever those of the loss, and the rate can stay at 1.
 
     Shapes:   those of the parameters.
     Units:    the rate is a share of the step; epsilon has those of a gradient, squared, and of a parameter, squared.

@@ -1,4 +1,4 @@
-"""Transforms: pure maps of gradients, on their way from the pullback to an optimiser."""
+"""Transforms: pure maps of gradients, applied before an optimiser."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,11 +30,10 @@ class Transform:
 
 
 def compose(*stages: Transform | Optimizer) -> Optimizer:
-    """Put transforms in the order in which gradients pass them, and at the end the optimiser that they feed.
+    """Combine transforms and an optimiser; gradients pass through the transforms in order, then to the optimiser.
 
-    The state is the tuple of the stages' states. What `compose` returns is an optimiser, and may end another.
-
-    Raises:   OptionError unless the last stage, and no other, is an optimiser.
+    The state is a tuple of all states. The result is an optimiser, so it can be the last part of another `compose`.
+    Raises:   OptionError unless the last argument, and no other, is an optimiser.
 
     >>> import numpy as np
     >>> from fnmlp.optimizers import sgd
@@ -81,7 +80,7 @@ def _stateless(params: Tree) -> tuple[()]:
 
 
 def clip_by_value(limit: float) -> Transform:
-    """Hold every element of the gradients between -limit and limit; NaN stays NaN.
+    """Clip every element of the gradients to [-limit, limit]; NaN stays NaN.
 
     Units:    those of a gradient.
     Raises:   OptionError unless the limit is finite and above 0.
@@ -105,9 +104,9 @@ def _clip(limit: float, grad: Array) -> Array:
 
 
 def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
-    """Scale all gradients by one factor where their common Euclidean norm is above the limit: limit / (norm + epsilon).
+    """Scale all gradients by limit / (norm + epsilon) if their common Euclidean norm is above the limit.
 
-    The norm of gradients with a NaN is NaN, and so they all become; an infinite norm leaves 0 and NaN.
+    If a gradient holds NaN, all become NaN. If the norm is infinite, they become 0 or NaN.
 
     Units:    those of a gradient.
     Raises:   OptionError unless the limit is finite and above 0, and epsilon finite and at least 0.
@@ -143,12 +142,11 @@ def _norm(grad: Array) -> float:
 def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     """Add amount · p to the gradient of p: the derivative of half the amount times the squared length of p.
 
-    `only(path)` says which parameters decay; it is asked once, when the state is made. Adaptive optimisers rescale
-    what is added here; `decoupled_decay` is not touched by them.
-
+    `only(path)` chooses which parameters decay; it is called once, when the state is made. Adaptive optimisers rescale
+    this decay; use `decoupled_decay` to avoid that.
     Units:    those of a gradient per parameter.
-    Raises:   OptionError unless the amount is finite and at least 0; ShapeError, DtypeError where the gradients do not
-              match the parameters.
+    Raises:   OptionError unless the amount is finite and at least 0; ShapeError, DtypeError unless the gradients match
+              the parameters.
     Source:   Krogh & Hertz 1991, "A simple weight decay can improve generalization"; torch's weight_decay.
 
     >>> import numpy as np

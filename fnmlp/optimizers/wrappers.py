@@ -1,4 +1,4 @@
-"""Optimisers made of optimisers: with a rate that changes, or with something done before or after their step."""
+"""Wrappers of optimisers: with a rate that changes, or an action before or after each step."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,19 +30,18 @@ STANDSTILL = 1e-300
 
 @frozen(eq=False)
 class ScheduledState:
-    """How many steps were taken, and the state of the optimiser whose rate is scheduled."""
+    """Hold the number of steps taken, and the state of the scheduled optimiser."""
 
     step: int
     inner: Tree
 
 
 def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimizer:
-    """Let the rate follow a schedule: at every step the optimiser is made anew, with the rate of that step.
+    """Make an optimiser whose rate follows a schedule.
 
-    `make` is a constructor such as `adam`, with its options bound by functools.partial. Where the schedule says 0,
-    the parameters stand still while the state goes on.
-
-    Raises:   what `make` raises, at once for the first rate, and later for one that is negative or not finite.
+    `make` is a constructor such as `adam`, with its options bound by functools.partial. It is called at each step with
+    the rate of that step. At a rate of 0 the parameters stay, but the state is updated.
+    Raises:   whatever `make` raises, at once for the first rate, and later for one that is negative or not finite.
 
     >>> from functools import partial
     >>> import numpy as np
@@ -80,14 +79,14 @@ def _scheduled_update(
 
 @frozen(eq=False)
 class AveragedState:
-    """The fading mean of the parameters, and the state of the optimiser that moves them."""
+    """Hold the running mean of the parameters, and the optimiser's state."""
 
     average: Tree
     inner: Tree
 
 
 def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
-    """Keep a mean of the parameters in which older ones fade; `averaged_params` reads it from the state.
+    """Keep an exponential mean of the parameters in the state, where `averaged_params` reads it.
 
     The mean starts at the first parameters; after every step it is decay · mean + (1 - decay) · parameters.
 
@@ -108,9 +107,9 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
 
 
 def averaged_params(state: Tree) -> Tree:
-    """Return the mean of the parameters that `averaged` keeps in its state: what to evaluate and to save.
+    """Return the mean of the parameters that `averaged` keeps, to evaluate or save it.
 
-    Raises:   StructureError for the state of another optimiser; let `averaged` be the outermost.
+    Raises:   StructureError unless `averaged` is the outermost part of the optimiser.
     """
     if not isinstance(state, AveragedState):
         remedy = "make the optimiser with averaged(…) as its outermost part"
@@ -139,17 +138,17 @@ def _approach(share: float, average: Array, param: Array) -> Array:
 
 @frozen(eq=False)
 class ChosenState:
-    """Which parameters something is done to, and the state of the optimiser."""
+    """Hold which parameters are chosen, and the optimiser's state."""
 
     chosen: Tree
     inner: Tree
 
 
 def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight) -> Optimizer:
-    """After every step bring each unit whose weights are longer than the limit back to it.
+    """After every step, scale down each unit whose weights have a norm above the limit.
 
-    A unit is a column of a matrix (in, out); parameters of another number of axes, and those that `only(path)`
-    leaves out, are not touched.
+    A unit is a column of a matrix (in, out). Parameters that are not matrices, or that `only(path)` excludes, stay
+    unchanged.
 
     Shapes:   those of the parameters.
     Units:    those of a parameter.
@@ -190,12 +189,12 @@ def _within(limit: float, param: Array, chosen: bool) -> Array:
 
 
 def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = everywhere) -> Optimizer:
-    """Before every step shrink the parameters by a share of themselves, out of sight of the gradients.
+    """Before every step, shrink the parameters by a share of themselves, independently of the gradients.
 
-    `only(path)` says which parameters shrink; it is asked once, when the state is made.
+    `only(path)` chooses which parameters shrink; it is called once, when the state is made.
 
     Shapes:   those of the parameters.
-    Units:    a share of the parameters a step.
+    Units:    a share of the parameters per step.
     Raises:   OptionError unless 0 <= share < 1.
     Source:   Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 1.
 
