@@ -1,7 +1,8 @@
 """Metrics of classifiers: outputs (batch, classes) against labels (batch,)."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, as_array, namespace, to_dtype
 from fnmlp.checks import as_choice, as_count, as_integer
@@ -67,17 +68,21 @@ def _weight_of(chosen: Array, weights: Array | None) -> float:
     return float(xp.sum(weights * to_dtype(chosen, "float64")))
 
 
-def _counted(where: str, ignore_label: int | None, measure: Measure) -> Measure:
-    """Check the rows, and measure those that count."""
+Count: TypeAlias = Callable[[Array, Array, Array | None], tuple[Any, ...]]
+"""(outputs, labels and weights of rows that were checked) -> what adds up over batches."""
+
+
+def _counted(where: str, ignore_label: int | None, count: Count) -> Measure:
+    """Make a measure that checks the rows, and counts those whose label isn't ignored."""
     if ignore_label is not None:
         ignore_label = as_integer(f"{where}(ignore_label)", ignore_label)
-    return partial(_measured, where, ignore_label, measure)
+    return partial(_measured, where, ignore_label, count)
 
 
 def _measured(
-    where: str, ignore_label: int | None, measure: Measure, y: Array, labels: Array, sample_weights: Weights
+    where: str, ignore_label: int | None, count: Count, y: Array, labels: Array, sample_weights: Weights
 ) -> tuple[Any, ...]:
-    return measure(*_rows(where, ignore_label, y, labels, sample_weights))
+    return count(*_rows(where, ignore_label, y, labels, sample_weights))
 
 
 def _rows(
@@ -119,8 +124,8 @@ def top_k_accuracy(k: int, *, ignore_label: int | None = None) -> Metric:
     >>> top_k_accuracy(2)(y, np.array([1, 2]))
     0.5
     """
-    measure = partial(_count_top, as_count("top_k_accuracy(k)", k))
-    return summed(_counted("top_k_accuracy", ignore_label, measure), ratio, sums=2)
+    count = partial(_count_top, as_count("top_k_accuracy(k)", k))
+    return summed(_counted("top_k_accuracy", ignore_label, count), ratio, sums=2)
 
 
 def _count_top(k: int, y: Array, labels: Array, weights: Array | None) -> tuple[float, float]:
@@ -233,8 +238,8 @@ def expected_calibration_error(*, bins: int = 15, ignore_label: int | None = Non
     >>> round(expected_calibration_error()(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])), 4)
     0.25
     """
-    measure = partial(_bin, as_count("expected_calibration_error(bins)", bins))
-    return summed(_counted("expected_calibration_error", ignore_label, measure), _calibration_error, sums=2)
+    count = partial(_bin, as_count("expected_calibration_error(bins)", bins))
+    return summed(_counted("expected_calibration_error", ignore_label, count), _calibration_error, sums=2)
 
 
 def _bin(bins: int, y: Array, labels: Array, weights: Array | None) -> tuple[Array, float]:
