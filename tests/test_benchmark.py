@@ -38,6 +38,7 @@ from command_line import run
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
 from tests.steps import same_bits
+from tests.warned import WARNINGS_ARE_ERRORS
 
 PROGRAM = Path(program.__file__).parent
 DATA = digits()
@@ -416,7 +417,7 @@ def test_memory_is_refused_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("program", [[str(PROGRAM)], [f"{PROGRAM}/"], ["-m", "examples.benchmark"]])
 def test_the_help_names_the_program_and_every_measurement(program: list[str]) -> None:
-    command = [sys.executable, "-W", "error", *program, "--help"]
+    command = [sys.executable, *WARNINGS_ARE_ERRORS, *program, "--help"]
     done = subprocess.run(command, cwd=PROGRAM.parents[1], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert re.match(r"Usage: (python3? -m examples\.)?benchmark \[OPTIONS\]\n", done.stdout)

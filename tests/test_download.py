@@ -24,6 +24,7 @@ from fnmlp.data.idx import encode_header
 from fnmlp.errors import DataError, DataNotFoundError, one_line
 from tests.data_sets import PARTS, digests_of, known_as, made_up, mark_of, write_set
 from tests.refusals import refusal
+from tests.warned import WARNINGS_ARE_ERRORS
 
 ARRAYS = made_up(8)
 DIGESTS = digests_of(ARRAYS)
@@ -258,7 +259,7 @@ def test_programs_that_download_at_once_all_end_with_whole_files(mirror: Start, 
     server = mirror(good)
     code = "import sys; from pathlib import Path; from fnmlp.data.download import download\n"
     code += f"download((sys.argv[1],), Path(sys.argv[2]), {DIGESTS})"
-    command = [sys.executable, "-W", "error", "-c", code, server.url, str(cache)]
+    command = [sys.executable, *WARNINGS_ARE_ERRORS, "-c", code, server.url, str(cache)]
     programs = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     assert [(program.communicate()[1], program.returncode) for program in programs] == [(b"", 0)] * 2
     assert_whole(cache)

@@ -27,6 +27,7 @@ from run_members import Member
 from spirals import main as spirals_main
 from spirals import spirals
 import sweep
+from tests.warned import WARNINGS_ARE_ERRORS
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 EACH_SCRIPT = pytest.mark.parametrize("name", ["compose.py", "custom_layer.py"])
@@ -34,7 +35,7 @@ EACH_SCRIPT = pytest.mark.parametrize("name", ["compose.py", "custom_layer.py"])
 
 def printed_by(name: str, folder: Path, *arguments: object) -> str:
     """Run a script from elsewhere, with warnings as errors, and return what it printed."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, arguments)]
+    command = [sys.executable, *WARNINGS_ARE_ERRORS, str(EXAMPLES / name), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert list(folder.iterdir()) == []
@@ -220,7 +221,7 @@ def test_a_setting_that_diverges_is_said_to_and_is_never_the_best(
         (diabetes_main, "--seed -1", "--seed"),
         (diabetes_main, "--plot diabetes.txt", ".png, .pdf or .svg"),
         (diabetes_main, "--output nowhere/model", "nowhere does not exist; create it first"),
-        (diabetes_main, "--rate 1", "No such option '--rate'"),
+        (diabetes_main, "--rate 1", "--rate"),
         (spirals_main, "--rate 0", "--rate"),
         (spirals_main, "--points 1", "--points"),
         (spirals_main, "--noise -1", "--noise"),

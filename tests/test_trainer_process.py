@@ -15,6 +15,7 @@ from PIL import Image
 import pytest
 
 from tests.trainer import FIELDS, PROGRAM, SMALL, command, succeed
+from tests.warned import WARNINGS_ARE_ERRORS
 
 ENDLESS = ("train", "--dataset", "digits", "--recipe", "lab", "--hidden", "8", "--epochs", "1000000")
 
@@ -41,7 +42,7 @@ def test_a_terminal_shows_a_bar_with_the_running_loss(tmp_path: Path) -> None:
 
 def test_a_run_without_a_terminal_writes_nothing_to_stderr_and_warns_of_nothing(tmp_path: Path) -> None:
     (_, *line), variables = command(tmp_path, "train", *SMALL, "--plot", tmp_path / "a.png")
-    done = subprocess.run([sys.executable, "-W", "error", *line], env=variables, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, *WARNINGS_ARE_ERRORS, *line], env=variables, capture_output=True, check=True)
     assert done.stderr == b""
     assert done.stdout.splitlines()[-1].startswith(b"curves drawn to ")
 
