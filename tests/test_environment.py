@@ -1,4 +1,4 @@
-"""What a result was computed with is told where it is known, and compared where it is known on both sides."""
+"""The environment is recorded as far as it is known, and compared where both sides know it."""
 
 import sys
 

@@ -22,7 +22,7 @@ class Sparse:
         self.shape, self.ndim, self.dtype = x.shape, x.ndim, x.dtype
 
     def toarray(self) -> None:
-        """Be what it is known by."""
+        """Exist: by this method it is recognized."""
 
 
 class Table:
@@ -32,7 +32,7 @@ class Table:
         self.shape, self.ndim = x.shape, x.ndim
 
     def to_numpy(self) -> None:
-        """Be what it is known by."""
+        """Exist: by this method it is recognized."""
 
 
 def masked(x: Any) -> Any:

@@ -1,6 +1,6 @@
 """`python -m tests.faults` does harm to saves, files and processes, and prints what came of it.
 
-Each command is one experiment, and runs at its full length unless it is told otherwise.
+Each command is one experiment, and runs at its full length unless you choose otherwise.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the wrong layers are made of: a forward pass, and a backward pass that is told which slip to make."""
+"""What the wrong layers are made of: a forward pass, and a backward pass with a chosen mistake."""
 
 from collections.abc import Callable
 from functools import partial
