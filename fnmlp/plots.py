@@ -98,7 +98,7 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
     Raises:   ShapeError unless there is one title per image; MissingDependencyError without matplotlib.
     """
     images = as_array("samples(images)", images)
-    titles = list(as_iterator("samples(titles)", titles, "texts"))
+    titles = [str(title) for title in as_iterator("samples(titles)", titles, "texts")]
     if images.ndim != 3 or not len(images) or len(images) != len(titles):
         got = f"images {images.shape} and {len(titles)} titles"
         raise ShapeError("samples", "images (n, height, width) and n titles", got, "pass one title for each image")
