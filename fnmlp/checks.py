@@ -76,6 +76,17 @@ def shown(value: object) -> str:
     return "an integer of too many digits" if isinstance(value, int) and abs(value) > 10**40 else repr(value)
 
 
+def is_truth(value: Any) -> bool:
+    """Tell whether a value is True or False, of whatever library; some NumPy versions take theirs for an index.
+
+    >>> import numpy as np
+    >>> is_truth(True), is_truth(np.False_), is_truth(1)
+    (True, True, False)
+    """
+    of_library = str(getattr(value, "dtype", "")) == "bool" and getattr(value, "shape", None) == ()
+    return isinstance(value, bool) or of_library
+
+
 def to_int(value: Any) -> int | None:
     """Convert any library's integer to a Python int; return None for anything else, True and False included.
 
@@ -86,7 +97,7 @@ def to_int(value: Any) -> int | None:
     if type(value) is int:
         return value
     try:
-        return None if isinstance(value, bool) else int(index(value))
+        return None if is_truth(value) else int(index(value))
     except TypeError:
         return None
 
@@ -144,9 +155,7 @@ def as_bool(where: str, value: bool) -> bool:
     Traceback (most recent call last):
     fnmlp.errors.OptionError: linear(bias): expected True or False, got 'False'; choose one of these
     """
-    if isinstance(value, bool):
-        return value
-    if str(getattr(value, "dtype", "")) != "bool" or getattr(value, "shape", None) != ():
+    if not is_truth(value):
         raise OptionError(where, "True or False", repr(value), "choose one of these")
     return bool(value)
 

@@ -118,6 +118,11 @@ def test_a_picture_is_turned_as_its_camera_says(orientation: int, tmp_path: Path
 @pytest.mark.parametrize(("mode", "name"), [("CMYK", "a.tif"), ("CMYK", "a.jpg"), ("L", "a.jpg"), ("YCbCr", "a.tif")])
 def test_other_kinds_of_pictures_give_about_the_same_grey_levels(mode: str, name: str, tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(np.stack([RAMP] * 3, axis=-1)).convert(mode), name)
+    try:
+        with Image.open(path) as written:
+            written.load()
+    except OSError:
+        pytest.skip(f"this Pillow can't read the {mode} picture that it wrote")
     assert np.abs(read_image(path, (8, 8)).astype(int) - RAMP).max() <= 8  # JPEG rounds frequencies
 
 

@@ -45,12 +45,12 @@ def strict(layer: Layer[P]) -> Layer[P]:
     return combinator(name, (layer,), _strict_init, _strict_apply, _strict_vjp, deal=alone)
 
 
-def _strict_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[P, Shape]:
+def _strict_init(name: str, layers: Layers, key: Key, shape: Shape) -> tuple[Any, Shape]:
     with place_noted("the layer", name):
         return layers[0].init(key, shape)
 
 
-def _strict_apply(name: str, layers: Layers, params: P, x: Array) -> Array:
+def _strict_apply(name: str, layers: Layers, params: Any, x: Array) -> Array:
     own, inputs = _guarded(name, params, x)
     with place_noted("the layer", name):
         y = layers[0].apply(own, inputs)

@@ -68,7 +68,7 @@ def cross_entropy(
     smoothing = as_fraction("cross_entropy(label_smoothing)", label_smoothing)
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("cross_entropy", sample_weights, y)
-    target = as_targets("cross_entropy", y, target)
+    target = labels = as_targets("cross_entropy", y, target)
     if target.ndim == 1:
         labels, by_row = without_ignored("cross_entropy", y, target, ignore_label, by_row)
         shares, mass = hot_rows("cross_entropy", y, labels), of_labels(by_class, by_row, labels)
