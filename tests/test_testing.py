@@ -5,7 +5,7 @@ from functools import partial
 import re
 from typing import Any
 
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -182,10 +182,14 @@ LOOKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
+AS_DRAWN = settings(max_examples=1000, database=None, phases=[Phase.generate])
+"""Without a search for the simplest."""
+
+
 def test_arrays_come_in_every_layout() -> None:
     assert set(LOOKS) == set(LAYOUTS)
     for looks in LOOKS.values():
-        find(strategies.arrays((3, 2)), looks, settings=settings(max_examples=1000, database=None))
+        find(strategies.arrays((3, 2)), looks, settings=AS_DRAWN)
 
 
 @given(key=strategies.keys(), model=strategies.models(features=3, classes=3))
