@@ -273,10 +273,15 @@ def first_not_finite(tree: Tree) -> str | None:
     >>> first_not_finite((1.0, (float("nan"),))), first_not_finite(())
     ('[1][0]', None)
     """
-    return next((name for name, leaf in tree_paths(tree) if not _is_finite(leaf)), None)
+    return next((name for name, leaf in tree_paths(tree) if not is_finite(leaf)), None)
 
 
-def _is_finite(leaf: Any) -> bool:
+def is_finite(leaf: Any) -> bool:
+    """Return whether a leaf holds neither infinities nor NaN.
+
+    >>> is_finite(1), is_finite(np.array([1.0, np.inf]))
+    (True, False)
+    """
     if isinstance(leaf, (int, float)):
         return isfinite(leaf)
     xp = namespace(leaf)

@@ -79,9 +79,8 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     xp = namespace(y)
     nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)
     squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
-    return to_dtype(
-        xp.sqrt(xp.maximum(squares, 0)), y.dtype
-    )  # after cancellation, rounding may leave a negative number
+    # After cancellation, rounding may leave a negative number.
+    return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)
 
 
 def _rows(model: Layer[P], loss: Loss, params: P, batch: Any, key: Key | None) -> tuple[Array, Any]:

@@ -4,7 +4,7 @@ from functools import partial
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, namespace, read_only
+from fnmlp.arrays import Array, read_only
 from fnmlp.checks import as_count, check_kind
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -18,7 +18,7 @@ from fnmlp.optimizers.core import (
     zeros_leaf,
 )
 from fnmlp.rules import on_numbers
-from fnmlp.tree import Tree, tree_leaves, tree_map
+from fnmlp.tree import Tree, is_finite, tree_leaves, tree_map
 
 __all__ = ["AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"]
 
@@ -127,13 +127,8 @@ def _finite_update(
 ) -> tuple[Tree, FiniteState]:
     check_state(FiniteState, state)
     tree_map(partial(check_gradient, "apply_if_finite"), params, grads)
-    finite = all(map(_is_finite, tree_leaves(grads)))
+    finite = all(map(is_finite, tree_leaves(grads)))
     if not finite and state.in_a_row < most:
         return tree_map(kept_leaf, params), FiniteState(state.skipped + 1, state.in_a_row + 1, state.inner)
     moved, inner = step_of(optimizer)(params, grads, state.inner)
     return moved, FiniteState(state.skipped, 0 if finite else state.in_a_row, inner)
-
-
-def _is_finite(grad: Array) -> bool:
-    xp = namespace(grad)
-    return bool(xp.all(xp.isfinite(grad)))
