@@ -102,6 +102,7 @@ from fnmlp.metrics.classification import (
 )
 from fnmlp.metrics.fold import (Metric as Metric, fold_metric as fold_metric, mean_over_rows as mean_over_rows)
 from fnmlp.metrics.regression import (mean_absolute_error as mean_absolute_error, r2 as r2)
+from fnmlp.moving import (to as to,)
 from fnmlp.optimizers.core import (Optimizer as Optimizer, Sums as Sums)
 from fnmlp.optimizers.descent import (lion as lion, sgd as sgd, sgd_update as sgd_update)
 from fnmlp.optimizers.filters import (

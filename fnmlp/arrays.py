@@ -1,5 +1,6 @@
 """What an array is here, and which library's functions act on it."""
 
+import sys
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -148,7 +149,43 @@ def bring(x: Any, like: Array) -> Array:
         return x
     if isinstance(x, np.ndarray) and not x.flags.writeable:
         x = x.copy()  # torch warns about read-only memory
-    return namespace(like).asarray(x, device=like.device)
+    return namespace(like).asarray(x, device=device_of(like))
+
+
+def at_hand(x: Any) -> bool:
+    """Tell whether the values of an array can be read now: not while a compiler traces, nor from another device.
+
+    A check of values is left out where they can't be read. Whatever the check would refuse becomes NaN there.
+
+    >>> at_hand(np.zeros(2)), at_hand(3)
+    (True, True)
+    """
+    return isinstance(x, (np.ndarray, np.generic, int, float)) or _foreign_at_hand(x)
+
+
+def _foreign_at_hand(x: Any) -> bool:
+    jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
+    if jax is not None and isinstance(x, jax.Array):
+        return not isinstance(x, jax.core.Tracer) and all(device.platform == "cpu" for device in x.devices())
+    if torch is not None and isinstance(x, torch.Tensor):
+        mapped = torch._C._functorch.is_functorch_wrapped_tensor(x)  # noqa: SLF001 (torch has no public way to ask)
+        plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not mapped
+        return plain and x.device.type == "cpu" and not torch.compiler.is_compiling()
+    return not hasattr(x, "__cuda_array_interface__")
+
+
+def device_of(x: Array) -> Any:
+    """Return the device of an array, for new arrays beside it; None leaves the choice to the library of x.
+
+    A traced array has no device yet, and one that is spread over several has more than one.
+
+    >>> device_of(np.zeros(2))
+    'cpu'
+    """
+    jax = sys.modules.get("jax")
+    if jax is None or not isinstance(x, jax.Array):
+        return x.device
+    return x.device if not isinstance(x, jax.core.Tracer) and len(x.devices()) == 1 else None
 
 
 def sum_rows(x: Array) -> Array:

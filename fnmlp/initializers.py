@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fnmlp import draws
 from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.checks import as_finite, as_positive
-from fnmlp.key import Key, OutlineKey, generator
+from fnmlp.key import Key, OutlineKey
 from fnmlp.rules import on_numbers
 
 __all__ = [
@@ -104,7 +105,7 @@ def uniform(bound: float) -> Initializer:
 
 
 def _uniform(key: Key, shape: Shape, fans: Fans, *, bound: float) -> Array:
-    return _made(key, shape, lambda: generator(key).uniform(-bound, bound, shape))
+    return _made(key, shape, lambda: draws.uniform(key, shape, bound))
 
 
 def normal(deviation: float) -> Initializer:
@@ -119,7 +120,7 @@ def normal(deviation: float) -> Initializer:
 
 
 def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:
-    return _made(key, shape, lambda: generator(key).normal(0.0, deviation, shape))
+    return _made(key, shape, lambda: draws.normal(key, shape, deviation))
 
 
 def zeros() -> Initializer:

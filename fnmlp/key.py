@@ -1,6 +1,6 @@
 """Keys: randomness as a value. The same key gives the same numbers, wherever and whenever you use it.
 
-This is the only module that uses numpy.random.
+This is the only module that uses numpy.random. Under JAX the same keys are made of arrays: see `fnmlp.draws`.
 """
 
 from math import prod
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from attrs import field, frozen
 
+from fnmlp.arrays import at_hand
 from fnmlp.checks import shown, to_int
 from fnmlp.errors import OptionError
 
@@ -49,7 +50,8 @@ def _path(path: tuple[SupportsIndex, ...]) -> tuple[int, ...]:
 class Key:
     """Hold a source of randomness, as a value: entropy, and the path of indices folded into it.
 
-    You can pass integers of any library; the key holds Python ints.
+    You can pass integers of any library; the key holds Python ints. Inside a function that JAX traces, the entropy is
+    an array of four words of 32 bits, and the indices are traced numbers.
     Raises:   OptionError unless 0 <= entropy < 2**128 and 0 <= index < 2**32 for each index of the path.
 
     >>> Key(7) == Key(7), Key(7) == fold_in(Key(7), 0)
@@ -75,17 +77,22 @@ class OutlineKey(Key):
 def fold_in(key: Key, index: SupportsIndex) -> Key:
     """Derive a new key from a key and a number, such as a step, an epoch, or the position of a layer.
 
+    A key of JAX's own is folded by JAX. A traced index can't be checked.
     Raises:   OptionError unless 0 <= index < 2**32.
 
     >>> fold_in(fold_in(Key(7), 3), 1)
     Key(entropy=7, path=(3, 1))
     """
-    if type(index) is not int or not 0 <= index < INDEX_LIMIT:
+    if (type(index) is not int or not 0 <= index < INDEX_LIMIT) and at_hand(index):
         index = _integer("fold_in(index)", index, INDEX_LIMIT, "2**32")
     # Not through the constructor: the key was checked already, and a chain folds in a number for each layer.
     try:
         entropy, path = key.entropy, key.path
     except AttributeError as error:
+        if is_jax_key(key):
+            from jax.random import fold_in as fold_in_jax
+
+            return fold_in_jax(key, index)
         raise _no_key(key) from error
     derived = _new(type(key))
     _set(derived, "entropy", entropy)
@@ -94,6 +101,15 @@ def fold_in(key: Key, index: SupportsIndex) -> Key:
 
 
 _new, _set = object.__new__, object.__setattr__
+
+
+def is_jax_key(key: object) -> bool:
+    """Tell whether a key is one of JAX's own, as jax.random.key makes them.
+
+    >>> is_jax_key(Key(0))
+    False
+    """
+    return str(getattr(key, "dtype", "")).startswith("key<")
 
 
 def split(key: Key, count: SupportsIndex) -> tuple[Key, ...]:
@@ -111,6 +127,7 @@ def split(key: Key, count: SupportsIndex) -> tuple[Key, ...]:
 def generator(key: Key) -> "Generator":
     """Return a new NumPy generator at the start of the key's stream.
 
+    Raises:   OptionError for a key of JAX's.
     Source:   `numpy.random.SeedSequence` (entropy and spawn key) keys Philox, a counter-based generator, so that a
               stream is a function of its key: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 
@@ -120,9 +137,12 @@ def generator(key: Key) -> "Generator":
     from numpy.random import Generator, Philox, SeedSequence
 
     try:
-        return Generator(Philox(SeedSequence(key.entropy, spawn_key=key.path)))
+        entropy, path = key.entropy, key.path
     except AttributeError as error:
         raise _no_key(key) from error
+    if type(entropy) is not int:
+        raise _no_key(key)
+    return Generator(Philox(SeedSequence(entropy, spawn_key=path)))
 
 
 def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
@@ -138,5 +158,7 @@ def random_words(key: Key, shape: tuple[int, ...]) -> "NDArray[np.uint16]":
 
 
 def _no_key(key: object) -> OptionError:
+    if is_jax_key(key) or isinstance(key, Key):
+        return OptionError("key", "a Key for NumPy's numbers", "a key of JAX's", "draw them outside of jax.jit")
     remedy = f"pass Key({key})" if type(key) is int else "pass for instance Key(0)"
     return OptionError("key", "a Key", repr(key), remedy)

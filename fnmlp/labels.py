@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from fnmlp.arrays import Array, as_array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, to_dtype
 from fnmlp.checks import as_natural
+from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
 __all__ = ["one_hot"]
@@ -13,7 +14,8 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     """Turn labels into one-hot rows: 1 at the label and 0 elsewhere.
 
     Shapes:   (batch,) -> (batch, classes).
-    Raises:   DataError naming the row of a label outside 0 … classes - 1; ShapeError, DtypeError.
+    Raises:   DataError naming the row of a label outside 0 … classes - 1; ShapeError, DtypeError. While a compiler
+              traces, such a row becomes NaN.
 
     >>> import numpy as np
     >>> one_hot(np.array([2, 0]), 3)
@@ -27,7 +29,8 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     xp = namespace(labels)
     if dtype is None:  # NumPy takes it for float64
         raise OptionError("one_hot(dtype)", "a dtype", None, "choose 'float32'")
-    return to_dtype(labels[:, None] == xp.arange(classes, device=labels.device)[None, :], dtype)
+    hot = to_dtype(labels[:, None] == xp.arange(classes, device=device_of(labels))[None, :], dtype)
+    return hot if at_hand(labels) else nan_unless(_in_range(labels, classes)[:, None], hot)
 
 
 def at_labels(x: Array, labels: Array) -> Array:
@@ -41,7 +44,13 @@ def at_labels(x: Array, labels: Array) -> Array:
     """
     xp = namespace(x)
     # To torch, uint8 labels would be a mask.
-    return x[xp.arange(x.shape[0], device=x.device), to_dtype(labels, "int64")]
+    places = labels if labels.dtype == xp.int32 else to_dtype(labels, "int64")
+    own = x[xp.arange(x.shape[0], device=device_of(x)), places]
+    return own if at_hand(labels) else nan_unless(_in_range(labels, x.shape[1]), own)
+
+
+def _in_range(labels: Array, classes: int) -> Array:
+    return (labels >= 0) & (labels < classes)
 
 
 def largest(y: Array) -> Array:
@@ -61,6 +70,8 @@ def largest(y: Array) -> Array:
 def check_labels(labels: Array, classes: int) -> None:
     """Raise unless labels are integers 0 … classes - 1 in one axis; NumPy's indexing would accept -1 silently.
 
+    Labels that can't be read yet may be out of range: what is computed from them is NaN there.
+
     >>> import numpy as np
     >>> check_labels(np.array([0, 3]), 3)
     Traceback (most recent call last):
@@ -73,7 +84,9 @@ def check_labels(labels: Array, classes: int) -> None:
     if labels.ndim != 1:
         raise ShapeError("labels", "shape (batch,)", labels.shape, "pass one class number for each row")
     unsigned = xp.isdtype(labels.dtype, "unsigned integer")
-    if labels.shape[0] and (int(xp.max(labels)) >= classes or (not unsigned and int(xp.min(labels)) < 0)):
+    if not labels.shape[0] or not at_hand(labels):
+        return
+    if int(xp.max(labels)) >= classes or (not unsigned and int(xp.min(labels)) < 0):
         raise _out_of_range(xp, labels, classes)
 
 

@@ -10,7 +10,7 @@ from math import prod
 from operator import add
 from typing import Any
 
-from fnmlp.arrays import Array, Shape, namespace, widen
+from fnmlp.arrays import Array, Shape, device_of, namespace, widen
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,5 +69,5 @@ def stacked(gradients: Array, shape: Shape) -> Any:
     array([25.])
     """
     xp, rows = namespace(gradients), gradients.shape[0]
-    ones = xp.ones((rows, 1, 1), dtype=gradients.dtype, device=gradients.device)
+    ones = xp.ones((rows, 1, 1), dtype=gradients.dtype, device=device_of(gradients))
     return Rows(ones, xp.reshape(gradients, (rows, 1, prod(shape))), shape)

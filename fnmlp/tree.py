@@ -74,7 +74,7 @@ def tree_paths(tree: Tree, root: str = "") -> tuple[tuple[str, Any], ...]:
     """
     if not isinstance(root, str):
         raise StructureError("tree(root)", "a text", type(root).__name__, "pass for instance root='params'")
-    children = _children(tree)
+    children = tree_children(tree)
     if children is None:
         return ((root, tree),)
     steps = _steps(tree)
@@ -114,7 +114,7 @@ def tree_equal(left: Tree, right: Tree) -> bool:
     >>> tree_equal((1.0, (2,)), (1.0, (2,))), tree_equal((0.0,), (-0.0,)), tree_equal((1,), 1)
     (True, False, False)
     """
-    left_children, right_children = _children(left), _children(right)
+    left_children, right_children = tree_children(left), tree_children(right)
     if left_children is None or right_children is None:
         return left_children is right_children and _leaf_equal(left, right)
     return (
@@ -130,7 +130,7 @@ def has_leaves(tree: Tree) -> bool:
     >>> has_leaves(((), (1,))), has_leaves(((), ()))
     (True, False)
     """
-    children = _children(tree)
+    children = tree_children(tree)
     return children is None or any(map(has_leaves, children))
 
 
@@ -180,7 +180,7 @@ def _map(function: Callable[..., Any], trees: tuple[Tree, ...]) -> Tree:
 
 
 def _unzip(tree: Tree, rows: Iterator[Sequence[Any]], results: int) -> Sequence[Tree]:
-    children = _children(tree)
+    children = tree_children(tree)
     if children is None:
         return next(rows)
     if not children:
@@ -199,8 +199,12 @@ def _collect(tree: Tree, leaves: list[Any]) -> None:
         _collect(child, leaves)
 
 
-def _children(tree: Tree) -> tuple[Tree, ...] | None:
-    """Return the subtrees of a node, or None for a leaf."""
+def tree_children(tree: Tree) -> tuple[Tree, ...] | None:
+    """Return the subtrees of a node, or None for a leaf.
+
+    >>> tree_children((1, (2, 3))), tree_children(1)
+    ((1, (2, 3)), None)
+    """
     children_of = _children_of(type(tree))
     return None if children_of is None else children_of(tree)
 
@@ -236,7 +240,7 @@ def _first_difference(trees: Sequence[Tree], path: str = "tree") -> StructureErr
     for other in rest:
         if _outline(other) != _outline(first):
             return StructureError(path, _outline(first), _outline(other), remedy)
-    columns = zip(*(_children(tree) or () for tree in trees), strict=True)
+    columns = zip(*(tree_children(tree) or () for tree in trees), strict=True)
     differing = ((step, column) for step, column in zip(_steps(first), columns, strict=True) if not _alike(column))
     step, column = next(differing)
     return _first_difference(column, path + step)
@@ -246,12 +250,12 @@ def _alike(trees: Sequence[Tree]) -> bool:
     """Tell whether trees have the same structure, whatever their leaves are."""
     if len({_outline(tree) for tree in trees}) > 1:
         return False
-    return all(map(_alike, zip(*(_children(tree) or () for tree in trees), strict=True)))
+    return all(map(_alike, zip(*(tree_children(tree) or () for tree in trees), strict=True)))
 
 
 def _outline(tree: Tree) -> str:
     """Describe a node without its contents."""
-    children = _children(tree)
+    children = tree_children(tree)
     if children is None:
         return "a leaf"
     return f"a tuple of {len(children)}" if isinstance(tree, tuple) else type(tree).__name__

@@ -8,7 +8,8 @@ from inspect import signature
 from math import inf
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, at_hand, device_of, namespace, to_dtype
+from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
 __all__ = ["Weights"]
@@ -31,17 +32,19 @@ def weights_like(where: str, weights: Weights, y: Array, count: int, dtype: obje
         raise OptionError(where, "numbers of at least 0", None, "leave it out if all count equally")
     xp = namespace(y)
     try:
-        array: Array = xp.asarray(weights, device=y.device)
+        array: Array = xp.asarray(weights, device=device_of(y))
     except (TypeError, ValueError, RuntimeError) as error:
         raise DtypeError(where, "numbers of at least 0", type(weights).__name__, "pass one number for each") from error
     if array.shape != (count,):
         raise ShapeError(where, f"{count} weights", f"shape {tuple(array.shape)}", "pass one number for each")
     if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
         raise DtypeError(where, "real numbers", array.dtype, "convert with .astype('float32')")
-    if not bool(xp.all((array >= 0) & (array < inf))):
+    valid = (array >= 0) & (array < inf)
+    if at_hand(array) and not bool(xp.all(valid)):
         remedy = "give weight 0 to whatever should not count"
         raise DataError(where, "finite weights of at least 0", "a negative one, infinity or NaN", remedy)
-    return to_dtype(array, y.dtype if dtype is None else dtype)
+    array = to_dtype(array, y.dtype if dtype is None else dtype)
+    return array if at_hand(array) else nan_unless(valid, array)
 
 
 def row_weights(where: str, weights: Weights, y: Array, dtype: object = None) -> Array | None:

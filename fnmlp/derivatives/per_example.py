@@ -9,7 +9,7 @@ from functools import partial
 from operator import add
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, device_of, namespace, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch
 from fnmlp.checks import check_function, check_kind
 from fnmlp.derivatives.by_layer import vjp_by_leaf
@@ -77,7 +77,7 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     check_function("per_example_norms(loss)", loss, 2, "mse")
     y, rows = _rows(model, loss, params, batch, key)
     xp = namespace(y)
-    nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=y.device)
+    nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=device_of(y))
     squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
     # After cancellation, rounding may leave a negative number.
     return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)
@@ -134,11 +134,11 @@ def _one_by_one(layer: Layer[Any], params: Tree, x: Array, key: Key | None, pull
 def _only(row: int, dy: Array) -> Array:
     """Return dy with all other rows set to 0."""
     xp = namespace(dy)
-    rows = xp.reshape(xp.arange(dy.shape[0], device=dy.device), (-1, *(1,) * (dy.ndim - 1)))
+    rows = xp.reshape(xp.arange(dy.shape[0], device=device_of(dy)), (-1, *(1,) * (dy.ndim - 1)))
     return xp.where(rows == row, dy, xp.zeros_like(dy))
 
 
 def _joined(param: Array, *gradients: Array) -> Rows:
     xp, shape = namespace(param), tuple(param.shape)
-    none = xp.zeros((0, *shape), dtype=param.dtype, device=param.device)
+    none = xp.zeros((0, *shape), dtype=param.dtype, device=device_of(param))
     return stacked(xp.concat([none, *(gradient[None, ...] for gradient in gradients)]), shape)

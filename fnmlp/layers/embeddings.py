@@ -7,7 +7,7 @@ from math import prod
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.arrays import Array, Shape, device_of, namespace, to_dtype
 from fnmlp.checks import as_count, as_shape, check_function
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.expressions import expression
@@ -97,12 +97,12 @@ def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
         total = np.bincount(places, rows.ravel(), count * width)
         return to_dtype(total.reshape(count, width), rows.dtype)
     xp = namespace(rows)
-    chosen = ids[None, :] == xp.arange(count, device=ids.device)[:, None]
+    chosen = ids[None, :] == xp.arange(count, device=device_of(ids))[:, None]
     return to_dtype(chosen, rows.dtype) @ rows
 
 
 def _no_derivative(x: Array, dy: Array) -> Array:
-    return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=dy.device)
+    return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=device_of(dy))
 
 
 def _flat(x: Array) -> Array:

@@ -2,11 +2,12 @@
 
 from functools import partial
 
+from fnmlp import draws
 from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
 from fnmlp.checks import as_fraction, as_positive
 from fnmlp.errors import DtypeError
 from fnmlp.expressions import expression
-from fnmlp.key import Key, generator, random_words
+from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
 
@@ -47,7 +48,7 @@ def _dropout_vjp(dropped: int, params: tuple[()], x: Array, key: Key | None) -> 
     if key is None or dropped == 0:
         return _noiseless(params, x), input_pullback(unshared)
     _check_floats("dropout", x)
-    kept = random_words(key, x.shape) >= dropped
+    kept = draws.words(key, x.shape) >= dropped
     mask = to_dtype(bring(kept, x), x.dtype)
     mask *= STEPS / (STEPS - dropped)
     return x * mask, input_pullback(partial(_masked, mask))
@@ -84,8 +85,7 @@ def _gaussian_noise_vjp(
     if key is None:
         return _noiseless(params, x), input_pullback(unshared)
     _check_floats("gaussian_noise", x)
-    noise = generator(key).standard_normal(x.shape)
-    noise *= deviation
+    noise = draws.normal(key, x.shape, deviation)
     return x + to_dtype(bring(noise, x), x.dtype), input_pullback(unshared)
 
 

@@ -7,7 +7,7 @@ use it. A single -inf rules out its class: the probability is 0.
 from functools import partial
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, to_dtype
+from fnmlp.arrays import Array, device_of, namespace, to_dtype
 from fnmlp.checks import as_finite, as_fraction, check_function
 from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
@@ -126,7 +126,7 @@ def _entropy_of_shares(y: Array, target: Array) -> tuple[Array, Array]:
     """Return Σ target · (log Σ exp(y) - y), and its gradient."""
     xp = namespace(y)
     below, shares, best = _exponentials(y)
-    others = row_sums(shares * to_dtype(xp.arange(y.shape[1], device=y.device)[None, :] != best[:, None], y.dtype))
+    others = row_sums(shares * to_dtype(xp.arange(y.shape[1], device=device_of(y))[None, :] != best[:, None], y.dtype))
     mass = row_sums(target)
     terms = mass * xp.log1p(others) - row_sums(shared_out(target, below))
     shares *= (mass / (1 + others))[:, None]

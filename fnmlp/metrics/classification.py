@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, as_array, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, device_of, namespace, to_dtype
 from fnmlp.checks import as_choice, as_count, as_integer
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import at_labels, check_labels, largest, one_hot
@@ -57,7 +57,7 @@ def confusion_matrix(
 
 def _hot(places: Array, classes: int) -> Array:
     """Return rows that are 1 at an index and 0 elsewhere, or all 0 for the index -1."""
-    return to_dtype(places[:, None] == namespace(places).arange(classes, device=places.device)[None, :], "float64")
+    return to_dtype(places[:, None] == namespace(places).arange(classes, device=device_of(places))[None, :], "float64")
 
 
 def _weight_of(chosen: Array, weights: Array | None) -> float:
@@ -130,7 +130,7 @@ def top_k_accuracy(k: int, *, ignore_label: int | None = None) -> Metric:
 
 def _count_top(k: int, y: Array, labels: Array, weights: Array | None) -> tuple[float, float]:
     xp, classes = namespace(y), y.shape[1]
-    places, label = xp.arange(classes, device=y.device)[None, :], labels[:, None]
+    places, label = xp.arange(classes, device=device_of(y))[None, :], labels[:, None]
     own = at_labels(y, labels)[:, None]
     before = (y > own) | ((y == own) & (places < label))
     found = (xp.count_nonzero(before, axis=1) < k) & ~xp.any(xp.isnan(y), axis=1)
@@ -206,7 +206,7 @@ def _count_classes(y: Array, labels: Array, weights: Array | None) -> tuple[Arra
     xp, classes = namespace(y), y.shape[1]
     belonging, places = one_hot(labels, classes, dtype="float64"), largest(y)
     given = _hot(xp.where(places < 0, to_dtype(labels, "int64"), places), classes)
-    ones = xp.ones(y.shape[0], dtype=xp.float64, device=y.device)
+    ones = xp.ones(y.shape[0], dtype=xp.float64, device=device_of(y))
     counts = ones if weights is None else weights
     return (counts * to_dtype(places == labels, "float64")) @ belonging, counts @ given, counts @ belonging
 

@@ -42,7 +42,8 @@ class TrainState:
     `params`           the parameters.
     `optimizer_state`  the optimiser's state.
     `key`              the source of randomness; step i uses `fold_in(key, i)`.
-    `loss`             the loss of the last batch, before the step on it; NaN before the first step.
+    `loss`             the loss of the last batch, before the step on it; NaN before the first step. It is a float, or
+                       with another library than NumPy an array of one number, so that nobody waits for it.
     """
 
     step: int
@@ -163,7 +164,8 @@ def train_step(
         check_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
         check_kind("train_step(state)", state, TrainState, "train_state(…)")
         raise
-    return TrainState(state.step + 1, params, optimizer_state, state.key, float(value))
+    loss_value = float(value) if isinstance(value, (np.generic, np.ndarray, float)) else value
+    return TrainState(state.step + 1, params, optimizer_state, state.key, loss_value)
 
 
 def apply_remainder(optimizer: Optimizer, state: TrainState) -> TrainState:

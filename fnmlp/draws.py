@@ -1,0 +1,90 @@
+"""Random arrays as functions of a key: by NumPy, or by JAX for a key that is made of its arrays.
+
+The same key gives the same numbers in one library, and others in another.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fnmlp.arrays import Array, Shape
+from fnmlp.key import Key, generator, is_jax_key, random_words
+
+if TYPE_CHECKING:
+    from jax import Array as JaxArray
+
+
+def uniform(key: Key, shape: Shape, bound: float) -> Array:
+    """Draw uniformly from -bound to bound.
+
+    >>> uniform(Key(0), (2,), 0.5).round(3)
+    array([-0.486, -0.242])
+    """
+    if drawn_by_numpy(key):
+        return generator(key).uniform(-bound, bound, shape)
+    from jax.random import uniform as draw
+
+    return draw(jax_key(key), shape, minval=-bound, maxval=bound)
+
+
+def normal(key: Key, shape: Shape, deviation: float) -> Array:
+    """Draw from a normal distribution with mean 0.
+
+    >>> normal(Key(0), (2,), 0.5).round(3)
+    array([-0.103, -0.064])
+    """
+    if drawn_by_numpy(key):
+        return generator(key).normal(0.0, deviation, shape)
+    from jax.random import normal as draw
+
+    return draw(jax_key(key), shape) * deviation
+
+
+def words(key: Key, shape: Shape) -> Array:
+    """Draw integers from 0 to 65535 uniformly.
+
+    >>> words(Key(0), (2,)).dtype
+    dtype('uint16')
+    """
+    if drawn_by_numpy(key):
+        return random_words(key, shape)
+    from jax.random import bits
+
+    return bits(jax_key(key), shape, "uint16")
+
+
+def drawn_by_numpy(key: Any) -> bool:
+    """Tell whether NumPy draws the numbers of a key: unless it is JAX's own, or made of JAX's arrays.
+
+    >>> drawn_by_numpy(Key(0))
+    True
+    """
+    return not is_jax_key(key) and type(getattr(key, "entropy", 0)) is int
+
+
+def jax_key(key: Any) -> "JaxArray":
+    """Return JAX's key for a key: words 0 and 1 of the entropy, into which words 2 and 3 and then the path are folded.
+
+    The words are those of the entropy in base 2**32, the lowest first. A key of JAX's own is returned unchanged.
+    """
+    if is_jax_key(key):
+        return key
+    from jax.numpy import asarray
+    from jax.random import fold_in, wrap_key_data
+
+    entropy = asarray(entropy_words(key))
+    derived = wrap_key_data(entropy[:2], impl="threefry2x32")
+    for word in (*entropy[2:], *key.path):
+        derived = fold_in(derived, word)
+    return derived
+
+
+def entropy_words(key: Key) -> Array:
+    """Return the entropy of a key as four words of 32 bits, the lowest first.
+
+    >>> entropy_words(Key(2**32 + 7))
+    array([7, 1, 0, 0], dtype=uint32)
+    """
+    if type(key.entropy) is not int:
+        return key.entropy
+    from numpy import array
+
+    return array([key.entropy >> 32 * place & 0xFFFFFFFF for place in range(4)], "uint32")

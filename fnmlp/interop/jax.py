@@ -1,0 +1,234 @@
+"""JAX: every tree as a pytree, and epochs of training as one compiled loop.
+
+Importing this module registers fnmlp's types as pytrees, so that jax.jit, vmap, grad and scan take and return them.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
+from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_kind
+from fnmlp.draws import entropy_words
+from fnmlp.errors import MissingDependencyError, OptionError, StructureError
+from fnmlp.key import Key, OutlineKey, fold_in
+from fnmlp.layers import Embedding, LayerNorm, Linear, Prelu, RmsNorm
+from fnmlp.optimizers import (
+    AccumulatedState,
+    AveragedState,
+    ChosenState,
+    FiniteState,
+    NadamState,
+    PartitionedState,
+    ScheduledState,
+    Sums,
+)
+from fnmlp.training import TrainState
+
+try:
+    import jax
+    import jax.numpy as jnp
+    from jax.tree_util import GetAttrKey, register_pytree_with_keys
+except ImportError as error:
+    raise MissingDependencyError.of("fnmlp.interop.jax", "jax", error, "pip install 'fnmlp[jax]'") from error
+
+__all__ = ["fold_epoch", "register_tree"]
+
+Kind = TypeVar("Kind", bound=type)
+
+
+def register_tree(kind: Kind) -> Kind:
+    """Register an attrs class as a pytree: its fields are its children, under the paths that `tree_paths` gives them.
+
+    Use it for the parameters of a layer of your own; it also works as a decorator. A pytree is made without calling the
+    class, so that checks and converters don't see what JAX puts in the place of arrays.
+    Raises:   StructureError for anything but an attrs class; ValueError of JAX's for a class that is registered.
+
+    >>> from attrs import frozen
+    >>> @register_tree
+    ... @frozen
+    ... class Gain:
+    ...     gain: float
+    >>> jax.tree.map(lambda x: 2 * x, Gain(3.0))
+    Gain(gain=6.0)
+    """
+    if not isinstance(kind, type) or not attrs.has(kind):
+        got = kind.__name__ if isinstance(kind, type) else type(kind).__name__
+        raise StructureError("register_tree", "an attrs class", got, "decorate it with attrs.frozen first")
+    names = tuple(field.name for field in attrs.fields(kind))
+    keys = tuple(map(GetAttrKey, names))
+
+    def children(node: Any) -> tuple[tuple[Any, ...], None]:
+        return tuple(getattr(node, name) for name in names), None
+
+    def children_with_keys(node: Any) -> tuple[Iterator[tuple[GetAttrKey, Any]], None]:
+        return zip(keys, children(node)[0], strict=True), None
+
+    register_pytree_with_keys(kind, children_with_keys, partial(_rebuilt, kind, names), children)
+    return kind
+
+
+def _rebuilt(kind: type, names: tuple[str, ...], _: None, children: tuple[Any, ...]) -> Any:
+    node = object.__new__(kind)
+    for name, child in zip(names, children, strict=True):
+        object.__setattr__(node, name, child)
+    return node
+
+
+def _register_key(kind: type) -> None:
+    """Register keys: integers become arrays of 32 bits, which any index of a path fits."""
+    names = "entropy", "path"
+    keys = tuple(map(GetAttrKey, names))
+
+    def children(key: Any) -> tuple[tuple[Any, ...], None]:
+        return (entropy_words(key), tuple(np.uint32(i) if type(i) is int else i for i in key.path)), None
+
+    def children_with_keys(key: Any) -> tuple[Iterator[tuple[GetAttrKey, Any]], None]:
+        return zip(keys, children(key)[0], strict=True), None
+
+    register_pytree_with_keys(kind, children_with_keys, partial(_rebuilt, kind, names), children)
+
+
+TREES = (
+    *(Linear, Embedding, LayerNorm, RmsNorm, Prelu),
+    *(Sums, NadamState, AccumulatedState, AveragedState, ChosenState, FiniteState, PartitionedState, ScheduledState),
+    *(Batch, TrainState),
+)
+"""The types of fnmlp's trees, keys apart."""
+
+for tree_kind in TREES:
+    register_tree(tree_kind)
+_register_key(Key)
+_register_key(OutlineKey)
+
+
+def fold_epoch(
+    step: Callable[[TrainState, Batch], TrainState],
+    state: TrainState,
+    data: Batch | Pair,
+    *,
+    size: int,
+    key: Key,
+    epoch: int,
+    start: int = 0,
+    stop: int | None = None,
+    augment: Callable[[Key, Array], Array] | None = None,
+    donate: bool = False,
+) -> tuple[TrainState, Any]:
+    """Take the steps of an epoch, or of a stretch of it, as one compiled loop; return the state and each step's loss.
+
+    It is `reduce(step, batches(data, size=size, key=key, epoch=epoch, start=start), state)` on JAX: the same rows in
+    the same order, the last smaller batch included. `stop` is the number of the first batch that is left out. `augment`
+    changes the inputs of batch i, with the key `fold_in(fold_in(key, epoch), i)`. A step is compiled once for the
+    shapes and the size, whatever the epoch, `start` and `stop` are.
+
+    Data that JAX holds already, as `fnmlp.to` makes them, stay on their device; NumPy's are sent there at each call.
+    `donate=True` gives the memory of a state that JAX holds away: it can't be used afterwards.
+    Shapes:   losses (steps,).
+    Raises:   OptionError for a bad size, start or stop; DataError for empty data; StructureError for anything but a
+              step, a state and a batch; whatever the step raises.
+
+    >>> from functools import partial
+    >>> import numpy as np
+    >>> import fnmlp as fn
+    >>> model, optimizer = fn.linear(1), fn.sgd(0.1)
+    >>> data = fn.Batch(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32))
+    >>> start = fn.train_state(model, optimizer, key=fn.Key(0), example=(2,))
+    >>> step = partial(fn.train_step, model, fn.mse, optimizer)
+    >>> state, losses = fold_epoch(step, start, data, size=4, key=fn.Key(1), epoch=0)
+    >>> int(state.step), losses.shape
+    (2, (2,))
+    """
+    check_function("fold_epoch(step)", step, 2, "partial(train_step, model, loss, optimizer)")
+    check_kind("fold_epoch(state)", state, TrainState, "train_state(…)")
+    data = as_batch("fold_epoch", data)
+    check_data(data)
+    size = as_count("fold_epoch(size)", size)
+    if augment is not None:
+        check_function("fold_epoch(augment)", augment, 2, "partial(shift, pixels=1.0)")
+    begin, end, whole = _stretch(len(data), size, start, stop)
+    order = epoch_order(len(data), key=key, epoch=epoch).astype(np.int32)
+    rows, rest = order[: whole * size].reshape(whole, size), order[None, whole * size :]
+    compiled = _giving if as_bool("fold_epoch(donate)", donate) else _keeping
+    fold = partial(compiled, Fixed(step), Fixed(augment), fold_in(key, epoch))
+    state = jax.tree.map(_strongly_typed, state)
+    losses = []
+    if begin < min(end, whole):
+        state, every = fold(state, data, rows, 0, begin, min(end, whole))
+        losses.append(every[begin : min(end, whole)])
+    if end > max(begin, whole):
+        state, every = fold(state, data, rest, whole, whole, end)
+        losses.append(every)
+    return state, jnp.concatenate(losses) if losses else jnp.zeros(0)
+
+
+def _stretch(rows: int, size: int, start: int, stop: int | None) -> tuple[int, int, int]:
+    """Return the numbers of the first batch and of the one after the last, and the number of whole batches."""
+    every = -(-rows // size)
+    begin = as_natural("fold_epoch(start)", start)
+    end = every if stop is None else as_natural("fold_epoch(stop)", stop)
+    if not begin <= end <= every:
+        got, remedy = f"start={begin}, stop={end}", "leave stop out to go to the end"
+        raise OptionError("fold_epoch", f"0 <= start <= stop <= {every} batches", got, remedy)
+    return begin, end, rows // size
+
+
+def _strongly_typed(leaf: Any) -> Any:
+    """Give Python's numbers the dtypes that results have, so that the second call finds what the first compiled."""
+    kinds = {bool: np.bool_, int: np.int32, float: jnp.result_type(float).type}
+    return kinds[type(leaf)](leaf) if type(leaf) in kinds else leaf
+
+
+class Fixed:
+    """Hold a function that is compiled in; two that bind the same objects to the same function are equal."""
+
+    def __init__(self, function: Any) -> None:
+        """Remember the function, and what it is made of."""
+        self.function, self.parts = function, tuple(_parts(function))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fixed) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
+def _parts(function: Any) -> Iterator[Any]:
+    """Yield what identifies a function: itself, or for a partial one what it binds, to which function and how."""
+    if isinstance(function, partial):
+        yield len(function.args), *function.keywords
+        for part in (function.func, *function.args, *function.keywords.values()):
+            yield from _parts(part)
+    else:
+        yield id(function)
+
+
+def _fold(
+    step: Fixed, augment: Fixed, key: Key, state: TrainState, data: Batch, rows: Any, first: int, begin: int, end: int
+) -> tuple[TrainState, Any]:
+    """Fold a step over batches `begin` to `end`; `rows` are the row numbers of those from batch `first` on."""
+
+    def advance(number: Any, carried: tuple[TrainState, Any]) -> tuple[TrainState, Any]:
+        state, losses = carried
+        place = number - first
+        batch = _taken(data, rows[place])
+        if augment.function is not None:
+            batch = attrs.evolve(batch, inputs=augment.function(fold_in(key, number), batch.inputs))
+        state = step.function(state, batch)
+        return state, losses.at[place].set(state.loss)
+
+    after = jax.eval_shape(step.function, state, _taken(data, rows[0]))
+    state = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), state, after)
+    return jax.lax.fori_loop(begin, end, advance, (state, jnp.zeros(rows.shape[0], after.loss.dtype)))
+
+
+def _taken(data: Batch, rows: Any) -> Batch:
+    return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), data)
+
+
+_keeping = jax.jit(_fold, static_argnums=(0, 1))
+_giving = jax.jit(_fold, static_argnums=(0, 1), donate_argnums=3)

@@ -1,0 +1,103 @@
+"""Move trees between libraries and devices."""
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from fnmlp.arrays import Array, device_of, namespace, read_only
+from fnmlp.draws import drawn_by_numpy, entropy_words
+from fnmlp.errors import DtypeError, OptionError
+from fnmlp.key import Key, is_jax_key
+from fnmlp.tree import Tree, tree_children
+
+__all__ = ["to"]
+
+
+def to(tree: Tree, *, like: Array) -> Tree:
+    """Move the arrays and keys of a tree to the library and the device of another array, bit for bit.
+
+    Python's numbers stay as they are. On the way back to NumPy, single integers, truth values, and numbers in fields
+    of type float become Python's again, so that a state which JAX trained can be saved, and trained further by NumPy.
+    Keys become arrays on JAX, because it can't trace integers as large as theirs.
+    Raises:   DtypeError for numbers that the other library can't hold, such as float64 on JAX without jax_enable_x64;
+              OptionError for a key that jax.random made, because no other library can use it.
+
+    >>> to((np.zeros(2), 3), like=np.zeros(()))
+    (array([0., 0.]), 3)
+    """
+    namespace(like)  # raises for anything but an array
+    return _moved(tree, like, single=False)
+
+
+def _moved(tree: Tree, like: Array, *, single: bool) -> Tree:
+    """Move a tree; `single` says that it stands in a field of type float."""
+    if isinstance(tree, Key):
+        return _moved_key(tree, like)
+    children = tree_children(tree)
+    if children is None:
+        return _moved_leaf(tree, like, single=single)
+    kinds = _float_fields(type(tree)) if attrs.has(type(tree)) else (False,) * len(children)
+    moved = [_moved(child, like, single=kind) for child, kind in zip(children, kinds, strict=True)]
+    return tuple(moved) if isinstance(tree, tuple) else type(tree)(*moved)
+
+
+def _float_fields(kind: type) -> tuple[bool, ...]:
+    return tuple(field.type in (float, "float") for field in attrs.fields(kind))
+
+
+def _moved_leaf(leaf: Any, like: Array, *, single: bool) -> Any:
+    if isinstance(leaf, (int, float)):
+        return leaf
+    if is_jax_key(leaf):
+        remedy = "train with a Key of fnmlp's, which every library can use"
+        raise OptionError("to", "a tree of arrays, numbers and Keys", "a key that jax.random made", remedy)
+    if isinstance(like, np.ndarray):
+        array = as_numpy(leaf)
+        number = array.ndim == 0 and array is not leaf and (single or array.dtype.kind in "biu")
+        return array.item() if number else array
+    own, target = namespace(leaf), namespace(like)
+    moved = target.asarray(leaf if own is target else np.array(as_numpy(leaf)), device=device_of(like))
+    if _name(moved) != _name(leaf):
+        remedy = (
+            f"convert it with .astype({_name(moved)!r}), or let JAX hold it: jax.config.update('jax_enable_x64', True)"
+        )
+        raise DtypeError("to", f"numbers that {target.__name__} can hold", _name(leaf), remedy)
+    return moved
+
+
+def _name(x: Array) -> str:
+    return str(x.dtype).rpartition(".")[2]
+
+
+def as_numpy(x: Any) -> Array:
+    """Return an array of any library and device as NumPy's, read-only unless it is NumPy's already.
+
+    >>> x = np.zeros(2)
+    >>> as_numpy(x) is x
+    True
+    """
+    if isinstance(x, np.ndarray):
+        return x
+    if hasattr(x, "detach"):  # torch
+        return read_only(x.detach().cpu().numpy().copy())
+    return read_only(np.asarray(x.get() if hasattr(x, "get") else x))  # CuPy has `get`
+
+
+def _moved_key(key: Key, like: Array) -> Key:
+    moved = object.__new__(type(key))
+    words: Any = entropy_words(key)
+    if namespace(like).__name__ == "jax.numpy":
+        asarray, device = namespace(like).asarray, device_of(like)
+        entropy, path = (
+            asarray(words, device=device),
+            tuple(asarray(np.uint32(index), device=device) for index in key.path),
+        )
+    elif drawn_by_numpy(key):
+        return key
+    else:
+        entropy = sum(int(word) << 32 * place for place, word in enumerate(as_numpy(words)))
+        path = tuple(int(index) for index in key.path)
+    object.__setattr__(moved, "entropy", entropy)
+    object.__setattr__(moved, "path", path)
+    return moved
