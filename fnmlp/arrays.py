@@ -177,7 +177,8 @@ def _foreign_at_hand(x: Any) -> bool:
 def device_of(x: Array) -> Any:
     """Return the device of an array, for new arrays beside it; None leaves the choice to the library of x.
 
-    A traced array has no device yet, and one that is spread over several has more than one.
+    With JAX it is None unless x was put on one device on purpose: a traced array has no device yet, and one that is
+    spread over several has more than one.
 
     >>> device_of(np.zeros(2))
     'cpu'
@@ -185,7 +186,8 @@ def device_of(x: Array) -> Any:
     jax = sys.modules.get("jax")
     if jax is None or not isinstance(x, jax.Array):
         return x.device
-    return x.device if not isinstance(x, jax.core.Tracer) and len(x.devices()) == 1 else None
+    placed = not isinstance(x, jax.core.Tracer) and x.committed and len(x.devices()) == 1
+    return x.device if placed else None
 
 
 def sum_rows(x: Array) -> Array:

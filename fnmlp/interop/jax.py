@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import attrs
 import numpy as np
 
-from fnmlp.arrays import Array
+from fnmlp.arrays import Array, device_of
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
 from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_kind
 from fnmlp.draws import entropy_words
@@ -155,7 +155,7 @@ def fold_epoch(
     rows, rest = order[: whole * size].reshape(whole, size), order[None, whole * size :]
     compiled = _giving if as_bool("fold_epoch(donate)", donate) else _keeping
     fold = partial(compiled, Fixed(step), Fixed(augment), fold_in(key, epoch))
-    state = jax.tree.map(_strongly_typed, state)
+    state = jax.tree.map(partial(_strongly_typed, device_of(jnp.asarray(data.inputs))), state)
     losses = []
     if begin < min(end, whole):
         state, every = fold(state, data, rows, 0, begin, min(end, whole))
@@ -177,10 +177,12 @@ def _stretch(rows: int, size: int, start: int, stop: int | None) -> tuple[int, i
     return begin, end, rows // size
 
 
-def _strongly_typed(leaf: Any) -> Any:
-    """Give Python's numbers the dtypes that results have, so that the second call finds what the first compiled."""
-    kinds = {bool: np.bool_, int: np.int32, float: jnp.result_type(float).type}
-    return kinds[type(leaf)](leaf) if type(leaf) in kinds else leaf
+def _strongly_typed(device: Any, leaf: Any) -> Any:
+    """Give a leaf the type and the place that results have, so that the second call finds what the first compiled."""
+    if isinstance(leaf, jax.Array):
+        return leaf
+    kinds = {bool: jnp.bool_, int: jnp.int32, float: jnp.result_type(float)}
+    return jnp.asarray(leaf, kinds.get(type(leaf)), device=device)
 
 
 class Fixed:
