@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 import fnmlp
+from tests.catalogue import LAYERS
+from tests.oracles.layers import arguments_of, constructor_of
 
 fn: Any = fnmlp
 KEY = fn.Key(0)
@@ -175,6 +177,7 @@ GIVEN: dict[str, Call] = {
     "suggested_rate": call(pairs=[(0.1, 2.0), (0.2, 1.0), (0.3, 3.0)]),
     "summary": call(model=MODEL, example=(2,)),
     "tied": call(fn.relu(), fn.relu()),
+    "to": call(tree=PARAMS, like=X),
     "top_k_accuracy": call(k=2, ignore_label=-1),
     "train_state": call(model=MODEL, optimizer=SGD, key=KEY, example=(2,), dtype="float32"),
     "train_step": call(**MODEL_STEP),
@@ -196,10 +199,21 @@ GIVEN: dict[str, Call] = {
 
 
 def usual(name: str) -> Call | None:
-    """Return a call of a public function by the usual arguments, or None where one of them is not known."""
-    parameters = signature(getattr(fnmlp, name)).parameters.values()
-    options = {each.name: USUAL.get(each.name, each.default) for each in parameters}
-    return None if any(value is Parameter.empty for value in options.values()) else call(**options)
+    """Return a call of a public function by the usual arguments, and else by those of its specimen; None without."""
+    parameters = signature(getattr(fnmlp, name)).parameters
+    options = {key: USUAL.get(key, parameter.default) for key, parameter in parameters.items()}
+    known = {key: value for key, value in options.items() if value is not Parameter.empty}
+    found = of_specimen(name) | known
+    return call(**found) if found.keys() >= parameters.keys() else None
+
+
+def of_specimen(name: str) -> dict[str, Any]:
+    """Return the arguments by which the catalogue first constructs a layer; none for what is no layer."""
+    texts = [one.layer.name for one in LAYERS if one.named and constructor_of(one.layer.name) == name]
+    if not texts:
+        return {}
+    arguments, options = arguments_of(texts[0])
+    return dict(signature(getattr(fnmlp, name)).bind(*arguments, **options).arguments)
 
 
 def calls() -> dict[str, Call]:

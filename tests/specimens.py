@@ -14,6 +14,7 @@ from fnmlp.optimizers import Optimizer
 from fnmlp.testing import TRIALS, Reference, check_loss, check_optimizer
 from fnmlp.testing.losses import DrawTarget
 from fnmlp.testing.numeric import normal
+from tests.oracles import losses, metrics
 
 
 def labels_like(key: Key, shape: Shape) -> Array:
@@ -40,6 +41,9 @@ class LossSpecimen:
     `draw`    gives its targets.
     `by_row`  its value is one number for each row.
     `kinks`   values of y - target, or of y less that of the label, where its derivative jumps.
+    `formula`  an oracle in Python's floats: (a row of outputs, its target, the loss's options) -> (the row's cost, how
+              much it counts in a mean). The first specimen of a loss carries it for all.
+    `torch`   an oracle whose gradient is autograd's: (y, target, reduction=) -> the value. One oracle is enough.
     """
 
     name: str
@@ -47,6 +51,8 @@ class LossSpecimen:
     draw: DrawTarget = normal
     by_row: bool = False
     kinks: tuple[float, ...] = ()
+    formula: losses.Oracle | None = None
+    torch: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -88,10 +94,16 @@ class OptimizerSpecimen:
 
 @frozen(repr=False)
 class MetricSpecimen:
-    """A metric, and what gives its targets and its outputs."""
+    """A metric.
+
+    `formula`       its oracle: plain loops over rows of outputs, their targets and the weight of each row.
+    `draw`          gives its targets.
+    `draw_outputs`  gives its outputs.
+    """
 
     name: str
     metric: Callable[[Array, Array], Any]
+    formula: metrics.Oracle
     draw: DrawTarget = labels_like
     draw_outputs: DrawTarget = normal
 

@@ -7,7 +7,7 @@ import pytest
 
 from fnmlp import expressions
 from fnmlp.layers import log_softmax, softmax
-from tests.oracles import CURVES
+from tests.catalogue import CURVES
 from tests.ulp.measure import errors, worst
 from tests.ulp.references import REFERENCES
 

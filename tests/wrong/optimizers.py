@@ -10,7 +10,7 @@ import fnmlp as fn
 from fnmlp.optimizers.core import Sums
 from fnmlp.testing import each_number
 from fnmlp.tree import tree_map
-from tests import rules
+from tests.oracles import optimizers as rules
 from tests.wrong.steps import Array, WrongStep, of_leaves, slips, update, zeros
 
 VELOCITIES: dict[tuple[int, ...], Array] = {}

@@ -4,7 +4,6 @@ An oracle takes rows of outputs, their targets, and the weight of each row.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import fsum
 from typing import Any, TypeAlias
 
@@ -73,26 +72,3 @@ def determination(y: Rows, target: Rows, weights: Sequence[float]) -> float:
 def without_ignored(oracle: Oracle, y: Rows, labels: Rows, weights: Sequence[float]) -> Any:
     """Return what a metric comes to over the rows whose label is not 255."""
     return oracle(*zip(*[row for row in zip(y, labels, weights, strict=True) if row[1] != 255], strict=True))
-
-
-ORACLES: dict[str, Oracle] = {
-    "accuracy": partial(top, 1),
-    "confusion_matrix": matrix,
-    "expected_calibration_error(bins=5)": partial(calibration, 5),
-    "f1()": partial(of_classes, "f1", "macro"),
-    "f1(average=weighted)": partial(of_classes, "f1", "weighted"),
-    "mean_absolute_error()": absolute_error,
-    "mean_over_rows(accuracy)": partial(top, 1),
-    "precision()": partial(of_classes, "precision", "macro"),
-    "precision(average=none)": partial(of_classes, "precision", "none"),
-    "r2()": determination,
-    "recall()": partial(of_classes, "recall", "macro"),
-    "recall(average=micro)": partial(of_classes, "recall", "micro"),
-    "top_k_accuracy(2)": partial(top, 2),
-    "expected_calibration_error(bins=5, ignore_label=255)": partial(without_ignored, partial(calibration, 5)),
-    "f1(average=none, ignore_label=255)": partial(without_ignored, partial(of_classes, "f1", "none")),
-    "precision(ignore_label=255)": partial(without_ignored, partial(of_classes, "precision", "macro")),
-    "recall(average=weighted, ignore_label=255)": partial(without_ignored, partial(of_classes, "recall", "weighted")),
-    "top_k_accuracy(2, ignore_label=255)": partial(without_ignored, partial(top, 2)),
-}
-"""By the name of the specimen in the catalogue."""

@@ -99,20 +99,3 @@ def kl(y: Row, target: Row) -> tuple[float, float]:
 
 def on_labels(y: Row, label: int) -> tuple[float, float]:
     return each(squared)(y, [float(place == label) for place in range(len(y))])
-
-
-ORACLES: dict[str, Oracle] = {
-    "binary_cross_entropy": each(binary),
-    "binary_focal": each(binary_focal),
-    "cross_entropy": cross_entropy,
-    "focal": focal,
-    "hinge": hinge,
-    "huber": each(huber),
-    "kl": kl,
-    "l1": each(absolute),
-    "log_cosh": each(log_cosh),
-    "mse": each(squared),
-    "nll": nll,
-    "on_labels": on_labels,
-}
-"""By the name of the loss."""

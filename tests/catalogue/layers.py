@@ -1,0 +1,228 @@
+"""Specimens of every layer: the first of a constructor carries its formula."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import field
+from attrs import frozen as record
+import numpy as np
+from numpy.typing import NDArray
+
+from fnmlp.arrays import Array, Shape, namespace
+from fnmlp.combinators import add, chain, concat, frozen, parallel, repeat, residual, strict, tied
+from fnmlp.expressions import build
+from fnmlp.initializers import (
+    constant,
+    glorot_normal,
+    glorot_uniform,
+    kaiming_normal,
+    kaiming_uniform,
+    normal,
+    uniform,
+    zeros,
+)
+from fnmlp.key import Key, generator
+from fnmlp.layer import Layer
+from fnmlp.layers import (
+    celu,
+    dropout,
+    elementwise,
+    elu,
+    embedding,
+    flatten,
+    gaussian_noise,
+    gelu,
+    glu,
+    identity,
+    layer_norm,
+    leaky_relu,
+    linear,
+    log_softmax,
+    maxout,
+    prelu,
+    relu,
+    rms_norm,
+    scale,
+    silu,
+    softmax,
+    softplus,
+    standardize,
+    swiglu,
+    tanh,
+    unstandardize,
+)
+from fnmlp.testing import TRIALS, Law, check_layer
+from fnmlp.testing.cases import Draw, LayerCase
+from fnmlp.testing.layers import LAYER_LAWS
+from fnmlp.testing.numeric import normal as normal_numbers
+from fnmlp.tree import Tree
+from tests.catalogue.activations import CURVES
+from tests.oracles import layers as formulas
+from tests.steps import point_of
+
+
+def pixels(key: Key, shape: Shape) -> Array:
+    """Draw grey levels."""
+    return generator(key).integers(0, 256, shape, dtype=np.uint8)
+
+
+IDS = 5
+"""How many rows the tables of the specimens of `embedding` have."""
+
+
+def ids(key: Key, shape: Shape) -> Array:
+    """Draw row numbers of a table."""
+    return generator(key).integers(0, IDS, shape)
+
+
+def sine(x: Array) -> Array:
+    """Be a function that a user brings along."""
+    return namespace(x).sin(x)
+
+
+def cosine(x: Array) -> Array:
+    """Be its derivative."""
+    return namespace(x).cos(x)
+
+
+@record(repr=False)
+class Specimen:
+    """A layer, the shape of an example, and what `check_layer` must know of it.
+
+    `noisy`   it draws noise where a key is given.
+    `named`   `build` makes it from its name alone; a layer that holds functions or parameters of the user's it can't.
+    `kinks`   inputs where its derivative jumps.
+    `formula`  its oracle in plain NumPy: (parameters, x, the constructor's arguments) -> y. The first specimen of a
+              constructor carries it; an activation has a curve in its place.
+    `portable`  it runs on arrays of other libraries too.
+    """
+
+    layer: Layer[Any]
+    example: Shape
+    by_row: bool = True
+    noisy: bool = False
+    draw: Draw = normal_numbers
+    named: bool = True
+    portable: bool = True
+    kinks: tuple[float, ...] = ()
+    formula: formulas.Formula | None = None
+    text: str = field(init=False)
+
+    @text.default
+    def _text(self) -> str:
+        return f"{self.layer.name} on {self.example}"
+
+    def __repr__(self) -> str:
+        return self.text
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether inputs are floats."""
+        return self.draw is normal_numbers
+
+    def point(self, seed: int, rows: int, dtype: Any = np.float64) -> tuple[Tree, NDArray[Any], NDArray[Any]]:
+        """Return parameters, inputs and a cotangent to test the layer with; it takes floats unless it can't."""
+        params, x, dy = point_of(self.layer, self.example, seed, rows, dtype)
+        return params, self.draw(Key(seed), x.shape) if self.draw is ids else x, dy
+
+    def check(
+        self,
+        layer: Layer[Any] | None = None,
+        *,
+        seed: int = 0,
+        trials: int = TRIALS,
+        laws: Iterable[Law[LayerCase]] = LAYER_LAWS,
+    ) -> None:
+        """Check the laws of this layer, or of a mutant in its place."""
+        subject = self.layer if layer is None else layer
+        check_layer(
+            subject,
+            self.example,
+            seed=seed,
+            trials=trials,
+            draw=self.draw,
+            noisy=self.noisy,
+            rowwise=self.by_row,
+            kinks=self.kinks,
+            laws=laws,
+        )
+
+
+LAYERS = (
+    Specimen(linear(3), (4,), formula=formulas.linear),
+    Specimen(linear(1), (1,)),
+    Specimen(linear(3, bias=False), (4,)),
+    Specimen(linear(2, weight_init=glorot_normal()), (3,)),
+    Specimen(linear(2, bias_init=zeros()), (3,)),
+    Specimen(linear(2, weight_init=kaiming_normal(a=0.5), bias_init=uniform(0.25)), (3,)),
+    Specimen(linear(2, weight_init=glorot_uniform(), bias_init=constant(-0.5)), (3,)),
+    Specimen(linear(2, weight_init=kaiming_uniform()), (3,)),
+    Specimen(relu(), (2, 3), kinks=(0.0,)),
+    Specimen(softmax(), (4,), formula=formulas.softmax),
+    Specimen(softmax(), (2, 3)),
+    Specimen(softmax(axis=1), (2, 3)),
+    Specimen(softmax(axis=0), (4,), by_row=False),
+    Specimen(identity(), (3,)),
+    Specimen(flatten(), (2, 3), formula=formulas.flatten),
+    Specimen(flatten(), ()),
+    Specimen(scale(0.5), (3,), formula=formulas.scale),
+    Specimen(scale(0.5, offset=-0.25), (2, 3)),
+    Specimen(scale(1 / 255, dtype="float64"), (3,)),
+    Specimen(scale(1 / 255), (2, 3), draw=pixels),
+    Specimen(standardize((0.5, -2.0, 0.0), (1.0, 0.25, 3.0)), (3,), formula=formulas.standardize),
+    Specimen(standardize(0.25, 0.5, dtype="float64"), (2, 3), draw=pixels),
+    Specimen(unstandardize((0.5, -2.0, 0.0), (1.0, 0.25, 3.0)), (3,), formula=formulas.unstandardize),
+    Specimen(unstandardize(0.25, 0.5), (2, 3)),
+    Specimen(chain(), (3,), formula=formulas.chain),
+    Specimen(chain(identity()), (3,)),
+    Specimen(chain(linear(5), relu(), linear(3), softmax()), (4,)),
+    Specimen(chain(flatten(), scale(0.5), chain(linear(4, bias=False), relu()), chain(), linear(2)), (2, 3)),
+    Specimen(chain(linear(3), softmax(axis=0), identity()), (2,), by_row=False),
+    Specimen(gelu(approximate="tanh"), (2, 3)),
+    Specimen(elu(alpha=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(leaky_relu(slope=0.25), (2, 3), kinks=(0.0,)),
+    Specimen(celu(alpha=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(prelu(), (4,), kinks=(0.0,), formula=formulas.prelu),
+    Specimen(prelu(initial=0.5), (2, 3), kinks=(0.0,)),
+    Specimen(prelu(per_feature=True), (4,), kinks=(0.0,)),
+    Specimen(glu(), (4,), formula=formulas.glu),
+    Specimen(glu(), (3, 2)),
+    Specimen(swiglu(), (4,), formula=formulas.swiglu),
+    Specimen(elementwise(sine, cosine), (4,), named=False, formula=formulas.elementwise),
+    Specimen(log_softmax(), (4,), formula=formulas.log_softmax),
+    Specimen(log_softmax(axis=1), (2, 3)),
+    Specimen(log_softmax(axis=0), (4,), by_row=False),
+    Specimen(dropout(0.5), (4,), noisy=True, formula=formulas.without_noise),
+    Specimen(dropout(0), (4,)),
+    Specimen(gaussian_noise(0.25), (2, 3), noisy=True, formula=formulas.without_noise),
+    Specimen(layer_norm(), (5,), formula=formulas.layer_norm),
+    Specimen(layer_norm(epsilon=0.5), (4,)),
+    Specimen(rms_norm(), (5,), formula=formulas.rms_norm),
+    Specimen(rms_norm(epsilon=0.5), (4,)),
+    Specimen(embedding(IDS, 3), (), draw=ids, formula=formulas.embedding),
+    Specimen(embedding(IDS, 2, table_init=normal(0.5)), (4,), draw=ids),
+    Specimen(maxout(3, 2), (4,), formula=formulas.maxout),
+    Specimen(maxout(2, 3, weight_init=glorot_normal(), bias_init=constant(0.25)), (3,)),
+    Specimen(residual(linear(4)), (4,), formula=formulas.residual),
+    Specimen(residual(chain(tanh(), dropout(0.5), linear(3))), (3,), noisy=True),
+    Specimen(concat(identity(), linear(2)), (3,), formula=formulas.concat),
+    Specimen(concat(linear(2), tanh(), linear(1, bias=False)), (3,)),
+    Specimen(add(tanh(), linear(3), linear(3)), (3,), formula=formulas.add),
+    Specimen(parallel(linear(2), tanh(), widths=(3, 2)), (5,), formula=formulas.parallel),
+    Specimen(parallel(relu(), softmax(), widths=(1, 2)), (2, 3)),
+    Specimen(repeat(chain(linear(3), tanh()), 2), (3,), formula=formulas.repeat),
+    Specimen(tied(linear(3), linear(3)), (3,), formula=formulas.tied),
+    Specimen(tied(chain(linear(3), tanh()), chain(linear(3), softplus())), (3,)),
+    Specimen(frozen(linear(2), linear(2).init(Key(0), (3,))[0]), (3,), named=False, formula=formulas.frozen),
+    Specimen(strict(linear(3)), (4,), portable=False, formula=formulas.strict),
+    Specimen(strict(chain(maxout(3, 2), residual(chain(rms_norm(), gelu())), linear(1))), (4,), portable=False),
+    Specimen(strict(chain(embedding(IDS, 2), flatten(), dropout(0.5))), (3,), noisy=True, draw=ids, portable=False),
+    Specimen(chain(embedding(IDS, 2), flatten(), layer_norm(), linear(3), gelu()), (4,), draw=ids),
+    Specimen(chain(dropout(0.25), linear(4), silu(), dropout(0.5), linear(2), log_softmax()), (4,), noisy=True),
+    *(Specimen(build(text), (4,), kinks=tuple(curve.meets)) for text, curve in CURVES.items()),
+)
+
+FORMULAS = {formulas.constructor_of(one.layer.name): one.formula for one in LAYERS if one.formula is not None}
+"""By the name of a constructor."""
+
+PORTABLE = tuple(specimen for specimen in LAYERS if specimen.portable)
