@@ -8,9 +8,7 @@ from attrs import evolve
 import click
 
 import fnmlp as fn
-from fnmlp.data import Dataset, Fit, data_sets_in, digits, emnist, fashion_mnist, kmnist, mnist, qmnist
-
-EMNIST = ("mnist", "digits", "letters", "balanced", "bymerge", "byclass")
+from fnmlp.data import SOURCES, Dataset, Fit, data_sets_in, digits, load_dataset, mnist
 
 
 def _digits(data_dir: Path | None) -> Dataset:
@@ -21,18 +19,12 @@ def _digits(data_dir: Path | None) -> Dataset:
 
 
 DATASETS: Mapping[str, Callable[[Path | None], Dataset]] = {
-    "mnist": mnist,
-    "fashion-mnist": fashion_mnist,
-    "kmnist": kmnist,
-    "qmnist": qmnist,
-    **{f"emnist-{split}": partial(emnist, split) for split in EMNIST},
+    **{name: partial(load_dataset, name) for name in SOURCES},
     "digits": _digits,
 }
 
-
-FITS = {
-    **dict.fromkeys(("mnist", "qmnist"), Fit(box=20)),
-    **dict.fromkeys((f"emnist-{split}" for split in EMNIST), Fit(box=24, beyond=0.0)),
+FITS: Mapping[str, Fit] = {
+    **{name: source.fit for name, source in SOURCES.items() if source.fit is not None},
     "digits": Fit(box=8, beyond=0.0),
 }
 """How each data set of handwriting places its drawings."""

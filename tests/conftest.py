@@ -8,6 +8,7 @@ from pathlib import Path
 import re
 import sys
 
+from attrs import evolve
 from hypothesis import settings
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ import pytest
 from fnmlp.batching import Batch
 from fnmlp.data import datasets
 from fnmlp.data.folders import FOLDER_VARIABLE
+from fnmlp.data.sources import SOURCES
 from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
@@ -105,7 +107,9 @@ def _stand_in(rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 @pytest.fixture
 def no_data_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give each test a cache and a Debian folder of its own, and no data folder."""
+    """Give each test a cache and a Debian folder of its own, no data folder, and no mirrors to download from."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path / "debian")
+    for name, source in SOURCES.items():
+        monkeypatch.setitem(SOURCES, name, evolve(source, mirrors=()))

@@ -1,5 +1,7 @@
 """Claims about where data sets are looked for, and what is refused of what is found."""
 
+from collections.abc import Callable
+from functools import partial
 import gzip
 import os
 from pathlib import Path
@@ -10,10 +12,15 @@ from numpy.typing import NDArray
 import pytest
 
 from fnmlp.data import (
+    Dataset,
     data_sets_in,
     digits,
     emnist,
+    fashion_mnist,
+    kmnist,
+    load_dataset,
     mnist,
+    qmnist,
     read_idx,
     write_idx,
 )
@@ -22,7 +29,6 @@ from fnmlp.data.sources import MNIST_SHA256, SOURCES
 from fnmlp.errors import DataError, DataNotFoundError, OptionError, one_line
 from tests.data_sets import (
     EACH_SET,
-    LOADERS,
     PARTS,
     TEST_IMAGES,
     TEST_LABELS,
@@ -30,10 +36,10 @@ from tests.data_sets import (
     TRAIN_LABELS,
     digests_of,
     known_as,
-    load_set,
     made_up,
     mark_of,
     why_not_read,
+    write_files,
     write_set,
 )
 from tests.optional import optional
@@ -51,12 +57,12 @@ KINDS = tuple(SOURCES.values())
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @EACH_SET
 def test_a_data_set_is_read_whole_raw_or_packed(name: str, ending: str, tmp_path: Path) -> None:
-    arrays = made_up(3)
+    arrays = made_up(3, name)
     write_set(tmp_path / "data" / name, arrays, ending)
-    dataset = load_set(name, tmp_path / "data")
-    assert (dataset.name, dataset.white, len(dataset.classes)) == (name, 255, 10)
+    dataset = load_dataset(name, tmp_path / "data")
+    assert (dataset.name, dataset.white, dataset.classes) == (name, 255, SOURCES[name].classes)
     found = (dataset.train.inputs, dataset.train.targets, dataset.test.inputs, dataset.test.targets)
-    for part, array in zip(PARTS, found, strict=True):
+    for part, array in zip(SOURCES[name].files, found, strict=True):
         assert np.array_equal(array, arrays[part])
         assert array.dtype == np.uint8
         assert not array.flags.writeable
@@ -71,16 +77,14 @@ def test_raw_and_packed_files_may_be_mixed_and_raw_wins(tmp_path: Path) -> None:
 @EACH_SET
 def test_the_places_come_one_before_the_other(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = [tmp_path / "given" / name, tmp_path / "given", tmp_path / "variable" / name, tmp_path / "variable"]
-    places += [tmp_path / "cache" / "fnmlp" / name, tmp_path / "debian"]
+    places += [tmp_path / "cache" / "fnmlp" / name, *([tmp_path / "debian" / name] if SOURCES[name].in_debian else [])]
     arguments = [tmp_path / "given", tmp_path / "given", None, None, None, None]
-    if name == "mnist":  # Debian has no package of it
-        places, arguments = places[:-1], arguments[:-1]
     variables = [tmp_path / "variable"] * 4 + [""] * 2
-    known_as(monkeypatch, made_up(4))
+    known_as(monkeypatch, made_up(4, name), name)
     for mark in reversed(range(len(places))):
-        write_set(places[mark], made_up(mark))
+        write_set(places[mark], made_up(mark, name))
         monkeypatch.setenv(FOLDER_VARIABLE, str(variables[mark]))
-        assert mark_of(load_set(name, arguments[mark])) == mark
+        assert mark_of(load_dataset(name, arguments[mark])) == mark
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
@@ -89,21 +93,23 @@ def test_a_named_folder_without_the_data_set_is_refused_though_other_places_have
     name: str, by_variable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was passed over: the cache was read, a download was tried, or small digits were trained."""
-    known_as(monkeypatch, made_up(4))
-    for place in ("cache/fnmlp", "variable"):
-        write_set(tmp_path / place / name, made_up(4))
-    write_set(tmp_path / "debian", made_up(4))
+    known_as(monkeypatch, made_up(4, name), name)
+    for place in ("cache/fnmlp", "variable", "debian"):
+        write_set(tmp_path / place / name, made_up(4, name))
     (tmp_path / "given").mkdir()
     for entry in ("b.csv", "a.npz", "e.txt", "d.txt", "c.txt"):
         (tmp_path / "given" / entry).touch()
     folder = tmp_path / "given"
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder if by_variable else tmp_path / "variable"))
     with pytest.raises(DataError) as caught:
-        load_set(name, None if by_variable else folder)
+        load_dataset(name, None if by_variable else folder)
     assert not isinstance(caught.value, DataNotFoundError)
     where = f"{FOLDER_VARIABLE}={folder}" if by_variable else str(folder)
     text = one_line(caught.value)
-    assert text.startswith(f"{where}: expected {name}'s files, such as train-images-idx3-ubyte.gz, there or in {name}/")
+    source = SOURCES[name]
+    assert text.startswith(
+        f"{where}: expected {name}'s files, such as {source.files[0]}.gz, there or in {source.folders[0]}/"
+    )
     assert "got a.npz, b.csv, c.txt, d.txt and 1 more; correct" in text
     assert ("unset" in text) == by_variable
 
@@ -138,19 +144,41 @@ def test_a_variable_that_is_empty_counts_as_unset(
 @EACH_SET
 def test_what_is_nowhere_is_named_with_every_place_and_the_remedy(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError) as caught:
-        load_set(name)
+        load_dataset(name)
     text = str(caught.value)
-    for place in (f"cache/fnmlp/{name}", *(["debian"] if name == "fashion-mnist" else [])):
+    packaged = SOURCES[name].in_debian
+    for place in (f"cache/fnmlp/{name}", *([f"debian/{name}"] if packaged else [])):
         assert str(tmp_path / place) in text
     assert f"--data-dir DIR or set {FOLDER_VARIABLE}=DIR" in text
-    assert ("dataset-fashion-mnist" in text) == (name == "fashion-mnist")
+    assert (f"dataset-{name}" in text) == packaged
     assert not (tmp_path / "cache").exists()
 
 
-@each("name", ["kmnist", "qmnist", "emnist-digits"])
+@each("name", [name for name, source in SOURCES.items() if not source.digests])
 def test_what_is_in_no_cache_is_asked_for_by_folder(name: str) -> None:
     with pytest.raises(DataNotFoundError, match="a folder that you name, got none; put its four IDX files into"):
-        LOADERS[name](None)
+        load_dataset(name, None)
+
+
+def test_a_name_that_no_data_set_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(OptionError, match=r"load_dataset\(name\): expected 'mnist' or .*, got 'minst'"):
+        load_dataset("minst")
+
+
+NAMED: dict[str, Callable[[Path], Dataset]] = {
+    "mnist": mnist,
+    "fashion-mnist": fashion_mnist,
+    "kmnist": kmnist,
+    "qmnist": qmnist,
+    **{name: partial(emnist, name.removeprefix("emnist-")) for name in SOURCES if name.startswith("emnist-")},
+}
+
+
+@each("name", NAMED)
+def test_a_function_named_after_a_data_set_loads_it(name: str, tmp_path: Path) -> None:
+    write_files(tmp_path / name, name, mark=3)
+    dataset = NAMED[name](tmp_path)
+    assert (dataset.name, mark_of(dataset)) == (name, 3)
 
 
 def test_a_split_that_emnist_does_not_have_is_refused() -> None:
@@ -245,19 +273,20 @@ def test_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @EACH_SET
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("place", range(4))
 def test_a_cache_that_was_tampered_with_is_refused_at_use(
-    name: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrays = made_up(9)
-    known_as(monkeypatch, arrays)
+    part = SOURCES[name].files[place]
+    arrays = made_up(9, name)
+    known_as(monkeypatch, arrays, name)
     folder = write_set(tmp_path / "cache" / "fnmlp" / name, arrays)
-    assert mark_of(load_set(name)) == 9
+    assert mark_of(load_dataset(name)) == 9
     changed = read_idx(folder / f"{part}.gz").copy()
     changed.flat[0] ^= 1
     write_idx(folder / f"{part}.gz", changed)
     with pytest.raises(DataError) as caught:
-        load_set(name)
+        load_dataset(name)
     assert str(folder / f"{part}.gz") in str(caught.value)
     assert "other bytes" in str(caught.value)
     assert "delete the file" in caught.value.remedy

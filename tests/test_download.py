@@ -12,23 +12,33 @@ import socket
 import subprocess
 import sys
 import threading
+from typing import Any
 
+from attrs import evolve
 import numpy as np
+from numpy.typing import NDArray
 import pytest
 
 from fnmlp.data import download as module
-from fnmlp.data import mnist, read_idx
+from fnmlp.data import load_dataset, mnist, read_idx
 from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE
-from fnmlp.data.idx import encode_header
+from fnmlp.data.sources import SOURCES
 from fnmlp.errors import DataError, DataNotFoundError, one_line
-from tests.data_sets import PARTS, digests_of, known_as, made_up, mark_of, write_set
+from tests.data_sets import PARTS, digests_of, idx_bytes, known_as, made_up, mark_of, write_set
 from tests.refusals import refusal
+from tests.sweep import each
 from tests.warned import WARNINGS_ARE_ERRORS
+
+
+def bodies_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Return what a mirror of a data set sends, by the path that is asked for."""
+    return {f"/{name}.gz": gzip.compress(idx_bytes(array)) for name, array in arrays.items()}
+
 
 ARRAYS = made_up(8)
 DIGESTS = digests_of(ARRAYS)
-BODIES = {f"/{name}.gz": gzip.compress(encode_header(array) + array.tobytes()) for name, array in ARRAYS.items()}
+BODIES = bodies_of(ARRAYS)
 WRONG_BODIES = {path: gzip.compress(gzip.decompress(body)[:-1] + b"\7") for path, body in BODIES.items()}
 FILES = sorted(f"{name}.gz" for name in PARTS)
 SECOND = f"/{PARTS[1]}.gz"
@@ -173,6 +183,19 @@ def test_the_mirrors_are_asked_once_and_then_the_cache_serves(
         assert mark_of(mnist(mirrors=(server.url,))) == 8
         assert_whole(cache)
     assert server.asked == list(BODIES)
+
+
+@pytest.mark.usefixtures("cache")
+@each("name", [name for name, source in SOURCES.items() if source.mirrors])
+def test_a_data_set_with_mirrors_is_downloaded_under_the_names_of_its_files(
+    name: str, mirror: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = made_up(8, name)
+    server = mirror(sends(of=bodies_of(arrays)))
+    known_as(monkeypatch, arrays, name)
+    monkeypatch.setitem(SOURCES, name, evolve(SOURCES[name], mirrors=(server.url,)))
+    assert mark_of(load_dataset(name)) == 8
+    assert server.asked == [f"/{part}.gz" for part in SOURCES[name].files]
 
 
 @pytest.mark.usefixtures("small_limits")

@@ -1,5 +1,6 @@
 """The names of folders and files of authors, Kaggle and torchvision: each data set is found under all of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from fnmlp.data import (
     data_sets_in,
     emnist,
     fashion_mnist,
+    load_dataset,
     mnist,
     qmnist,
 )
@@ -17,10 +19,7 @@ from fnmlp.data.sources import SOURCES
 from fnmlp.errors import DataError, one_line
 from tests.data_sets import (
     EACH_SET,
-    LOADERS,
-    PARTS,
     TEST_IMAGES,
-    load_set,
     made_up,
     mark_of,
     why_not_read,
@@ -43,7 +42,7 @@ def test_every_usual_folder_is_known_wherever_it_is_named(
     write_files(data / folder, name, mark=6)
     for variable, data_dir in (("", data), (str(data), None)):
         monkeypatch.setenv(FOLDER_VARIABLE, variable)
-        dataset = LOADERS[name](data_dir)
+        dataset = load_dataset(name, data_dir)
         assert (dataset.name, dataset.classes, mark_of(dataset)) == (name, SOURCES[name].classes, 6)
         assert dataset.train.targets.tolist() == dataset.test.targets.tolist() == [0, 1, 2]
         assert name in data_sets_in(data_dir)
@@ -53,30 +52,31 @@ def test_every_usual_folder_is_known_wherever_it_is_named(
 def test_the_folder_of_the_files_themselves_may_be_named(name: str, folder: str, tmp_path: Path) -> None:
     files = tmp_path / name / folder
     write_files(files, name, mark=7)
-    assert mark_of(LOADERS[name](files)) == 7
+    assert mark_of(load_dataset(name, files)) == 7
     assert name in data_sets_in(files)
 
 
-KAGGLE = {name: name.replace("-idx", ".idx") for name in PARTS}
+def kaggles(part: str) -> str:
+    return part.replace("-idx", ".idx")
 
 
-SPELLINGS = {
-    "Kaggle's": KAGGLE,
-    "Kaggle's folders": {name: f"{name}/{name}" for name in PARTS},
-    "test for t10k": {name: name.replace("t10k", "test") for name in PARTS},
-    "both": {name: other.replace("t10k", "test") for name, other in KAGGLE.items()},
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "Kaggle's": kaggles,
+    "Kaggle's folders": lambda part: f"{part}/{part}",
+    "test for t10k": lambda part: part.replace("t10k", "test"),
+    "both": lambda part: kaggles(part).replace("t10k", "test"),
 }
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @EACH_SET
-def test_every_usual_spelling_is_known(name: str, spelling: dict[str, str], ending: str, tmp_path: Path) -> None:
-    for part, array in made_up(8).items():
-        path = tmp_path / "data" / f"{spelling[part]}{ending}"
+def test_every_usual_spelling_is_known(name: str, spelling: Callable[[str], str], ending: str, tmp_path: Path) -> None:
+    for part, array in made_up(8, name).items():
+        path = tmp_path / "data" / f"{spelling(part)}{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_quickly(path, array)
-    assert mark_of(load_set(name, tmp_path / "data")) == 8
+    assert mark_of(load_dataset(name, tmp_path / "data")) == 8
 
 
 def test_a_folder_that_is_called_after_another_data_set_is_not_read_as_mnist(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_images_of_emnist_are_turned_upright(tmp_path: Path) -> None:
     rows = np.broadcast_to(np.arange(28, dtype=np.uint8)[:, None], (3, 28, 28))  # as it is seen: darker row by row
     for name in ("emnist-digits", "qmnist"):
         write_files(tmp_path / name, name, images=rows.transpose(0, 2, 1) if name.startswith("emnist") else rows)
-        for part in (LOADERS[name](tmp_path / name).train, LOADERS[name](tmp_path / name).test):
+        for part in (load_dataset(name, tmp_path / name).train, load_dataset(name, tmp_path / name).test):
             assert np.array_equal(part.inputs, rows)
             assert part.inputs.flags.c_contiguous
             assert not part.inputs.flags.writeable

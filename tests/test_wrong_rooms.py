@@ -27,6 +27,7 @@ def halves(x: Any) -> Any:
 DATA_CALLS: dict[str, Call] = {
     "data_sets_in": call(data_dir="."),
     "fit_drawing": call(levels=255 * np.eye(6), shape=(8, 8), fit=data.Fit(box=6)),
+    "load_dataset": call(name="mnist", data_dir="."),
     "mnist": call(data_dir=".", mirrors=()),
     "read_idx": call(path="pixels", limit=1000),
     "read_image": call(path="eye.png", shape=(8, 8), white=255, invert=False, fit=None),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 import numpy as np
 
 from fnmlp.arrays import Array, read_only
@@ -16,21 +16,16 @@ from fnmlp.data.cache import cache_folder, check_private, read_verified
 from fnmlp.data.download import download
 from fnmlp.data.folders import FOLDER_VARIABLE, files_in, found_in
 from fnmlp.data.idx import read_idx
-from fnmlp.data.sources import DIGIT_CLASSES, SOURCES, Source
+from fnmlp.data.sources import DIGIT_CLASSES, MNIST_MIRRORS, SOURCES, Source
 from fnmlp.errors import DataError, DataNotFoundError, MissingDependencyError, OptionError
 
-__all__ = ["Dataset", "digits", "emnist", "fashion_mnist", "kmnist", "mnist", "qmnist"]
+__all__ = ["Dataset", "digits", "emnist", "fashion_mnist", "kmnist", "load_dataset", "mnist", "qmnist"]
 
 Files: TypeAlias = Mapping[str, tuple[Path, Array]]
 """The parts of a data set that were read: name -> (where it came from, its array)."""
 
-DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-"""The folder of Debian's package dataset-fashion-mnist."""
-
-MNIST_MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
+DEBIAN = Path("/usr/share/datasets")
+"""The folder in which Debian's packages dataset-NAME have a folder NAME."""
 
 
 @frozen(eq=False)
@@ -69,6 +64,19 @@ def digits() -> Dataset:
     return Dataset("digits", train, test, DIGIT_CLASSES, 16)
 
 
+def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load a data set in IDX files by its name, which is one of `SOURCES`.
+
+    The files come from the folder that you name, as in `mnist`, or else from the user's cache or a package of Debian's.
+    Shapes:   images (n, 28, 28) uint8, labels (n,) uint8.
+    Raises:   OptionError for another name; else as `mnist`.
+
+    >>> sorted(SOURCES)[-4:]
+    ['fashion-mnist', 'kmnist', 'mnist', 'qmnist']
+    """
+    return _load(SOURCES[as_choice("load_dataset(name)", name, tuple(SOURCES))], data_dir)
+
+
 def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str, ...] = MNIST_MIRRORS) -> Dataset:
     """Load MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 pixels from 0 to 255.
 
@@ -86,7 +94,7 @@ def mnist(data_dir: str | os.PathLike[str] | None = None, *, mirrors: tuple[str,
     """
     if not isinstance(mirrors, tuple) or not all(isinstance(mirror, str) for mirror in mirrors):
         raise OptionError("mnist(mirrors)", "a tuple of addresses", repr(mirrors), "write a tuple, such as (address,)")
-    return _load(SOURCES["mnist"], data_dir, mirrors=mirrors)
+    return _load(evolve(SOURCES["mnist"], mirrors=mirrors), data_dir)
 
 
 def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -98,7 +106,7 @@ def fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:   as `mnist`.
     Source:   Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
     """
-    return _load(SOURCES["fashion-mnist"], data_dir, packaged=(DEBIAN_FASHION,))
+    return load_dataset("fashion-mnist", data_dir)
 
 
 def kmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -109,7 +117,7 @@ def kmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:   as `mnist`.
     Source:   Clanuwat et al. 2018, arXiv:1812.01718.
     """
-    return _load(SOURCES["kmnist"], data_dir)
+    return load_dataset("kmnist", data_dir)
 
 
 def qmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -120,7 +128,7 @@ def qmnist(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:   as `mnist`.
     Source:   Yadav & Bottou 2019, arXiv:1905.10498.
     """
-    return _load(SOURCES["qmnist"], data_dir)
+    return load_dataset("qmnist", data_dir)
 
 
 def emnist(split: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -133,30 +141,25 @@ def emnist(split: str, data_dir: str | os.PathLike[str] | None = None) -> Datase
     Source:   Cohen et al. 2017, arXiv:1702.05373.
     """
     splits = tuple(name.removeprefix("emnist-") for name in SOURCES if name.startswith("emnist-"))
-    return _load(SOURCES[f"emnist-{as_choice('emnist(split)', split, splits)}"], data_dir)
+    return load_dataset(f"emnist-{as_choice('emnist(split)', split, splits)}", data_dir)
 
 
-def _load(
-    source: Source,
-    data_dir: str | os.PathLike[str] | None,
-    *,
-    packaged: tuple[Path, ...] = (),
-    mirrors: tuple[str, ...] = (),
-) -> Dataset:
+def _load(source: Source, data_dir: str | os.PathLike[str] | None) -> Dataset:
     """Load a data set from the folder that the user names, or else from the first place that has it."""
     given = found_in(data_dir, source)
     if given is not None:
         return _as_dataset(source, _read(given))
     name, looked = source.name, list[str]()
-    places = [partial(_from_cache, source, mirrors)] if source.digests else []
-    for place in (*places, *(partial(_from_folder, source, folder) for folder in packaged)):
+    cached = [partial(_from_cache, source)] if source.digests else []
+    packaged = [partial(_from_folder, source, DEBIAN / name)] if source.in_debian else []
+    for place in (*cached, *packaged):
         try:
             return _as_dataset(source, place())
         except DataNotFoundError as error:
             looked += [error.where, *getattr(error, "__notes__", ())]
     remedy = f"put its four IDX files into a folder DIR/{name} and pass --data-dir DIR or set {FOLDER_VARIABLE}=DIR"
     if packaged:
-        remedy += ", or install Debian's package dataset-fashion-mnist"
+        remedy += f", or install Debian's package dataset-{name}"
     expected = f"its files in {', '.join(looked) or 'a folder that you name'}"
     raise DataNotFoundError(name, expected, "none", remedy)
 
@@ -173,7 +176,7 @@ def _from_folder(source: Source, folder: Path) -> Files:
     return _read(paths)
 
 
-def _from_cache(source: Source, mirrors: tuple[str, ...]) -> Files:
+def _from_cache(source: Source) -> Files:
     """Read the files of a data set from the cache; download any that are missing or damaged."""
     cache = cache_folder()
     if cache is None:
@@ -185,9 +188,9 @@ def _from_cache(source: Source, mirrors: tuple[str, ...]) -> Files:
         return _verified(folder, source.digests)
     except DataError as error:
         fault = error
-    if mirrors:
+    if source.mirrors:
         try:
-            download(mirrors, folder, source.digests)
+            download(source.mirrors, folder, source.digests)
             return _verified(folder, source.digests)
         except DataError as error:
             fault.add_note(f"{error.where}: {error.got}")

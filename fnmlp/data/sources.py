@@ -5,6 +5,10 @@ import string
 
 from attrs import field, frozen
 
+from fnmlp.data.drawings import Fit
+
+__all__ = ["SOURCES", "Source"]
+
 DIGIT_CLASSES = tuple(string.digits)
 FASHION_CLASSES = (
     *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
@@ -31,13 +35,22 @@ FASHION_SHA256 = {
 }
 
 
+MNIST_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+
+
 @frozen
 class Source:
-    """Describe a data set: its name, its classes, the names of its files, and how to read them.
+    """Describe a data set in IDX files: its name, its classes, its files, and how to read them.
 
     `files` are the training images and labels, then the test images and labels. `folders` are where programs put them.
-    `label` is the dtype and shape of a label in the file; of several numbers, the first is the class. `first_label` is
-    the label of class 0.
+    `digests` are the SHA-256 of the unpacked files; only files with known digests are read from the user's cache.
+    `mirrors` are the addresses from which they are downloaded there. `in_debian` says that Debian has a package of it,
+    named after it. `label` is the dtype and shape of a label in the file; of several numbers, the first is the class.
+    `first_label` is the label of class 0. `transposed` images are stored column by column. `fit` is how handwriting
+    lies in its images, or None.
     """
 
     name: str
@@ -45,16 +58,20 @@ class Source:
     files: tuple[str, ...]
     folders: tuple[str, ...]
     digests: Mapping[str, str] = field(factory=dict)
+    mirrors: tuple[str, ...] = ()
+    in_debian: bool = False
     label: tuple[str, tuple[int, ...]] = ("uint8", ())
     first_label: int = 0
     transposed: bool = False
+    fit: Fit | None = None
 
 
 def _emnist(split: str, classes: tuple[str, ...], first_label: int = 0) -> Source:
     parts = ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
     files = tuple(f"emnist-{split}-{part}-ubyte" for part in parts)
     folders = (f"emnist-{split}", "emnist", "emnist/gzip", "EMNIST/raw", "EMNIST/raw/gzip", "EMNIST", "gzip")
-    return Source(f"emnist-{split}", classes, files, folders, first_label=first_label, transposed=True)
+    fit = Fit(box=24, beyond=0.0)
+    return Source(f"emnist-{split}", classes, files, folders, first_label=first_label, transposed=True, fit=fit)
 
 
 _MNIST_FILES = tuple(MNIST_SHA256)
@@ -66,16 +83,32 @@ _QMNIST_FILES = (
 SOURCES = {
     source.name: source
     for source in (
-        Source("mnist", DIGIT_CLASSES, _MNIST_FILES, ("mnist", "MNIST/raw", "MNIST"), MNIST_SHA256),
+        Source(
+            "mnist",
+            DIGIT_CLASSES,
+            _MNIST_FILES,
+            ("mnist", "MNIST/raw", "MNIST"),
+            MNIST_SHA256,
+            MNIST_MIRRORS,
+            fit=Fit(box=20),
+        ),
         Source(
             "fashion-mnist",
             FASHION_CLASSES,
             _MNIST_FILES,
             ("fashion-mnist", "FashionMNIST/raw", "FashionMNIST", "fashion_mnist", "fashion"),
             FASHION_SHA256,
+            in_debian=True,
         ),
         Source("kmnist", KUZUSHIJI_CLASSES, _MNIST_FILES, ("kmnist", "KMNIST/raw", "KMNIST")),
-        Source("qmnist", DIGIT_CLASSES, _QMNIST_FILES, ("qmnist", "QMNIST/raw", "QMNIST"), label=("int32", (8,))),
+        Source(
+            "qmnist",
+            DIGIT_CLASSES,
+            _QMNIST_FILES,
+            ("qmnist", "QMNIST/raw", "QMNIST"),
+            label=("int32", (8,)),
+            fit=Fit(box=20),
+        ),
         _emnist("mnist", DIGIT_CLASSES),
         _emnist("digits", DIGIT_CLASSES),
         _emnist("letters", LETTER_CLASSES, first_label=1),
