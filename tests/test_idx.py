@@ -2,13 +2,11 @@
 
 import gzip
 import math
-import os
 from pathlib import Path
 import struct
 import tempfile
 import tracemalloc
 from typing import Any
-import zlib
 
 from hypothesis import given, settings
 import hypothesis.extra.numpy as hnp
@@ -19,36 +17,8 @@ import pytest
 
 from fnmlp.data.idx import read_idx, write_idx
 from fnmlp.errors import DataError, OptionError
-from tests.refusals import refusal
+from tests.idx_bytes import CODES, NAMES, SMALL, SMALL_GZIP, idx, read_bytes, under, why_unread
 from tests.sweep import each
-
-CODES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-NAMES = ("a.idx", "a.idx.gz")
-
-
-def idx(sizes: tuple[int, ...], data: bytes, *, code: int = 0x08, order: str = ">") -> bytes:
-    """Build an IDX file by hand, right or wrong."""
-    return bytes([0, 0, code, len(sizes)]) + struct.pack(f"{order}{len(sizes)}I", *sizes) + data
-
-
-SMALL = idx((2, 3), bytes([1, 2, 3, 5, 8, 13]))
-SMALL_GZIP = gzip.compress(SMALL, mtime=0)
-
-
-def read_bytes(contents: bytes, name: str) -> NDArray[Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
-        path.write_bytes(contents)
-        return read_idx(path)
-
-
-def why_unread(contents: bytes, name: str = "a.idx") -> str:
-    """Say why this file is refused; every refusal is a DataError that names the file and a byte."""
-    return refusal(lambda: read_bytes(contents, name), DataError, f"{os.sep}{name}, ", "byte")
-
-
-def under(name: str, contents: bytes) -> bytes:
-    return gzip.compress(contents, mtime=0) if name.endswith(".gz") else contents
 
 
 def traced_peak(contents: bytes, name: str) -> int:
@@ -276,88 +246,6 @@ def test_an_empty_array_too_wide_for_an_address_is_refused_by_its_bytes(name: st
     assert "fits an address" in why_unread(under(name, idx(sizes, b"", code=0x0E)), name)
 
 
-# The name decides between gzip and raw.
-
-
-def test_a_gzip_under_a_raw_name_is_refused_with_the_remedy() -> None:
-    text = why_unread(SMALL_GZIP)
-    assert "expected a raw IDX file, by the name, got gzip" in text
-    assert "rename it to " in text
-    assert text.endswith("a.idx.gz")
-
-
-def test_a_raw_file_under_a_gzip_name_is_refused_with_the_remedy() -> None:
-    text = why_unread(SMALL, "a.idx.gz")
-    assert "expected gzip (1f 8b), by the name, got 00 00 08 02 (it looks like raw IDX)" in text
-    assert text.endswith("a.idx")
-
-
-@each(("contents", "words"), [(b"<html>", "HTML"), (b"\x89PNG\r\n", "PNG"), (b"", "empty file")])
-def test_what_is_no_gzip_under_a_gzip_name_is_refused(contents: bytes, words: str) -> None:
-    text = why_unread(contents, "a.idx.gz")
-    assert words in text
-    assert "rename" not in text
-
-
-# The gzip around it is held to its word.
-
-
-def test_a_gzip_with_a_bad_crc_is_refused() -> None:
-    bad = bytearray(SMALL_GZIP)
-    bad[-8] ^= 1
-    text = why_unread(bytes(bad), "a.idx.gz")
-    assert "CRC" in text
-    assert "incorrect data check" in text
-
-
-def test_a_gzip_that_states_a_wrong_length_is_refused() -> None:
-    bad = bytearray(SMALL_GZIP)
-    bad[-1] ^= 1
-    assert "incorrect length check" in why_unread(bytes(bad), "a.idx.gz")
-
-
-def test_a_truncated_gzip_is_refused_at_its_end() -> None:
-    text = why_unread(SMALL_GZIP[:-3], "a.idx.gz")
-    assert f"byte {len(SMALL_GZIP) - 3}: expected the rest of the gzip data" in text
-
-
-@each("data", [bytes(6), bytes(10**6)])
-@each(
-    ("junk", "words"),
-    [
-        (b"junk", "junk (6a 75 6e 6b)"),
-        (b"\0", "junk (00)"),
-        (bytes(512), "junk (00 00 00 00)"),
-        (b"\x1f", "junk (1f)"),
-        (SMALL_GZIP, "a second gzip member"),
-        (gzip.compress(b"", mtime=0), "a second gzip member"),
-    ],
-)
-def test_anything_after_the_first_gzip_member_is_refused(data: bytes, junk: bytes, words: str) -> None:
-    packed = gzip.compress(idx((len(data),), data))
-    text = why_unread(packed + junk, "a.idx.gz")
-    assert f"byte {len(packed)}: expected the end after one gzip member, got {words}" in text
-
-
-def test_junk_is_found_wherever_the_pieces_end() -> None:
-    noise = np.random.default_rng(0).bytes(2**16)
-    for length in range(2**16 - 40, 2**16):
-        # Stored rather than deflated data keeps its length, so that its end moves over that of a piece here.
-        packed = gzip.compress(idx((length,), noise[:length]), 0)
-        assert read_bytes(packed, "a.idx.gz").tobytes() == noise[:length]
-        assert "junk (6a" in why_unread(packed + b"j", "a.idx.gz")
-
-
-def test_a_file_split_over_two_gzip_members_is_refused() -> None:
-    halves = gzip.compress(SMALL[:14]) + gzip.compress(SMALL[14:])
-    assert gzip.decompress(halves) == SMALL
-    assert "a second gzip member" in why_unread(halves, "a.idx.gz")
-
-
-def test_a_zlib_stream_without_the_gzip_around_it_is_refused() -> None:
-    assert "expected gzip" in why_unread(zlib.compress(SMALL), "a.idx.gz")
-
-
 # Nothing is believed before it is seen.
 
 
@@ -415,9 +303,3 @@ def test_a_raw_file_needs_no_limit(tmp_path: Path) -> None:
 def test_a_limit_below_0_or_not_a_number_is_refused(limit: float, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="limit >= 0"):
         read_idx(tmp_path / "a.idx", limit=limit)  # type: ignore[arg-type]
-
-
-# The operating system says no.
-
-
-# What IDX can't hold is not written.
