@@ -1,4 +1,4 @@
-"""The work in JAX, compiled batch by batch or as one scan of an epoch."""
+"""The work in JAX, compiled batch by batch or as one loop over an epoch: fnmlp's own functions, and written for JAX."""
 
 from functools import partial
 from importlib import import_module
@@ -6,8 +6,53 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.work import Peer, Work, hot_targets, pixel_rows, rows_of, start_weights
+from benchmark.work import (
+    ORDER_KEY,
+    Peer,
+    Work,
+    hot_targets,
+    layers_of,
+    optimizer_of,
+    pixel_rows,
+    rows_of,
+    start_of,
+    start_weights,
+)
+import fnmlp as fn
 from fnmlp.data import Dataset
+
+
+def fnmlp_jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:
+    """Compile fnmlp's functions as they are: the step, one call for each batch, or `fold_epoch`, one for an epoch."""
+    jax: Any = import_module("jax")
+    fold_epoch = import_module("fnmlp.interop.jax").fold_epoch
+    like = jax.numpy.zeros(())
+    model, held = fn.chain(*layers_of(work, data)), fn.to(data.train, like=like)
+    train = partial(fn.train_step, model, fn.on_labels(fn.mse), optimizer_of(work))
+    size, compiled_forward = work.batch_size, jax.jit(model.apply)
+
+    def step(state: fn.TrainState, data: fn.Batch, rows: Any) -> fn.TrainState:
+        return train(state, jax.tree.map(lambda x: x[rows], data))
+
+    compiled_step = jax.jit(step, donate_argnums=0)
+
+    def call_by_call(state: fn.TrainState, number: int, batches: int | None) -> fn.TrainState:
+        order = rows_of(work, len(held), number, batches).astype(np.int32)
+        for first in range(0, len(order), size):
+            state = compiled_step(state, held, order[first : first + size])
+        return jax.block_until_ready(state)
+
+    def at_once(state: fn.TrainState, number: int, batches: int | None) -> fn.TrainState:
+        options = {"size": size, "key": ORDER_KEY, "epoch": number, "stop": batches}
+        return jax.block_until_ready(fold_epoch(train, state, held, **options, donate=True))[0]
+
+    return Peer(
+        start=jax.tree.map(jax.numpy.array, fn.to(start_of(work, data), like=like)),
+        epoch=at_once if scanned else call_by_call,
+        weights=lambda state: tuple(map(np.array, fn.tree_leaves(state.params))),
+        hold=jax.numpy.array,
+        predict=lambda state, images: compiled_forward(state.params, images).block_until_ready(),
+    )
 
 
 def jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial, reduce
 from itertools import islice
 
-from benchmark.jax_peers import jax_peer
+from benchmark.jax_peers import fnmlp_jax_peer, jax_peer
 from benchmark.numpy_peers import hand_peer, products_peer
 from benchmark.sklearn_peer import sklearn_peer
 from benchmark.torch_peer import torch_peer
@@ -38,6 +38,12 @@ def fnmlp_peer(work: Work, data: Dataset) -> Peer:
 
 LIBRARIES: Mapping[str, Library] = {
     "fnmlp": Library("fnmlp", fnmlp_peer, "fnmlp", "fnmlp", note="reduce(train_step, batches)"),
+    "fnmlp-jax": Library(
+        "fnmlp on JAX, jit", partial(fnmlp_jax_peer, scanned=False), "jax", "jax", note="the step; one call a batch"
+    ),
+    "fnmlp-jax-scan": Library(
+        "fnmlp on JAX, scan", partial(fnmlp_jax_peer, scanned=True), "jax", "jax", note="fold_epoch; one call an epoch"
+    ),
     "numpy": Library("NumPy by hand", hand_peer, "numpy", "numpy", ("reference",), "one function; plain SGD only"),
     "torch": Library(
         "PyTorch eager", torch_peer, "torch", "torch", note="images kept as float32, which is faster; fused optimisers"
