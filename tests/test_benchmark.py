@@ -99,7 +99,7 @@ def test_a_peer_ends_with_the_parameters_that_fnmlp_ends_with(name: str, work: s
     assert distance(theirs, ours) < distance(start_weights(small, DATA), ours) / 1000
 
 
-@pytest.mark.parametrize("name", ["fnmlp", "torch", "jax", "jax-scan"])
+@pytest.mark.parametrize("name", ["fnmlp", "fnmlp-jax", "fnmlp-jax-scan", "torch", "jax", "jax-scan"])
 def test_dropping_almost_all_leaves_only_the_last_bias_to_learn(name: str) -> None:
     work = Work(hidden=8, batch_size=50, dropout=1 - 1e-5)
     start = start_weights(work, DATA)
@@ -107,7 +107,7 @@ def test_dropping_almost_all_leaves_only_the_last_bias_to_learn(name: str) -> No
     assert moved == [False, False, False, True]
 
 
-@pytest.mark.parametrize("name", ["fnmlp", "torch", "jax", "jax-scan"])
+@pytest.mark.parametrize("name", ["fnmlp", "fnmlp-jax", "fnmlp-jax-scan", "torch", "jax", "jax-scan"])
 def test_dropout_changes_what_is_learned_but_not_what_is_predicted(name: str) -> None:
     work = Work(hidden=8, batch_size=50, dropout=0.5)
     peer, images = built(name, work), DATA.test.inputs[:20]

@@ -1,0 +1,178 @@
+"""An epoch on JAX is the fold over its batches: the same rows, steps, losses and keys, compiled once."""
+
+from collections.abc import Callable
+from functools import partial, reduce
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnmlp as fn
+from tests.refusals import refusal
+from tests.sweep import each
+
+jax = pytest.importorskip("jax", reason="jax is not installed")
+fold_epoch = pytest.importorskip("fnmlp.interop.jax").fold_epoch
+jnp = jax.numpy
+
+MODEL = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.linear(5), fn.tanh(), fn.linear(3))
+STEP = partial(fn.train_step, MODEL, fn.cross_entropy, fn.sgd(0.5))
+ROWS, SIZE = 22, 5
+RANDOM = np.random.default_rng(0)
+DATA = fn.Batch(RANDOM.integers(0, 256, (ROWS, 2, 3), np.uint8), RANDOM.integers(0, 3, ROWS, np.int32))
+ON_JAX = jnp.zeros(())
+ON_NUMPY = np.zeros(())
+ROUNDING = 64 * 2.0**-24
+"""Of numbers near 1, after the few hundred additions of some small steps."""
+
+
+def first_state(model: fn.Layer[Any] = MODEL, optimizer: fn.Optimizer | None = None) -> fn.TrainState:
+    return fn.train_state(model, optimizer or fn.sgd(0.5), key=fn.Key(7), example=(2, 3))
+
+
+def by_numpy(epoch: int, step: Callable[..., fn.TrainState] = STEP, **options: int) -> list[fn.TrainState]:
+    """Return the first state of an epoch and the state after each batch, by NumPy."""
+    batches = fn.batches(DATA, size=SIZE, key=fn.Key(1), epoch=epoch, **options)
+    return list(accumulate(batches, step, initial=first_state()))
+
+
+def by_jax(epoch: int, **options: Any) -> tuple[fn.TrainState, np.ndarray[Any, Any]]:
+    """Return the state after an epoch by JAX, as NumPy's, and the losses."""
+    given: dict[str, Any] = {"size": SIZE, "key": fn.Key(1), "epoch": epoch, **options}
+    state, losses = fold_epoch(given.pop("step", STEP), given.pop("state", first_state()), DATA, **given)
+    return fn.to(state, like=ON_NUMPY), np.asarray(losses)
+
+
+def assert_near(left: fn.TrainState, right: fn.TrainState) -> None:
+    """Compare states that NumPy and JAX reached."""
+    assert (left.step, left.key) == (right.step, right.key)
+    for one, other in zip(fn.tree_leaves(left.params), fn.tree_leaves(right.params), strict=True):
+        assert type(one) is type(other)
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=0, atol=ROUNDING)
+
+
+def test_an_epoch_ends_where_the_fold_of_numpy_ends_and_has_its_losses() -> None:
+    states = by_numpy(3)
+    state, losses = by_jax(3)
+    assert_near(state, states[-1])
+    np.testing.assert_allclose(losses, [each.loss for each in states[1:]], rtol=0, atol=ROUNDING)
+
+
+@each(["start", "stop"], [(0, 0), (0, 2), (1, 3), (2, 5), (4, 5), (5, 5), (3, None)])
+def test_a_stretch_takes_the_batches_from_start_to_stop(start: int, stop: int | None) -> None:
+    batches = list(fn.batches(DATA, size=SIZE, key=fn.Key(1), epoch=0))
+    expected = reduce(STEP, batches[start:stop], first_state())
+    state, losses = by_jax(0, start=start, stop=stop)
+    assert losses.shape == (len(batches[start:stop]),)
+    assert_near(state, expected)
+
+
+def test_stretches_are_the_epoch_bit_for_bit() -> None:
+    whole, losses = by_jax(0)
+    state, parts = first_state(), []
+    for start, stop in ((0, 1), (1, 3), (3, 5)):
+        state, part = by_jax(0, start=start, stop=stop, state=state)
+        parts.append(part)
+    assert fn.tree_equal(state.params, whole.params)
+    assert np.array_equal(np.concatenate(parts), losses)
+
+
+def test_a_step_is_compiled_once_for_whole_batches_and_once_for_the_last() -> None:
+    sizes: list[int] = []
+
+    def counting(state: fn.TrainState, batch: fn.Batch) -> fn.TrainState:
+        sizes.append(len(batch))  # only while JAX traces
+        return STEP(state, batch)
+
+    def seen(state: fn.TrainState, epoch: int, **options: Any) -> fn.TrainState:
+        return fold_epoch(counting, state, DATA, size=SIZE, key=fn.Key(1), epoch=epoch, **options)[0]
+
+    state = seen(first_state(), 0)
+    traced = len(sizes)
+    for epoch, options in ((1, {}), (2, {"start": 1}), (3, {"stop": 3}), (4, {"start": 2, "stop": 4})):
+        state = seen(state, epoch, **options)
+    assert (set(sizes), len(sizes)) == ({SIZE, ROWS % SIZE}, traced)
+
+
+def test_a_step_that_is_bound_again_is_not_compiled_again() -> None:
+    traced: list[int] = []
+
+    def loss(y: Any, target: Any) -> Any:
+        traced.append(1)
+        return fn.cross_entropy(y, target)
+
+    optimizer = fn.sgd(0.5)
+    for _ in range(2):
+        by_jax(0, step=partial(fn.train_step, MODEL, loss, optimizer), stop=2)
+        first = len(traced)
+    assert len(traced) == first
+    by_jax(0, step=partial(fn.train_step, MODEL, loss, fn.sgd(0.25)), stop=2)
+    assert len(traced) > first
+
+
+def test_inputs_are_augmented_with_the_key_of_their_batch() -> None:
+    def brightened(key: fn.Key, x: Any) -> Any:
+        return x * (1 + key.path[-1])
+
+    def step(state: fn.TrainState, batch: fn.Batch) -> fn.TrainState:
+        return STEP(state, fn.Batch(batch.inputs * (1 + state.step % 5), batch.targets))
+
+    # All steps of the first epoch: the number of the batch is the number of the step.
+    state, _ = by_jax(0, augment=brightened)
+    expected, _ = by_jax(0, step=step)
+    assert_near(state, expected)
+    plain, _ = by_jax(0)
+    assert not fn.tree_equal(state.params, plain.params)
+
+
+def test_noise_differs_from_step_to_step_and_is_the_same_again() -> None:
+    noisy = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.dropout(0.5), fn.linear(3))
+    step = partial(fn.train_step, noisy, fn.cross_entropy, fn.sgd(1e-30))
+    state = first_state(noisy)
+    first, losses = by_jax(0, step=step, state=state)
+    again, same = by_jax(0, step=step, state=state)
+    assert fn.tree_equal(first.params, again.params)
+    assert np.array_equal(losses, same)
+    ones = fn.Batch(np.ones((20, 2, 3), np.uint8), np.zeros(20, np.int32))
+    _, apart = fold_epoch(step, state, ones, size=5, key=fn.Key(1), epoch=0)
+    assert len(set(np.asarray(apart).tolist())) == 4
+
+
+def test_the_given_state_stays_usable_unless_it_is_donated() -> None:
+    state = jax.tree.map(jnp.array, fn.to(first_state(), like=ON_JAX))
+    kept, _ = fold_epoch(STEP, state, DATA, size=SIZE, key=fn.Key(1), epoch=0)
+    given, _ = fold_epoch(STEP, state, DATA, size=SIZE, key=fn.Key(1), epoch=0, donate=True)
+    assert fn.tree_equal(fn.to(kept, like=ON_NUMPY).params, fn.to(given, like=ON_NUMPY).params)
+    with pytest.raises(RuntimeError, match="deleted"):
+        np.asarray(state.params[2].weight)
+
+
+def test_weights_of_rows_go_with_their_rows() -> None:
+    data = fn.Batch(DATA.inputs, DATA.targets, np.arange(ROWS) / ROWS)
+    expected = reduce(STEP, fn.batches(data, size=SIZE, key=fn.Key(1), epoch=0), first_state())
+    state, _ = fold_epoch(STEP, first_state(), data, size=SIZE, key=fn.Key(1), epoch=0)
+    assert_near(fn.to(state, like=ON_NUMPY), expected)
+
+
+def test_a_label_out_of_range_gives_a_loss_of_nan() -> None:
+    data = fn.Batch(DATA.inputs, np.where(np.arange(ROWS) == 3, 3, DATA.targets))
+    _, losses = fold_epoch(STEP, first_state(), data, size=ROWS, key=fn.Key(1), epoch=0)
+    assert np.isnan(np.asarray(losses)).all()
+
+
+@each(
+    ["options", "said"],
+    [
+        ({"size": 0}, "fold_epoch(size): expected an integer of at least 1, got 0"),
+        ({"start": 3, "stop": 2}, "fold_epoch: expected 0 <= start <= stop <= 5 batches, got start=3, stop=2"),
+        ({"stop": 6}, "fold_epoch: expected 0 <= start <= stop <= 5 batches, got start=0, stop=6"),
+        ({"step": MODEL}, "fold_epoch(step): expected a function of 2 arguments"),
+        ({"state": ()}, "fold_epoch(state): expected a TrainState"),
+        ({"augment": 3}, "fold_epoch(augment): expected a function of 2 arguments"),
+        ({"donate": "no"}, "fold_epoch(donate): expected True or False"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
+    refusal(lambda: by_jax(0, **options), fn.FnmlpError, said)
