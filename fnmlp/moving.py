@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fnmlp.arrays import Array, device_of, namespace, read_only
+from fnmlp.arrays import Array, as_array, device_of, namespace, read_only
 from fnmlp.draws import drawn_by_numpy, entropy_words
 from fnmlp.errors import DtypeError, OptionError
 from fnmlp.key import Key, is_jax_key
@@ -26,7 +26,7 @@ def to(tree: Tree, *, like: Array) -> Tree:
     >>> to((np.zeros(2), 3), like=np.zeros(()))
     (array([0., 0.]), 3)
     """
-    namespace(like)  # raises for anything but an array
+    like = as_array("to(like)", like)
     return _moved(tree, like, single=False)
 
 

@@ -101,7 +101,7 @@ def test_a_key_that_jax_made_is_refused() -> None:
 
 
 def test_what_is_no_array_is_no_place_to_move_to() -> None:
-    refusal(lambda: fn.to((), like="jax"), fn.DtypeError, "namespace", "str")
+    refusal(lambda: fn.to((), like="jax"), fn.DtypeError, "to(like)", "str")
 
 
 @each("library", LIBRARIES)
