@@ -19,8 +19,9 @@ DEVICES, STEPS = 4, 100
 
 data = digits()
 model = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.linear(64), fn.relu(), fn.linear(10), fn.softmax())
-step = partial(fn.train_step, model, fn.on_labels(fn.mse), fn.sgd(4.0))
-start = fn.train_state(model, fn.sgd(4.0), key=fn.Key(0), example=(8, 8))
+loss, optimizer = fn.on_labels(fn.mse), fn.sgd(4.0, momentum=0.5)
+step = partial(fn.train_step, model, loss, optimizer)
+start = fn.train_state(model, optimizer, key=fn.Key(0), example=(8, 8))
 batches = [batch for epoch in range(6) for batch in fn.batches(data.train, size=64, key=fn.Key(1), epoch=epoch)]
 whole_batches = [batch for batch in batches if len(batch) == 64][:STEPS]
 
@@ -41,7 +42,8 @@ def main() -> None:
     apart = [float(np.abs(one - other).max()) for one, other in zip(*map(leaves, (state, alone)), strict=True)]
     print(f"{mesh.size} devices, {state.step} steps, loss {float(state.loss):.4f}; by NumPy {alone.loss:.4f}")
     print(f"largest difference of a parameter: {max(apart):.1e}")
-    print(f"test accuracy: {fn.evaluate(model, fn.mse, fn.to(state, like=np.zeros(())).params, data.test)[1]:.3f}")
+    trained = fn.to(state.params, like=np.zeros(()))
+    print(f"test accuracy: {fn.evaluate(model, loss, trained, data.test)[1]:.3f}")
 
 
 def leaves(state: fn.TrainState) -> tuple[fn.Array, ...]:
