@@ -17,9 +17,9 @@ __all__ = ["to"]
 def to(tree: Tree, *, like: Array) -> Tree:
     """Move the arrays and keys of a tree to the library and the device of another array, bit for bit.
 
-    Python's numbers stay as they are. On the way back to NumPy, single integers, truth values, and numbers in fields
-    of type float become Python's again, so that a state which JAX trained can be saved, and trained further by NumPy.
-    Keys become arrays on JAX, because it can't trace integers as large as theirs.
+    On JAX keys and Python's numbers become arrays too, because a compiled function takes and returns arrays. On the way
+    back to NumPy, single integers, truth values, and numbers in fields of type float become Python's again. So a state
+    that JAX trained can be saved, and trained further by NumPy.
     Raises:   DtypeError for numbers that the other library can't hold, such as float64 on JAX without jax_enable_x64;
               OptionError for a key that jax.random made, because no other library can use it.
 
@@ -48,7 +48,7 @@ def _float_fields(kind: type) -> tuple[bool, ...]:
 
 def _moved_leaf(leaf: Any, like: Array, *, single: bool) -> Any:
     if isinstance(leaf, (int, float)):
-        return leaf
+        return _moved_number(leaf, like)
     if is_jax_key(leaf):
         remedy = "train with a Key of fnmlp's, which every library can use"
         raise OptionError("to", "a tree of arrays, numbers and Keys", "a key that jax.random made", remedy)
@@ -64,6 +64,19 @@ def _moved_leaf(leaf: Any, like: Array, *, single: bool) -> Any:
         )
         raise DtypeError("to", f"numbers that {target.__name__} can hold", _name(leaf), remedy)
     return moved
+
+
+def _moved_number(number: float, like: Array) -> Any:
+    """Return a number as an array of JAX's default dtype if that holds it exactly, else as it is."""
+    xp = namespace(like)
+    if not _is_jax(xp) or (type(number) is int and number.bit_length() > 31):
+        return number
+    array = xp.asarray(number, xp.asarray(number).dtype, device=device_of(like))  # with a dtype it is not weakly typed
+    return array if array.item() == number or number != number else number  # noqa: PLR0124 (NaN)
+
+
+def _is_jax(xp: Any) -> bool:
+    return bool(xp.__name__ == "jax.numpy")
 
 
 def _name(x: Array) -> str:
@@ -87,7 +100,7 @@ def as_numpy(x: Any) -> Array:
 def _moved_key(key: Key, like: Array) -> Key:
     moved = object.__new__(type(key))
     words: Any = entropy_words(key)
-    if namespace(like).__name__ == "jax.numpy":
+    if _is_jax(namespace(like)):
         asarray, device = namespace(like).asarray, device_of(like)
         entropy, path = (
             asarray(words, device=device),

@@ -47,7 +47,7 @@ def fnmlp_jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:
         return jax.block_until_ready(fold_epoch(train, state, held, **options, donate=True))[0]
 
     return Peer(
-        start=jax.tree.map(jax.numpy.array, fn.to(start_of(work, data), like=like)),
+        start=fn.to(start_of(work, data), like=like),
         epoch=at_once if scanned else call_by_call,
         weights=lambda state: tuple(map(np.array, fn.tree_leaves(state.params))),
         hold=jax.numpy.array,

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from benchmark.peers import LIBRARIES
 from benchmark.process import REMEDY, Ask, environment, process
-from benchmark.report import Samples, grid_table, installed_megabytes, profile_table, samples_table, table
+from benchmark.report import Samples, grid_table, installed_megabytes, number, profile_table, samples_table, table
 from benchmark.serving import Message
-from benchmark.work import Work, described
+from benchmark.work import WORKS, Work, described
 import fnmlp as fn
 from fnmlp.data import Dataset
 
@@ -172,7 +172,7 @@ def train(plan: Plan, library: str, work: Work, threads: int) -> dict[str, float
 
 
 def measure_startup(plan: Plan) -> Iterator[Measured]:
-    """Time imports, each in its own process, and add up the installed sizes."""
+    """Time imports, each in its own process, add up the installed sizes, and time the first steps."""
     others = {LIBRARIES[name].package: LIBRARIES[name].module for name in plan.libraries}
     imports = IMPORTS | {name: f"import {module}" for name, module in others.items() if name not in ("numpy", "fnmlp")}
     samples: dict[str, list[float]] = {name: [] for name in imports}
@@ -184,6 +184,20 @@ def measure_startup(plan: Plan) -> Iterator[Measured]:
     text = samples_table(f"import, {plan.medians}", "ms", samples, base="NumPy")
     rows = [["installed size, dependencies included", "MB"], *([name, f"{size:.1f}"] for name, size in sizes.items())]
     yield f"{text}\n\n{table(rows)}", {"what": "startup", "ms": samples, "MB": sizes}
+    yield first_steps(plan)
+
+
+def first_steps(plan: Plan) -> Measured:
+    """Time the first step of the reference network in a new process, and the next: between them lies the compiler."""
+    work, found = WORKS["reference"], {}
+    for name in (name for name in plan.able("reference") if name != "products"):
+        with process(name, work, 1, plan.file) as ask:
+            ask({"ask": "pools"})  # answered when all is imported and built
+            found[name] = [ask(an_epoch(1, 0))["seconds"] * 1e3 for _ in range(2)]
+    rows = [[LIBRARIES[name].title, *map(number, times)] for name, times in found.items()]
+    text = table([["first steps, with compiling", "first, ms", "second, ms"], *rows])
+    heading = plan.heading("reference", work, 1)
+    return f"{heading}\n{text}", {"what": "first steps", **asdict(work), "ms": found}
 
 
 def import_milliseconds(statement: str) -> float:

@@ -180,9 +180,9 @@ def _stretch(rows: int, size: int, start: int, stop: int | None) -> tuple[int, i
 def _strongly_typed(device: Any, leaf: Any) -> Any:
     """Give a leaf the type and the place that results have, so that the second call finds what the first compiled."""
     if isinstance(leaf, jax.Array):
-        return leaf
+        return jnp.asarray(leaf, leaf.dtype) if leaf.weak_type else leaf
     kinds = {bool: jnp.bool_, int: jnp.int32, float: jnp.result_type(float)}
-    return jnp.asarray(leaf, kinds.get(type(leaf)), device=device)
+    return jnp.array(leaf, kinds.get(type(leaf)), device=device)  # a copy, which may be donated
 
 
 class Fixed:
