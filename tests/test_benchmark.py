@@ -58,9 +58,9 @@ def built(name: str, work: Work, data: Dataset = DATA) -> Peer:
     return LIBRARIES[name].build(work, data)
 
 
-def after(peer: Peer, epochs: int, batches: int | None = None) -> Weights:
-    """Train for some epochs, and return copies of the weights."""
-    state = reduce(lambda state, number: peer.epoch(state, number, batches), range(epochs), peer.start)
+def after(peer: Peer, *stretches: int | None) -> Weights:
+    """Train for an epoch after another, of so many batches or all; return copies of the weights."""
+    state = reduce(lambda state, stretch: peer.epoch(state, *stretch), enumerate(stretches), peer.start)
     return tuple(np.array(leaf) for leaf in peer.weights(state))
 
 
@@ -91,11 +91,10 @@ def called(*arguments: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("name", "work"), SAME)
-@pytest.mark.parametrize("batches", [None, 4])
-def test_a_peer_ends_with_the_parameters_that_fnmlp_ends_with(name: str, work: str, batches: int | None) -> None:
+def test_a_peer_ends_with_the_parameters_that_fnmlp_ends_with(name: str, work: str) -> None:
     small = evolve(WORKS[work], hidden=8, batch_size=100)  # 14 batches and one of 38
-    ours = after(built("fnmlp", small), 2, batches)
-    theirs = after(built(name, small), 2, batches)
+    ours = after(built("fnmlp", small), None, 4)
+    theirs = after(built(name, small), None, 4)
     assert distance(theirs, ours) < distance(start_weights(small, DATA), ours) / 1000
 
 
@@ -103,7 +102,7 @@ def test_a_peer_ends_with_the_parameters_that_fnmlp_ends_with(name: str, work: s
 def test_dropping_almost_all_leaves_only_the_last_bias_to_learn(name: str) -> None:
     work = Work(hidden=8, batch_size=50, dropout=1 - 1e-5)
     start = start_weights(work, DATA)
-    moved = [not np.array_equal(old, new) for old, new in zip(start, after(built(name, work), 1, 3), strict=True)]
+    moved = [not np.array_equal(old, new) for old, new in zip(start, after(built(name, work), 3), strict=True)]
     assert moved == [False, False, False, True]
 
 
@@ -112,7 +111,7 @@ def test_dropout_changes_what_is_learned_but_not_what_is_predicted(name: str) ->
     work = Work(hidden=8, batch_size=50, dropout=0.5)
     peer, images = built(name, work), DATA.test.inputs[:20]
     plain = evolve(work, dropout=1e-9)
-    assert distance(after(peer, 1, 3), after(built(name, plain), 1, 3)) > 1e-4
+    assert distance(after(peer, 3), after(built(name, plain), 3)) > 1e-4
     peer = built(name, work)
     first, second = (np.asarray(peer.predict(peer.start, peer.hold(images))) for _ in range(2))
     assert np.array_equal(first, second)
@@ -126,7 +125,7 @@ def test_scikit_learn_takes_the_step_of_cross_entropy_in_place_of_squared_error(
     params = (*start.params[:-1],)
     _, grads = fn.value_and_grad(model, fn.cross_entropy, params, data.train)
     ours = fn.tree_leaves(fn.sgd_update(params, grads, rate=work.rate))
-    theirs = after(built("sklearn", work, data), 1)
+    theirs = after(built("sklearn", work, data), None)
     assert distance(theirs, ours) < distance(start_weights(work, data), ours) / 1000
 
 
@@ -374,7 +373,7 @@ def test_a_pinned_kernel_is_said_and_taken_away(monkeypatch: pytest.MonkeyPatch)
     ("arguments", "status", "words"),
     [
         (("--work", "transformer"), 2, "'reference', 'momentum', 'adam', 'dropout'"),
-        (("--library", "cupy"), 2, "'fnmlp', 'numpy', 'torch'"),
+        (("--library", "cupy"), 2, "'fnmlp', 'fnmlp-jax', 'fnmlp-jax-scan', 'numpy', 'torch'"),
         (("--hidden", "0"), 2, "not in the range"),
         (("--batch-size", "-1"), 2, "x>=1"),
         (("--threads", "0"), 2, "not in the range"),

@@ -113,14 +113,14 @@ def test_a_step_that_is_bound_again_is_not_compiled_again() -> None:
 
 
 def test_inputs_are_augmented_with_the_key_of_their_batch() -> None:
-    def brightened(key: fn.Key, x: Any) -> Any:
-        return x * (1 + key.path[-1])
+    def darkened(key: fn.Key, x: Any) -> Any:
+        return x // (1 + key.path[-1])
 
     def step(state: fn.TrainState, batch: fn.Batch) -> fn.TrainState:
-        return STEP(state, fn.Batch(batch.inputs * (1 + state.step % 5), batch.targets))
+        return STEP(state, fn.Batch(batch.inputs // (1 + state.step % 5), batch.targets))
 
     # All steps of the first epoch: the number of the batch is the number of the step.
-    state, _ = by_jax(0, augment=brightened)
+    state, _ = by_jax(0, augment=darkened)
     expected, _ = by_jax(0, step=step)
     assert_near(state, expected)
     plain, _ = by_jax(0)
