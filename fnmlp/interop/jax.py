@@ -28,6 +28,7 @@ from fnmlp.optimizers import (
     Sums,
 )
 from fnmlp.training import TrainState
+from fnmlp.tree import tree_children
 
 try:
     import jax
@@ -59,38 +60,36 @@ def register_tree(kind: Kind) -> Kind:
     if not isinstance(kind, type) or not attrs.has(kind):
         got = kind.__name__ if isinstance(kind, type) else type(kind).__name__
         raise StructureError("register_tree", "an attrs class", got, "decorate it with attrs.frozen first")
-    names = tuple(field.name for field in attrs.fields(kind))
-    keys = tuple(map(GetAttrKey, names))
-
-    def children(node: Any) -> tuple[tuple[Any, ...], None]:
-        return tuple(getattr(node, name) for name in names), None
-
-    def children_with_keys(node: Any) -> tuple[Iterator[tuple[GetAttrKey, Any]], None]:
-        return zip(keys, children(node)[0], strict=True), None
-
-    register_pytree_with_keys(kind, children_with_keys, partial(_rebuilt, kind, names), children)
+    _register(kind, tree_children)
     return kind
 
 
-def _rebuilt(kind: type, names: tuple[str, ...], _: None, children: tuple[Any, ...]) -> Any:
-    node = object.__new__(kind)
-    for name, child in zip(names, children, strict=True):
-        object.__setattr__(node, name, child)
-    return node
-
-
-def _register_key(kind: type) -> None:
-    """Register keys: integers become arrays of 32 bits, which any index of a path fits."""
-    names = "entropy", "path"
+def _register(kind: type, children_of: Callable[[Any], Any]) -> None:
+    """Register a class, given the function that returns the values of its fields as JAX is to see them."""
+    names = tuple(field.name for field in attrs.fields(kind))
     keys = tuple(map(GetAttrKey, names))
 
-    def children(key: Any) -> tuple[tuple[Any, ...], None]:
-        return (entropy_words(key), tuple(np.uint32(i) if type(i) is int else i for i in key.path)), None
+    def flatten(node: Any) -> tuple[Any, None]:
+        return children_of(node), None
 
-    def children_with_keys(key: Any) -> tuple[Iterator[tuple[GetAttrKey, Any]], None]:
-        return zip(keys, children(key)[0], strict=True), None
+    def flatten_with_keys(node: Any) -> tuple[Any, None]:
+        return zip(keys, children_of(node), strict=True), None
 
-    register_pytree_with_keys(kind, children_with_keys, partial(_rebuilt, kind, names), children)
+    def rebuild(_: None, children: Any) -> Any:
+        node = _new(kind)
+        for name, child in zip(names, children, strict=True):
+            _set(node, name, child)
+        return node
+
+    register_pytree_with_keys(kind, flatten_with_keys, rebuild, flatten)
+
+
+_new, _set = object.__new__, object.__setattr__
+
+
+def _arrays_of(key: Key) -> tuple[Any, tuple[Any, ...]]:
+    """Return the entropy and the path of a key as arrays of 32 bits, which any index of a path fits."""
+    return entropy_words(key), tuple([np.uint32(index) if type(index) is int else index for index in key.path])
 
 
 TREES = (
@@ -102,8 +101,8 @@ TREES = (
 
 for tree_kind in TREES:
     register_tree(tree_kind)
-_register_key(Key)
-_register_key(OutlineKey)
+_register(Key, _arrays_of)
+_register(OutlineKey, _arrays_of)
 
 
 def fold_epoch(
