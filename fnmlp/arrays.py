@@ -213,6 +213,37 @@ def read_only(x: Array) -> Array:
     return x
 
 
+def is_own(x: Any) -> bool:
+    """Tell whether an array may be computed with in place: nobody else seems to hold its memory, or it is JAX's.
+
+    A view is held by another array. An array of JAX's is never written to: in-place operators make a new one.
+
+    >>> x = np.zeros(2)
+    >>> is_own(x), is_own(x[:1]), is_own(read_only(x))
+    (True, False, False)
+    """
+    if isinstance(x, np.ndarray):
+        return x.base is None and x.flags.writeable
+    return is_jax(x) or _is_own_tensor(x)
+
+
+def _is_own_tensor(x: Any) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(x, torch.Tensor):
+        return False
+    return not x.requires_grad and x._base is None  # noqa: SLF001 (torch has no public way to ask for a view)
+
+
+def is_jax(x: Any) -> bool:
+    """Tell whether an array is JAX's, traced or not.
+
+    >>> is_jax(np.zeros(2))
+    False
+    """
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(x, jax.Array)
+
+
 def unshared(x: Array) -> Array:
     """Return `x` itself if it is read-only, else a copy, so that nobody can change the result later.
 

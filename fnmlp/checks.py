@@ -7,18 +7,48 @@ Python float never promotes float32.
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from inspect import isfunction, signature
-from math import isfinite, nan
+from math import inf, nan
 from numbers import Complex, Real
 from operator import index
 import os
 from typing import Any, SupportsIndex, TypeVar
 
+from attrs import frozen
+
+from fnmlp.arrays import at_hand
 from fnmlp.errors import OptionError, ShapeError, StructureError
 
 Item = TypeVar("Item")
 
 FLOATS = ("float32", "float64")
 """The dtypes of parameters."""
+
+
+@frozen
+class Range:
+    """Hold which numbers are allowed: in words, as a condition that works on arrays too, and an example."""
+
+    words: str
+    holds: Callable[[Any], Any]
+    example: float = 0.1
+
+
+FINITE = Range("a finite number", lambda x: (x > -inf) & (x < inf), 1.0)
+POSITIVE = Range("a finite number above 0", lambda x: (x > 0) & (x < inf))
+NONNEGATIVE = Range("a finite number of at least 0", lambda x: (x >= 0) & (x < inf))
+FRACTION = Range("a number of at least 0 and below 1", lambda x: (x >= 0) & (x < 1))
+
+
+def as_real(where: str, value: float, allowed: Range) -> float:
+    """Return `value` as a Python float if it is in a range.
+
+    >>> as_real("sgd(rate)", 1, POSITIVE)
+    1.0
+    """
+    number = _to_float(value)
+    if not allowed.holds(number):
+        raise OptionError(where, allowed.words, shown(value), f"choose for instance {allowed.example}")
+    return number
 
 
 def as_positive(where: str, value: float) -> float:
@@ -28,10 +58,7 @@ def as_positive(where: str, value: float) -> float:
     Traceback (most recent call last):
     fnmlp.errors.OptionError: sgd(rate): expected a finite number above 0, got -1.0; choose for instance 0.1
     """
-    number = _to_float(value)
-    if not isfinite(number) or number <= 0:
-        raise OptionError(where, "a finite number above 0", shown(value), "choose for instance 0.1")
-    return number
+    return as_real(where, value, POSITIVE)
 
 
 def as_finite(where: str, value: float) -> float:
@@ -40,10 +67,7 @@ def as_finite(where: str, value: float) -> float:
     >>> as_finite("scale(offset)", 2)
     2.0
     """
-    number = _to_float(value)
-    if not isfinite(number):
-        raise OptionError(where, "a finite number", shown(value), "choose for instance 1.0")
-    return number
+    return as_real(where, value, FINITE)
 
 
 def _to_float(value: Any) -> float:
@@ -52,7 +76,7 @@ def _to_float(value: Any) -> float:
         return value
     try:
         return float(value) if is_number(value) else nan
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch's, for one without a value
         return nan
 
 
@@ -155,7 +179,7 @@ def as_bool(where: str, value: bool) -> bool:
     Traceback (most recent call last):
     fnmlp.errors.OptionError: linear(bias): expected True or False, got 'False'; choose one of these
     """
-    if not is_truth(value):
+    if not is_truth(value) or not at_hand(value):
         raise OptionError(where, "True or False", repr(value), "choose one of these")
     return bool(value)
 
@@ -280,21 +304,7 @@ def as_fraction(where: str, value: float) -> float:
     Traceback (most recent call last):
     fnmlp.errors.OptionError: dropout(rate): expected a number of at least 0 and below 1, got 1; choose for instance 0.1
     """
-    number = _to_float(value)
-    if not 0 <= number < 1:
-        raise OptionError(where, "a number of at least 0 and below 1", shown(value), "choose for instance 0.1")
-    return number
-
-
-def as_fractions(where: str, values: tuple[float, float]) -> tuple[float, float]:
-    """Return a pair of Python floats if both are at least 0 and below 1.
-
-    >>> as_fractions("adam(betas)", (0.9, 0.999))
-    (0.9, 0.999)
-    """
-    if not isinstance(values, tuple) or len(values) != 2:
-        raise OptionError(where, "a pair of numbers", repr(values), "choose for instance (0.9, 0.99)")
-    return as_fraction(f"{where}[0]", values[0]), as_fraction(f"{where}[1]", values[1])
+    return as_real(where, value, FRACTION)
 
 
 def as_nonnegative(where: str, value: float) -> float:
@@ -303,7 +313,4 @@ def as_nonnegative(where: str, value: float) -> float:
     >>> as_nonnegative("adamw(weight_decay)", 0)
     0.0
     """
-    number = _to_float(value)
-    if not isfinite(number) or number < 0:
-        raise OptionError(where, "a finite number of at least 0", shown(value), "choose for instance 0.1")
-    return number
+    return as_real(where, value, NONNEGATIVE)

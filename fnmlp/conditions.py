@@ -5,12 +5,13 @@ computes both branches and keeps one, and its numbers are arrays. These function
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 import math
+from operator import and_
 from typing import Any, TypeVar
 
 from fnmlp.arrays import Array, at_hand, namespace
-from fnmlp.tree import Tree, tree_map
+from fnmlp.tree import Tree, is_finite, tree_leaves, tree_map
 
 T = TypeVar("T", bound=Tree)
 
@@ -23,11 +24,18 @@ def choose(condition: Any, then: Callable[[], T], otherwise: Callable[[], T]) ->
     """
     if at_hand(condition):
         return then() if condition else otherwise()
-    return tree_map(partial(_select, condition), then(), otherwise())
+    return tree_map(partial(pick, condition), then(), otherwise())
 
 
-def _select(condition: Array, left: Any, right: Any) -> Any:
-    return left if left is right else namespace(condition).where(condition, left, right)
+def pick(condition: Any, then: Any, otherwise: Any) -> Any:
+    """Return one of two numbers or arrays; if the condition isn't known yet, choose later.
+
+    >>> pick(False, 1, 2)
+    2
+    """
+    if at_hand(condition):
+        return then if condition else otherwise
+    return then if then is otherwise else namespace(condition).where(condition, then, otherwise)
 
 
 def nan_unless(valid: Array, x: Array) -> Array:
@@ -40,6 +48,45 @@ def nan_unless(valid: Array, x: Array) -> Array:
     return namespace(x).where(valid, x, math.nan)
 
 
+def all_finite(tree: Tree) -> Any:
+    """Tell whether a tree holds neither infinities nor NaN; while a compiler traces, the answer is an array.
+
+    >>> all_finite((1.0, math.inf))
+    False
+    """
+    leaves = tree_leaves(tree)
+    if all(map(at_hand, leaves)):
+        return all(map(is_finite, leaves))
+    return reduce(and_, (namespace(leaf).all(namespace(leaf).isfinite(leaf)) for leaf in leaves))
+
+
+def surely_zero(x: Any) -> bool:
+    """Tell whether a number is 0, as far as is known: one that a compiler traces may be anything.
+
+    >>> surely_zero(0.0), surely_zero(0.5)
+    (True, False)
+    """
+    return isinstance(x, (int, float)) and x == 0
+
+
+def larger(x: Any, y: Any) -> Any:
+    """Return the larger of two numbers, as Python's max does: the first if it is NaN.
+
+    >>> larger(1, 2.0)
+    2.0
+    """
+    return pick(y > x, y, x)
+
+
+def smaller(x: Any, y: Any) -> Any:
+    """Return the smaller of two numbers, as Python's min does: the first if it is NaN.
+
+    >>> smaller(1, 2.0)
+    1
+    """
+    return pick(y < x, y, x)
+
+
 def sqrt(x: Any) -> Any:
     """Return the square root of a number.
 
@@ -47,6 +94,26 @@ def sqrt(x: Any) -> Any:
     3.0
     """
     return math.sqrt(x) if isinstance(x, (int, float)) else namespace(x).sqrt(x)
+
+
+def cos(x: Any) -> Any:
+    """Return the cosine of a number.
+
+    >>> cos(0.0)
+    1.0
+    """
+    return math.cos(x) if isinstance(x, (int, float)) else namespace(x).cos(x)
+
+
+def hypot(*numbers: Any) -> Any:
+    """Return the root of the sum of the squares of some numbers, which may be too large to be squared.
+
+    >>> hypot(3.0, 4.0), hypot()
+    (5.0, 0.0)
+    """
+    if all(isinstance(number, (int, float)) for number in numbers):
+        return math.hypot(*numbers)
+    return reduce(lambda x, y: namespace(y).hypot(x, y), numbers)
 
 
 def remaining(decay: Any, steps: Any) -> Any:

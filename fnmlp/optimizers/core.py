@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, namespace, read_only, same_dtype, unshared
+from fnmlp.arrays import Array, is_jax, is_own, namespace, read_only, same_dtype, to_dtype, unshared
 from fnmlp.checks import check_kind
+from fnmlp.conditions import smaller
 from fnmlp.errors import DtypeError, ShapeError, StructureError
 from fnmlp.rules import retried
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_unzip
@@ -192,7 +193,7 @@ def owned(grads: Tree) -> Tree:
     leaves = tree_leaves(grads)
     if len(set(map(_owner, leaves))) < len(leaves):
         return copied(grads)
-    return grads if all(map(_is_own, leaves)) else tree_map(_own, grads)
+    return grads if all(map(is_own, leaves)) else tree_map(_own, grads)
 
 
 def _owner(x: Any) -> int:
@@ -200,16 +201,12 @@ def _owner(x: Any) -> int:
     return id(x if base is None else base)
 
 
-def _is_own(grad: Array) -> bool:
-    return isinstance(grad, np.ndarray) and grad.base is None and grad.flags.writeable
-
-
 def _own(grad: Array) -> Array:
-    return grad if _is_own(grad) else _copy(grad)
+    return grad if is_own(grad) else _copy(grad)
 
 
 def _copy(grad: Array) -> Array:
-    return grad if isinstance(grad, (int, float)) else namespace(grad).asarray(grad, copy=True)
+    return grad if isinstance(grad, (int, float)) or is_jax(grad) else namespace(grad).asarray(grad, copy=True)
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
@@ -253,23 +250,50 @@ def fade(total: Array, decay: float, addend: Array, step: int, *, beside: float 
     >>> bool(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64, beside=1e-20, degree=2)[0])
     True
     """
-    total = total * decay
-    total += addend
-    if step % FLUSH_EVERY:
-        return total
+    faded = total * decay
+    faded += addend
+    due = step % FLUSH_EVERY == 0
+    if due is not False:  # an array, if a compiler traces the step
+        faded = _flushed(faded, due, beside, degree)
+    return replacing(total, faded)
+
+
+def _flushed(total: Array, due: Any, beside: float, degree: int) -> Array:
     xp = namespace(total)
     info = xp.finfo(total.dtype)
-    least = min(FLUSH_BELOW * float(info.smallest_normal), (beside * float(info.eps) / UNSEEN) ** degree)
-    return xp.where(xp.abs(total) < least, xp.zeros_like(total), total)
+    least = smaller(FLUSH_BELOW * float(info.smallest_normal), (beside * float(info.eps) / UNSEEN) ** degree)
+    return xp.where((xp.abs(total) < least) & due, xp.zeros_like(total), total)
+
+
+def replacing(old: Array, new: Array) -> Array:
+    """Return an array that was just made to take the place of another: read-only, and in the dtype of that one.
+
+    The dtype differs only if a traced number, such as a rate in float64, promoted it.
+
+    >>> replacing(np.zeros(1), np.ones(1)).flags.writeable
+    False
+    """
+    return read_only(new) if isinstance(new, np.ndarray) else in_dtype_of(old, new)
+
+
+def in_dtype_of(old: Any, new: Any) -> Any:
+    """Return what a traced number may have promoted in the dtype that it had before; Python's numbers have none.
+
+    >>> in_dtype_of(np.zeros(1), np.ones(1))
+    array([1.])
+    """
+    if isinstance(new, (np.ndarray, np.generic, int, float)) or isinstance(old, (int, float)):
+        return new
+    return new if new.dtype == old.dtype else to_dtype(new, old.dtype)
 
 
 def scaled(factor: float, x: Array) -> Array:
-    """Return factor · x.
+    """Return factor · x, in the dtype of x.
 
     >>> scaled(0.5, np.array([4.0]))
     array([2.])
     """
-    return x * factor
+    return in_dtype_of(x, x * factor)
 
 
 def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
@@ -286,4 +310,4 @@ def step_along(param: Array, direction: Array, rate: float) -> Array:
     """Return param - rate · direction, in the memory of the direction, which the caller must own."""
     direction *= -rate
     direction += param
-    return read_only(direction)
+    return replacing(param, direction)

@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import as_bool, as_fraction, as_fractions, as_nonnegative, as_positive
+from fnmlp.arrays import Array, namespace
+from fnmlp.checks import as_bool
+from fnmlp.conditions import choose, surely_zero
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -14,9 +15,11 @@ from fnmlp.optimizers.core import (
     fade,
     overwrite,
     owning,
+    replacing,
     step_along,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere
+from fnmlp.optimizers.options import fraction, fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map
@@ -38,7 +41,7 @@ def sgd_update(params: Tree, grads: Tree, *, rate: float) -> Tree:
     >>> sgd_update((np.array([1.0, 2.0]),), (np.array([1.0, -1.0]),), rate=0.5)
     (array([0.5, 2.5]),)
     """
-    return tree_map(partial(_descend, "sgd_update", as_positive("sgd_update(rate)", rate)), params, copied(grads))
+    return tree_map(partial(_descend, "sgd_update", positive("sgd_update(rate)", rate)), params, copied(grads))
 
 
 def _descend(where: str, rate: float, p: Array, g: Array) -> Array:
@@ -67,15 +70,15 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
     >>> optimizer.update(params, grads, state)[0]
     (array([-0.25]),)
     """
-    rate = as_positive("sgd(rate)", rate)
-    momentum, dampening = as_fraction("sgd(momentum)", momentum), as_fraction("sgd(dampening)", dampening)
+    rate = positive("sgd(rate)", rate)
+    momentum, dampening = fraction("sgd(momentum)", momentum), fraction("sgd(dampening)", dampening)
     nesterov = as_bool("sgd(nesterov)", nesterov)
-    if nesterov and (dampening or not momentum):
+    if nesterov and not (surely_zero(dampening) and not surely_zero(momentum)):
         got = f"momentum={momentum}, dampening={dampening}"
         raise OptionError(
             "sgd(nesterov)", "momentum above 0 without dampening", got, "choose for instance momentum=0.9"
         )
-    if not momentum:
+    if surely_zero(momentum):
         return owning(_no_state, _sgd_step, rate)
     return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, nesterov), kinds=1)
 
@@ -101,13 +104,14 @@ def _momentum_leaf(
 ) -> tuple[Array, Array]:
     """Let v ← momentum · v + (1 - dampening) · g, and p ← p - rate · v, or along g + momentum · v."""
     check_gradient("sgd", p, g)
-    v = fade(v, momentum, g * (1 - dampening) if dampening and step else g, step)
+    addend = g if surely_zero(dampening) else choose(step == 0, lambda: g, lambda: g * (1 - dampening))
+    v = fade(v, momentum, addend, step)
     if nesterov:
         g += v * momentum
-        return step_along(p, g, rate), read_only(v)
+        return step_along(p, g, rate), v
     direction = overwrite(g, namespace(g).multiply, v, -rate)
     direction += p
-    return read_only(direction), read_only(v)
+    return replacing(p, direction), v
 
 
 def lion(
@@ -131,9 +135,9 @@ def lion(
     >>> lion(0.5).update(params, grads, lion(0.5).init(params))[0]
     (array([0.5, 2.5]),)
     """
-    rate = as_positive("lion(rate)", rate)
-    share = rate * as_nonnegative("lion(weight_decay)", weight_decay)
-    bare = by_leaf(partial(_lion_leaf, rate, *as_fractions("lion(betas)", betas)), kinds=1)
+    rate = positive("lion(rate)", rate)
+    share = rate * nonnegative("lion(weight_decay)", weight_decay)
+    bare = by_leaf(partial(_lion_leaf, rate, *fractions("lion(betas)", betas)), kinds=1)
     return decoupled_decay(bare, share=share, only=only)
 
 
@@ -145,4 +149,4 @@ def _lion_leaf(
     direction = m * (first * (1 - second))
     direction += g * (1 - first)
     moved = step_along(p, namespace(p).sign(direction), rate)
-    return moved, read_only(fade(m, second, g, step))
+    return moved, fade(m, second, g, step)

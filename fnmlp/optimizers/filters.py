@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from fnmlp.arrays import at_hand
 from fnmlp.checks import check_function, check_kind
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, owned
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
@@ -56,7 +57,8 @@ class PartitionedState:
 def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter) -> Optimizer:
     """Use one optimiser for the parameters that `only(path)` includes, and another for the rest.
 
-    Each gets the tree with `()` in place of the other's parameters. The filter is called once, when the state is made.
+    Each gets the tree with `()` in place of the other's parameters. The filter is called once, when the state is made,
+    and again when a compiler traces an update, because a tree's structure must be known then.
     Shapes:   those of the parameters.
     Raises:   whatever the optimisers raise.
 
@@ -70,7 +72,8 @@ def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter)
     check_kind("partitioned(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     check_kind("partitioned(otherwise)", otherwise, Optimizer, "sgd(0.1)")
     check_function("partitioned(only)", only, 1, "is_weight")
-    return around(partial(_partitioned_init, only, optimizer, otherwise), _partitioned_update, optimizer, otherwise)
+    bound = only, optimizer, otherwise
+    return around(partial(_partitioned_init, *bound), _partitioned_update, *bound)
 
 
 def _partitioned_init(only: PathFilter, optimizer: Optimizer, otherwise: Optimizer, params: Tree) -> PartitionedState:
@@ -85,13 +88,20 @@ def _split(chosen: Tree, tree: Tree) -> tuple[Tree, Tree]:
 
 
 def _partitioned_update(
-    step_of: StepOf, optimizer: Optimizer, otherwise: Optimizer, params: Tree, grads: Tree, state: PartitionedState
+    step_of: StepOf,
+    only: PathFilter,
+    optimizer: Optimizer,
+    otherwise: Optimizer,
+    params: Tree,
+    grads: Tree,
+    state: PartitionedState,
 ) -> tuple[Tree, PartitionedState]:
     check_state(PartitionedState, state)
     # Neither optimiser sees what its gradients share with those of the other.
-    (mine, rest), (my_grads, rest_grads) = _split(state.chosen, params), _split(state.chosen, owned(grads))
+    chosen = state.chosen if all(map(at_hand, tree_leaves(state.chosen))) else flags(only, params)
+    (mine, rest), (my_grads, rest_grads) = _split(chosen, params), _split(chosen, owned(grads))
     mine, first = step_of(optimizer)(mine, my_grads, state.first)
     rest, second = step_of(otherwise)(rest, rest_grads, state.second)
     leaves = iter(tree_leaves(mine)), iter(tree_leaves(rest))
-    moved = tree_map(lambda meant: next(leaves[0] if meant else leaves[1]), state.chosen)
+    moved = tree_map(lambda meant: next(leaves[0] if meant else leaves[1]), chosen)
     return moved, PartitionedState(state.chosen, first, second)

@@ -4,17 +4,9 @@ from functools import partial
 from math import sqrt
 from typing import Any
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import (
-    as_bool,
-    as_count,
-    as_finite,
-    as_fraction,
-    as_fractions,
-    as_nonnegative,
-    as_positive,
-    check_function,
-)
+from fnmlp.arrays import Array, namespace
+from fnmlp.checks import as_bool, as_count, check_function
+from fnmlp.conditions import pick, surely_zero
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.optimizers.core import (
     Optimizer,
@@ -29,6 +21,7 @@ from fnmlp.optimizers.core import (
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.moments import adam_direction
+from fnmlp.optimizers.options import finite, fraction, fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.tree import Tree, tree_map
 
@@ -60,9 +53,9 @@ def lamb(
     array([1.75, 4.  ])
     """
     check_function("lamb(only)", only, 1, "is_weight")
-    checked = as_fractions("lamb(betas)", betas), as_positive("lamb(epsilon)", epsilon)
-    decay = as_nonnegative("lamb(weight_decay)", weight_decay)
-    rule = partial(_lamb_leaf, as_positive("lamb(rate)", rate), *checked, decay)
+    checked = fractions("lamb(betas)", betas), positive("lamb(epsilon)", epsilon)
+    decay = nonnegative("lamb(weight_decay)", weight_decay)
+    rule = partial(_lamb_leaf, positive("lamb(rate)", rate), *checked, decay)
     return owning(partial(_lamb_init, only), sums_update, 3, rule)
 
 
@@ -86,8 +79,8 @@ def _lamb_leaf(
     check_gradient("lamb", p, g)
     u, factor, *kept = adam_direction(betas, epsilon, step, g, m, v)
     u *= factor
-    if decays and decay:
-        u += p * decay
+    if decays is not False and not surely_zero(decay):
+        u += p * pick(decays, decay, 0.0)
     xp = namespace(p)
     length, stride = _norm(p), _norm(u)
     usable = (length > 0) & (stride > 0)
@@ -135,13 +128,13 @@ def muon(
     array([[-0.6,  0. ],
            [ 0. , -0.6]])
     """
-    rate, fading = as_positive("muon(rate)", rate), as_fraction("muon(momentum)", momentum)
-    share = rate * as_nonnegative("muon(weight_decay)", weight_decay)
+    rate, fading = positive("muon(rate)", rate), fraction("muon(momentum)", momentum)
+    share = rate * nonnegative("muon(weight_decay)", weight_decay)
     if not isinstance(ns_coefficients, tuple) or len(ns_coefficients) != 3:
         remedy = "choose for instance (3.4445, -4.775, 2.0315)"
         raise OptionError("muon(ns_coefficients)", "three numbers", repr(ns_coefficients), remedy)
-    a, b, c = (as_finite("muon(ns_coefficients)", number) for number in ns_coefficients)
-    checked = (a, b, c), as_count("muon(ns_steps)", ns_steps), as_positive("muon(epsilon)", epsilon)
+    a, b, c = (finite("muon(ns_coefficients)", number) for number in ns_coefficients)
+    checked = (a, b, c), as_count("muon(ns_steps)", ns_steps), positive("muon(epsilon)", epsilon)
     bare = by_leaf(partial(_muon_leaf, rate, fading, as_bool("muon(nesterov)", nesterov), *checked), kinds=1)
     return decoupled_decay(bare, share=share)
 
@@ -168,7 +161,7 @@ def _muon_leaf(
     velocity = g + m * momentum if nesterov else m
     direction = _orthogonal(velocity, coefficients, steps, epsilon)
     rows, columns = p.shape
-    return step_along(p, direction, rate * sqrt(max(1.0, columns / rows))), read_only(m)
+    return step_along(p, direction, rate * sqrt(max(1.0, columns / rows))), m
 
 
 def _orthogonal(velocity: Array, coefficients: tuple[float, float, float], steps: int, epsilon: float) -> Array:

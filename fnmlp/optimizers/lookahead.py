@@ -1,17 +1,17 @@
 """Adam that looks ahead. Its sums are those of `fnmlp.optimizers.moments`."""
 
 from functools import partial
-from math import sqrt
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import as_nonnegative
+from fnmlp.arrays import Array, namespace
+from fnmlp.conditions import remaining, sqrt
 from fnmlp.optimizers.core import (
     Optimizer,
     check_gradient,
     check_state,
     fade,
+    in_dtype_of,
     map_apart,
     overwrite,
     owning,
@@ -19,6 +19,7 @@ from fnmlp.optimizers.core import (
     zeros_leaf,
 )
 from fnmlp.optimizers.moments import adam_options
+from fnmlp.optimizers.options import nonnegative
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["NadamState", "nadam"]
@@ -55,7 +56,7 @@ def nadam(
     array([0.472, 2.528])
     """
     rate, betas, epsilon = adam_options("nadam", rate, betas, epsilon)
-    psi = as_nonnegative("nadam(momentum_decay)", momentum_decay)
+    psi = nonnegative("nadam(momentum_decay)", momentum_decay)
     return owning(_nadam_init, _nadam_step, rate, betas, epsilon, psi)
 
 
@@ -74,7 +75,7 @@ def _nadam_step(
 ) -> tuple[Tree, NadamState]:
     check_state(NadamState, state)
     now, ahead = (betas[0] * (1 - 0.5 * 0.96 ** ((state.step + after) * psi)) for after in (1, 2))
-    product = state.product * now
+    product = in_dtype_of(state.product, state.product * now)
     shares = (1 - now) / (1 - product), ahead / (1 - product * ahead)
     rule = partial(_nadam_leaf, rate, betas, epsilon, shares, state.step)
     moved, *trees = map_apart(rule, 3, params, grads, *state.trees)
@@ -95,7 +96,7 @@ def _nadam_leaf(
     """Let p ← p - rate · (μ-share of g + μ-share of m) / (√v̂ + ε)."""
     check_gradient("nadam", p, g)
     first, second = betas
-    share, b = sqrt(1 - second), sqrt(1 - second ** (step + 1))
+    share, b = sqrt(1 - second), sqrt(remaining(second, step + 1))
     g *= share
     m = fade(m, first, g, step, beside=epsilon * share)
     ahead = m * (shares[1] * (1 - first))
@@ -105,4 +106,4 @@ def _nadam_leaf(
     xp = namespace(p)
     root = overwrite(g, xp.sqrt, v)
     root += epsilon * b
-    return step_along(p, overwrite(ahead, xp.divide, ahead, root), rate * b / share), read_only(m), read_only(v)
+    return step_along(p, overwrite(ahead, xp.divide, ahead, root), rate * b / share), m, v

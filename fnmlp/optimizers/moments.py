@@ -6,19 +6,21 @@ two numbers a step, which saves a pass over the parameters.
 """
 
 from functools import partial
-from math import sqrt
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import as_bool, as_fractions, as_nonnegative, as_positive
+from fnmlp.arrays import Array, namespace
+from fnmlp.checks import as_bool
+from fnmlp.conditions import choose, larger, remaining, sqrt
 from fnmlp.optimizers.core import (
     Optimizer,
     by_leaf,
     check_gradient,
     fade,
     overwrite,
+    replacing,
     step_along,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere
+from fnmlp.optimizers.options import fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
 
 __all__ = ["adam", "adamax", "adamw", "radam"]
@@ -54,8 +56,8 @@ def adam_options(
     >>> adam_options("adam", 1, (0.5, 0.75), 1e-8)
     (1.0, (0.5, 0.75), 1e-08)
     """
-    checked = as_fractions(f"{name}(betas)", betas)
-    return as_positive(f"{name}(rate)", rate), checked, as_positive(f"{name}(epsilon)", epsilon)
+    checked = fractions(f"{name}(betas)", betas)
+    return positive(f"{name}(rate)", rate), checked, positive(f"{name}(epsilon)", epsilon)
 
 
 def _adam_leaf(
@@ -78,11 +80,11 @@ def adam_direction(
     a, b = corrections(betas, step + 1)
     m, v = faded(betas, epsilon, step, g, m, v)
     xp = namespace(g)
-    kept = m, v, *(xp.maximum(most, v) for most in largest)
+    kept = m, v, *(replacing(most, xp.maximum(most, v)) for most in largest)
     # m̂ / (√v̂ + ε) = a m / (√v / b + ε) = a b · m / (√v + b ε)
     root = overwrite(g, xp.sqrt, kept[-1])
     root += epsilon * b
-    return overwrite(root, xp.divide, m, root), a * b, *map(read_only, kept)
+    return overwrite(root, xp.divide, m, root), a * b, *kept
 
 
 def corrections(betas: tuple[float, float], t: int) -> tuple[float, float]:
@@ -92,7 +94,7 @@ def corrections(betas: tuple[float, float], t: int) -> tuple[float, float]:
     (1.0, 1.0)
     """
     first, second = betas
-    return (1 - first) / (1 - first**t) / sqrt(1 - second), sqrt(1 - second**t)
+    return (1 - first) / remaining(first, t) / sqrt(1 - second), sqrt(remaining(second, t))
 
 
 def faded(betas: tuple[float, float], epsilon: float, step: int, g: Array, m: Array, v: Array) -> tuple[Array, Array]:
@@ -129,7 +131,7 @@ def adamw(
     >>> optimizer.update(params, grads, optimizer.init(params))[0]
     (array([0.75]),)
     """
-    share = as_positive("adamw(rate)", rate) * as_nonnegative("adamw(weight_decay)", weight_decay)
+    share = positive("adamw(rate)", rate) * nonnegative("adamw(weight_decay)", weight_decay)
     return decoupled_decay(adam(rate, betas=betas, epsilon=epsilon, amsgrad=amsgrad), share=share, only=only)
 
 
@@ -164,7 +166,7 @@ def _radam_leaf(
     root += epsilon
     root *= slope
     root += offset
-    return step_along(p, overwrite(root, xp.divide, m, root), rate * a), read_only(m), read_only(v)
+    return step_along(p, overwrite(root, xp.divide, m, root), rate * a), m, v
 
 
 def _rectified(second: float, t: int) -> tuple[float, float]:
@@ -173,13 +175,17 @@ def _rectified(second: float, t: int) -> tuple[float, float]:
     >>> _rectified(0.999, 5), [round(number, 3) for number in _rectified(0.999, 6)]
     ((0.0, 1.0), [500.602, 0.0])
     """
-    faded = second**t
+    left = remaining(second, t)
     longest = 2 / (1 - second) - 1
-    length = longest - 2 * t * faded / (1 - faded)
-    if length <= 5:
-        return 0.0, 1.0
-    most = (longest - 4) * (longest - 2) / longest
-    return sqrt(most * length / ((length - 4) * (length - 2)) / (1 - faded)), 0.0
+    length = longest - 2 * t * second**t / left
+
+    def rectified() -> tuple[float, float]:
+        long = larger(length, 5.0)
+        most = (longest - 4) * (longest - 2) / longest
+        return sqrt(most * long / ((long - 4) * (long - 2)) / left), 0.0
+
+    # The length is below t, which decides near 5 where rounding could not.
+    return choose((t > 5) & (length > 5), rectified, lambda: (0.0, 1.0))
 
 
 def adamax(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8) -> Optimizer:
@@ -208,6 +214,6 @@ def _adamax_leaf(
     xp = namespace(p)
     size = overwrite(g, xp.abs, g)
     size += epsilon
-    u = xp.maximum(u * second, size)
-    mean = (1 - first) / (1 - first ** (step + 1))
-    return step_along(p, overwrite(size, xp.divide, m, u), rate * mean), read_only(m), read_only(u)
+    u = replacing(u, xp.maximum(u * second, size))
+    mean = (1 - first) / remaining(first, step + 1)
+    return step_along(p, overwrite(size, xp.divide, m, u), rate * mean), m, u

@@ -4,8 +4,9 @@ from functools import partial
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, read_only
+from fnmlp.arrays import Array
 from fnmlp.checks import as_count, check_kind
+from fnmlp.conditions import all_finite, choose, larger, pick
 from fnmlp.optimizers.core import (
     Optimizer,
     StepOf,
@@ -13,12 +14,13 @@ from fnmlp.optimizers.core import (
     check_gradient,
     check_state,
     kept_leaf,
+    replacing,
     scaled,
     spending,
     zeros_leaf,
 )
 from fnmlp.rules import on_numbers
-from fnmlp.tree import Tree, is_finite, tree_leaves, tree_map
+from fnmlp.tree import Tree, tree_map
 
 __all__ = ["AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"]
 
@@ -66,26 +68,29 @@ def _accumulated_update(
     optimizer: Optimizer, steps: int, params: Tree, grads: Tree, state: AccumulatedState
 ) -> tuple[Tree, AccumulatedState]:
     check_state(AccumulatedState, state)
-    total = tree_map(_add, params, grads, state.total)
-    held = state.held + 1
-    if held < steps:
-        return tree_map(kept_leaf, params), AccumulatedState(held, total, state.inner)
-    return _accumulated_finish(optimizer, params, AccumulatedState(held, total, state.inner))
+    after = AccumulatedState(state.held + 1, tree_map(_add, params, grads, state.total), state.inner)
+    return choose(
+        after.held < steps, lambda: (tree_map(kept_leaf, params), after), lambda: _mean_step(optimizer, params, after)
+    )
 
 
 @on_numbers
 def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
     check_state(AccumulatedState, state)
-    if not state.held:
-        return tree_map(kept_leaf, params), state
-    mean = tree_map(partial(scaled, 1 / state.held), state.total)
+    return choose(
+        state.held == 0, lambda: (tree_map(kept_leaf, params), state), lambda: _mean_step(optimizer, params, state)
+    )
+
+
+def _mean_step(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
+    mean = tree_map(partial(scaled, 1 / larger(state.held, 1)), state.total)
     moved, inner = spending(optimizer)(params, mean, state.inner)
     return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
 
 
 def _add(param: Array, grad: Array, total: Array) -> Array:
     check_gradient("accumulated", param, grad)
-    return read_only(total + grad)
+    return replacing(total, total + grad)
 
 
 @frozen(eq=False)
@@ -127,8 +132,13 @@ def _finite_update(
 ) -> tuple[Tree, FiniteState]:
     check_state(FiniteState, state)
     tree_map(partial(check_gradient, "apply_if_finite"), params, grads)
-    finite = all(map(is_finite, tree_leaves(grads)))
-    if not finite and state.in_a_row < most:
+    finite = all_finite(grads)
+
+    def step() -> tuple[Tree, FiniteState]:
+        moved, inner = step_of(optimizer)(params, grads, state.inner)
+        return moved, FiniteState(state.skipped, pick(finite, 0, state.in_a_row), inner)
+
+    def skip() -> tuple[Tree, FiniteState]:
         return tree_map(kept_leaf, params), FiniteState(state.skipped + 1, state.in_a_row + 1, state.inner)
-    moved, inner = step_of(optimizer)(params, grads, state.inner)
-    return moved, FiniteState(state.skipped, 0 if finite else state.in_a_row, inner)
+
+    return choose(finite | (state.in_a_row >= most), step, skip)

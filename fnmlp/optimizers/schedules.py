@@ -5,11 +5,13 @@ Use one with `scheduled`. Past its last step a schedule stays constant.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import cos, pi
+from math import pi
 from typing import TypeAlias
 
-from fnmlp.checks import as_count, as_fraction, as_iterator, as_nonnegative, as_positive, check_function
+from fnmlp.checks import as_count, as_iterator, check_function
+from fnmlp.conditions import choose, cos, larger, pick, smaller
 from fnmlp.errors import OptionError
+from fnmlp.optimizers.options import fraction, nonnegative, positive
 
 __all__ = [
     "Schedule",
@@ -27,6 +29,9 @@ __all__ = [
 Schedule: TypeAlias = Callable[[int], float]
 """The number of steps taken -> the rate of the next step."""
 
+LAST_STEP = 2**31 - 1
+"""The last step that a compiled function can count to in 32 bits."""
+
 
 def constant_rate(rate: float) -> Schedule:
     """Keep the rate constant.
@@ -36,7 +41,7 @@ def constant_rate(rate: float) -> Schedule:
     >>> constant_rate(0.5)(1000)
     0.5
     """
-    return partial(_constant, as_positive("constant_rate(rate)", rate))
+    return partial(_constant, positive("constant_rate(rate)", rate))
 
 
 def _constant(rate: float, step: int) -> float:
@@ -53,7 +58,7 @@ def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
     >>> [piecewise((0.5, 0.05), at=(100,))(step) for step in (0, 99, 100)]
     [0.5, 0.5, 0.05]
     """
-    given = tuple(as_positive("piecewise(rates)", rate) for rate in as_iterator("piecewise(rates)", rates, "rates"))
+    given = tuple(positive("piecewise(rates)", rate) for rate in as_iterator("piecewise(rates)", rates, "rates"))
     steps = tuple(as_count("piecewise(at)", step) for step in as_iterator("piecewise(at)", at, "steps"))
     if len(given) != len(steps) + 1 or list(steps) != sorted(set(steps)):
         got = f"{len(given)} rates at {steps}"
@@ -62,7 +67,10 @@ def piecewise(rates: Sequence[float], *, at: Sequence[int]) -> Schedule:
 
 
 def _piecewise(rates: tuple[float, ...], at: tuple[int, ...], step: int) -> float:
-    return rates[sum(step >= change for change in at)]
+    rate = rates[0]
+    for change, later in zip(at, rates[1:], strict=True):
+        rate = pick(step >= change, later, rate)
+    return rate
 
 
 def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
@@ -74,7 +82,7 @@ def step_decay(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
     >>> [step_decay(0.5, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
     [0.5, 0.5, 0.25, 0.125]
     """
-    bound = as_positive("step_decay(rate)", rate), as_fraction("step_decay(factor)", factor)
+    bound = positive("step_decay(rate)", rate), fraction("step_decay(factor)", factor)
     return partial(_step_decay, *bound, as_count("step_decay(every)", every))
 
 
@@ -88,7 +96,7 @@ def exponential_decay(rate: float, *, factor: float) -> Schedule:
     [0.5, 0.25, 0.125]
     """
     return partial(
-        _step_decay, as_positive("exponential_decay(rate)", rate), as_fraction("exponential_decay(factor)", factor), 1
+        _step_decay, positive("exponential_decay(rate)", rate), fraction("exponential_decay(factor)", factor), 1
     )
 
 
@@ -106,12 +114,12 @@ def linear_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
     >>> [linear_decay(1.0, steps=4)(step) for step in (0, 1, 4, 9)]
     [1.0, 0.75, 0.0, 0.0]
     """
-    bound = as_positive("linear_decay(rate)", rate), as_nonnegative("linear_decay(last)", last)
+    bound = positive("linear_decay(rate)", rate), nonnegative("linear_decay(last)", last)
     return partial(_linear_decay, *bound, as_count("linear_decay(steps)", steps))
 
 
 def _linear_decay(rate: float, last: float, steps: int, step: int) -> float:
-    share = max(1 - step / steps, 0.0)
+    share = larger(1 - step / steps, 0.0)
     return rate * share + last * (1 - share)
 
 
@@ -124,12 +132,12 @@ def cosine_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
     >>> [round(cosine_decay(1.0, steps=4)(step), 3) for step in range(6)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    bound = as_positive("cosine_decay(rate)", rate), as_nonnegative("cosine_decay(last)", last)
+    bound = positive("cosine_decay(rate)", rate), nonnegative("cosine_decay(last)", last)
     return partial(_cosine_decay, *bound, as_count("cosine_decay(steps)", steps))
 
 
 def _cosine_decay(rate: float, last: float, steps: int, step: int) -> float:
-    return _between(rate, last, min(step / steps, 1.0))
+    return _between(rate, last, smaller(step / steps, 1.0))
 
 
 def _between(start: float, end: float, way: float) -> float:
@@ -147,17 +155,20 @@ def cosine_restarts(rate: float, *, period: int, growth: int = 1, last: float = 
     >>> [cosine_restarts(1.0, period=2, growth=2)(step) for step in range(7)]
     [1.0, 0.5, 1.0, 0.8535533905932737, 0.5, 0.14644660940672627, 1.0]
     """
-    bound = as_positive("cosine_restarts(rate)", rate), as_nonnegative("cosine_restarts(last)", last)
+    bound = positive("cosine_restarts(rate)", rate), nonnegative("cosine_restarts(last)", last)
     lengths = as_count("cosine_restarts(period)", period), as_count("cosine_restarts(growth)", growth)
     return partial(_cosine_restarts, *bound, *lengths)
 
 
 def _cosine_restarts(rate: float, last: float, period: int, growth: int, step: int) -> float:
     if growth == 1:
-        step %= period
-    while step >= period:
-        step, period = step - period, period * growth
-    return _between(rate, last, step / period)
+        return _between(rate, last, step % period / period)
+    way, start, length = step / period, 0, period
+    latest = step if isinstance(step, int) else LAST_STEP
+    while start + length <= latest:
+        start, length = start + length, length * growth
+        way = pick(step >= start, (step - start) / float(length), way)
+    return _between(rate, last, way)
 
 
 def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
@@ -176,7 +187,11 @@ def warm_up(schedule: Schedule, *, steps: int) -> Schedule:
 
 
 def _warm_up(schedule: Schedule, steps: int, step: int) -> float:
-    return schedule(step - steps) if step >= steps else schedule(0) * (step + 1) / (steps + 1)
+    return choose(
+        step >= steps,
+        lambda: schedule(larger(step - steps, 0)),
+        lambda: schedule(0) * (step + 1) / (steps + 1),
+    )
 
 
 def one_cycle(
@@ -193,13 +208,16 @@ def one_cycle(
     >>> [round(one_cycle(1.0, steps=10)(step), 3) for step in (0, 1, 2, 5, 9, 10)]
     [0.04, 0.52, 1.0, 0.611, 0.0, 0.0]
     """
-    shares = [as_fraction(f"one_cycle({name})", value) for name, value in (("first", first), ("last", last))]
-    rate, steps = as_positive("one_cycle(rate)", rate), as_count("one_cycle(steps)", steps)
-    top = as_fraction("one_cycle(rise)", rise) * steps - 1
-    return partial(_one_cycle, rate, rate * shares[0], rate * shares[1], max(top, 0.0), steps - 1)
+    shares = [fraction(f"one_cycle({name})", value) for name, value in (("first", first), ("last", last))]
+    rate, steps = positive("one_cycle(rate)", rate), as_count("one_cycle(steps)", steps)
+    top = fraction("one_cycle(rise)", rise) * steps - 1
+    return partial(_one_cycle, rate, rate * shares[0], rate * shares[1], larger(top, 0.0), steps - 1)
 
 
 def _one_cycle(rate: float, first: float, last: float, top: float, end: int, step: int) -> float:
-    if step < top:
-        return _between(first, rate, step / top)
-    return _between(rate, last, min((step - top) / (end - top), 1.0) if end > top else 1.0)
+    # Below a top of 1 there is only step 0, which is at the start anyway.
+    return choose(
+        step < top,
+        lambda: _between(first, rate, step / larger(top, 1.0)),
+        lambda: _between(rate, last, smaller((step - top) / (end - top), 1.0) if end else 1.0),
+    )

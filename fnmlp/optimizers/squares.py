@@ -4,11 +4,24 @@ A mean of squares is Σ βᵏ h², where h = √(1 - β) g: scaling g first keep
 """
 
 from functools import partial
-from math import sqrt
 
 from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import as_bool, as_fraction, as_nonnegative, as_positive
-from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, fade, overwrite, step_along
+from fnmlp.checks import as_bool
+from fnmlp.conditions import sqrt, surely_zero
+from fnmlp.optimizers.core import (
+    Optimizer,
+    Sums,
+    by_leaf,
+    check_gradient,
+    fade,
+    overwrite,
+    owning,
+    replacing,
+    step_along,
+    sums_update,
+)
+from fnmlp.optimizers.options import fraction, nonnegative, positive
+from fnmlp.tree import Tree, tree_map
 
 __all__ = ["adadelta", "adagrad", "rmsprop"]
 
@@ -30,11 +43,11 @@ def rmsprop(
     >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
     array([0.5])
     """
-    rate, epsilon = as_positive("rmsprop(rate)", rate), as_positive("rmsprop(epsilon)", epsilon)
-    decay, momentum = as_fraction("rmsprop(decay)", decay), as_fraction("rmsprop(momentum)", momentum)
+    rate, epsilon = positive("rmsprop(rate)", rate), positive("rmsprop(epsilon)", epsilon)
+    decay, momentum = fraction("rmsprop(decay)", decay), fraction("rmsprop(momentum)", momentum)
     centered = as_bool("rmsprop(centered)", centered)
     rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, centered)
-    return by_leaf(rule, kinds=1 + centered + bool(momentum))
+    return by_leaf(rule, kinds=1 + centered + (not surely_zero(momentum)))
 
 
 def _rmsprop_leaf(
@@ -62,10 +75,10 @@ def _rmsprop_leaf(
     root = xp.sqrt(variance)
     root += epsilon
     direction = overwrite(g, xp.divide, g, root)
-    if momentum:
+    if not surely_zero(momentum):
         kept.append(fade(sums[-1], momentum, direction, step))
         direction = kept[-1] * 1.0
-    return (step_along(p, direction, rate / share), *map(read_only, kept))
+    return (step_along(p, direction, rate / share), *kept)
 
 
 def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, initial: float = 0.0) -> Optimizer:
@@ -83,16 +96,23 @@ def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, ini
     >>> adagrad(0.5).update(params, grads, adagrad(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    rate, epsilon = as_positive("adagrad(rate)", rate), as_positive("adagrad(epsilon)", epsilon)
-    rate_decay, initial = as_nonnegative("adagrad(rate_decay)", rate_decay), as_nonnegative("adagrad(initial)", initial)
-    return by_leaf(partial(_adagrad_leaf, rate, rate_decay, epsilon, initial), kinds=1)
+    rate, epsilon = positive("adagrad(rate)", rate), positive("adagrad(epsilon)", epsilon)
+    rate_decay, initial = nonnegative("adagrad(rate_decay)", rate_decay), nonnegative("adagrad(initial)", initial)
+    return owning(partial(_adagrad_init, initial), sums_update, 1, partial(_adagrad_leaf, rate, rate_decay, epsilon))
+
+
+def _adagrad_init(initial: float, params: Tree) -> Sums:
+    return Sums(0, (tree_map(partial(_filled, initial), params),))
+
+
+def _filled(number: float, param: Array) -> Array:
+    return read_only(namespace(param).full_like(param, number))
 
 
 def _adagrad_leaf(
     rate: float,
     rate_decay: float,
     epsilon: float,
-    initial: float,
     step: int,
     p: Array,
     g: Array,
@@ -100,12 +120,10 @@ def _adagrad_leaf(
 ) -> tuple[Array, Array]:
     """Let the total of g² grow, and p ← p - rate / (1 + step · rate_decay) · g / (√total + ε)."""
     check_gradient("adagrad", p, g)
-    total = g * g + total
-    if initial and not step:
-        total += initial
+    total = replacing(total, g * g + total)
     root = namespace(p).sqrt(total)
     root += epsilon
-    return step_along(p, g / root, rate / (1 + step * rate_decay)), read_only(total)
+    return step_along(p, g / root, rate / (1 + step * rate_decay)), total
 
 
 def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) -> Optimizer:
@@ -124,8 +142,8 @@ def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) ->
     >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
     array([0.0299])
     """
-    rate, epsilon = as_positive("adadelta(rate)", rate), as_positive("adadelta(epsilon)", epsilon)
-    rule = partial(_adadelta_leaf, rate, as_fraction("adadelta(decay)", decay), epsilon)
+    rate, epsilon = positive("adadelta(rate)", rate), positive("adadelta(epsilon)", epsilon)
+    rule = partial(_adadelta_leaf, rate, fraction("adadelta(decay)", decay), epsilon)
     return by_leaf(rule, kinds=2)
 
 
@@ -147,4 +165,4 @@ def _adadelta_leaf(
     g /= xp.sqrt(squares + epsilon)
     g *= xp.sqrt(steps + epsilon)
     steps = fade(steps, decay, g * g, step, beside=epsilon)
-    return step_along(p, g, rate / share), read_only(squares), read_only(steps)
+    return step_along(p, g, rate / share), squares, steps

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import hypot, sqrt
+from typing import Any
 
 from attrs import frozen
+import numpy as np
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import as_nonnegative, as_positive, check_function, check_kind
+from fnmlp.checks import check_function, check_kind
+from fnmlp.conditions import choose, hypot, sqrt
 from fnmlp.errors import OptionError, StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, scaled
+from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, in_dtype_of, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
+from fnmlp.optimizers.options import nonnegative, positive
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 
@@ -90,7 +93,7 @@ def clip_by_value(limit: float) -> Transform:
     >>> clip_by_value(1.0).update((), (np.array([0.5, -3.0]),), ())[0]
     (array([ 0.5, -1. ]),)
     """
-    return Transform(_stateless, partial(_clip_by_value, as_positive("clip_by_value(limit)", limit)))
+    return Transform(_stateless, partial(_clip_by_value, positive("clip_by_value(limit)", limit)))
 
 
 @on_numbers
@@ -100,7 +103,7 @@ def _clip_by_value(limit: float, params: Tree, grads: Tree, state: Tree) -> tupl
 
 
 def _clip(limit: float, grad: Array) -> Array:
-    return namespace(grad).clip(grad, -limit, limit)
+    return in_dtype_of(grad, namespace(grad).clip(grad, -limit, limit))
 
 
 def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
@@ -116,7 +119,7 @@ def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
     >>> clip_by_global_norm(1.0, epsilon=0).update((), (np.array([3.0]), np.array([4.0])), ())[0]
     (array([0.6]), array([0.8]))
     """
-    bound = as_positive("clip_by_global_norm(limit)", limit), as_nonnegative("clip_by_global_norm(epsilon)", epsilon)
+    bound = positive("clip_by_global_norm(limit)", limit), nonnegative("clip_by_global_norm(epsilon)", epsilon)
     return Transform(_stateless, partial(_clip_by_global_norm, *bound))
 
 
@@ -130,13 +133,15 @@ def _clip_by_global_norm(
 ) -> tuple[Tree, Tree]:
     check_no_state(state)
     norm = hypot(*map(_norm, tree_leaves(grads))) + epsilon
-    return (grads if norm <= limit else tree_map(partial(scaled, limit / norm), grads)), state
+    return choose(norm <= limit, lambda: grads, lambda: tree_map(partial(scaled, limit / norm), grads)), state
 
 
-def _norm(grad: Array) -> float:
+def _norm(grad: Array) -> Any:
+    """Return the norm of a gradient: a number, or with another library than NumPy an array that nobody waits for."""
     xp = namespace(grad)
     flat = xp.reshape(grad, (-1,))
-    return sqrt(float(xp.vecdot(flat, flat)))
+    square = xp.vecdot(flat, flat)
+    return sqrt(float(square) if isinstance(square, np.generic) else square)
 
 
 def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
@@ -155,7 +160,7 @@ def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     (array([2.]),)
     """
     check_function("weight_decay(only)", only, 1, "is_weight")
-    return Transform(partial(flags, only), partial(_weight_decay, as_nonnegative("weight_decay(amount)", amount)))
+    return Transform(partial(flags, only), partial(_weight_decay, nonnegative("weight_decay(amount)", amount)))
 
 
 @on_numbers
@@ -165,8 +170,9 @@ def _weight_decay(amount: float, params: Tree, grads: Tree, state: Tree) -> tupl
 
 def _decay_leaf(amount: float, param: Array, grad: Array, meant: bool) -> Array:
     check_gradient("weight_decay", param, grad)
-    if not meant:
-        return grad
-    sum_ = param * amount
-    sum_ += grad
-    return sum_
+    return choose(meant, lambda: _plus(grad, scaled(amount, param)), lambda: grad)
+
+
+def _plus(grad: Array, own: Array) -> Array:
+    own += grad
+    return own

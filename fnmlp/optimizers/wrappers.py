@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, namespace, read_only
-from fnmlp.checks import as_fraction, as_positive, check_function, check_kind
+from fnmlp.arrays import Array, at_hand, namespace
+from fnmlp.checks import check_function, check_kind
+from fnmlp.conditions import choose, pick
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf, replacing, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
+from fnmlp.optimizers.options import fraction, positive
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.tree import Tree, tree_map
 
@@ -26,6 +29,14 @@ __all__ = [
 
 STANDSTILL = 1e-300
 """A rate that moves nothing; constructors refuse 0, because a user who writes it has made a mistake."""
+
+
+def _usable(rate: Any) -> Any:
+    """Return a rate, or in place of 0 one that moves nothing; a traced one may be of too few bits for `STANDSTILL`."""
+    if at_hand(rate):
+        return STANDSTILL if rate == 0 else rate
+    least = namespace(rate).finfo((rate * 1.0).dtype).smallest_normal
+    return pick(rate == 0, float(least), rate)
 
 
 @frozen(eq=False)
@@ -54,7 +65,7 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
     """
     check_function("scheduled(make)", make, 1, "sgd")
     check_function("scheduled(schedule)", schedule, 1, "constant_rate(0.1)")
-    first = make(schedule(0) or STANDSTILL)
+    first = make(_usable(schedule(0)))
     check_kind("scheduled(make): its result", first, Optimizer, "sgd as `make`")
     return around(partial(_scheduled_init, first), _scheduled_update, make, schedule)
 
@@ -72,7 +83,7 @@ def _scheduled_update(
     state: ScheduledState,
 ) -> tuple[Tree, ScheduledState]:
     check_state(ScheduledState, state)
-    step = step_of(make(schedule(state.step) or STANDSTILL))
+    step = step_of(make(_usable(schedule(state.step))))
     moved, inner = step(params, grads, state.inner)
     return moved, ScheduledState(state.step + 1, inner)
 
@@ -102,7 +113,7 @@ def averaged(optimizer: Optimizer, *, decay: float = 0.999) -> Optimizer:
     ((array([0.]),), (array([3.]),))
     """
     check_kind("averaged(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-    bound = optimizer, 1 - as_fraction("averaged(decay)", decay)
+    bound = optimizer, 1 - fraction("averaged(decay)", decay)
     return around(partial(_averaged_init, optimizer), _averaged_update, *bound)
 
 
@@ -133,7 +144,7 @@ def _approach(share: float, average: Array, param: Array) -> Array:
     nearer = param - average
     nearer *= share
     nearer += average
-    return read_only(nearer)
+    return replacing(average, nearer)
 
 
 @frozen(eq=False)
@@ -164,7 +175,7 @@ def max_norm(optimizer: Optimizer, *, limit: float, only: PathFilter = is_weight
     """
     check_kind("max_norm(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     check_function("max_norm(only)", only, 1, "is_weight")
-    bound = optimizer, as_positive("max_norm(limit)", limit)
+    bound = optimizer, positive("max_norm(limit)", limit)
     return around(partial(_chosen_init, only, optimizer), _max_norm_update, *bound)
 
 
@@ -181,11 +192,15 @@ def _max_norm_update(
 
 
 def _within(limit: float, param: Array, chosen: bool) -> Array:
-    if not chosen or param.ndim != 2:
+    if param.ndim != 2:
         return param
+    return choose(chosen, lambda: _short(limit, param), lambda: param)
+
+
+def _short(limit: float, param: Array) -> Array:
     xp = namespace(param)
     length = xp.sqrt(xp.sum(param * param, axis=0, keepdims=True))
-    return read_only(param * (limit / xp.clip(length, limit, None)))
+    return replacing(param, param * (limit / xp.clip(length, limit, None)))
 
 
 def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = everywhere) -> Optimizer:
@@ -206,7 +221,7 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     """
     check_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     check_function("decoupled_decay(only)", only, 1, "is_weight")
-    bound = optimizer, 1 - as_fraction("decoupled_decay(share)", share)
+    bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
     return around(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
 
@@ -220,4 +235,4 @@ def _decay_update(
 
 
 def _shrink(kept: float, param: Array, chosen: bool) -> Array:
-    return param * kept if chosen and kept < 1 else param
+    return choose(chosen & (kept < 1), lambda: scaled(kept, param), lambda: param)
