@@ -22,7 +22,7 @@ def choose(condition: Any, then: Callable[[], T], otherwise: Callable[[], T]) ->
     >>> choose(True, lambda: 1, lambda: 2)
     1
     """
-    if at_hand(condition):
+    if condition is True or condition is False or at_hand(condition):
         return then() if condition else otherwise()
     return tree_map(partial(pick, condition), then(), otherwise())
 
@@ -33,7 +33,7 @@ def pick(condition: Any, then: Any, otherwise: Any) -> Any:
     >>> pick(False, 1, 2)
     2
     """
-    if at_hand(condition):
+    if condition is True or condition is False or at_hand(condition):
         return then if condition else otherwise
     return then if then is otherwise else namespace(condition).where(condition, then, otherwise)
 
@@ -66,7 +66,7 @@ def surely_zero(x: Any) -> bool:
     >>> surely_zero(0.0), surely_zero(0.5)
     (True, False)
     """
-    return isinstance(x, (int, float)) and x == 0
+    return type(x) is float and x == 0
 
 
 def larger(x: Any, y: Any) -> Any:
@@ -111,7 +111,7 @@ def hypot(*numbers: Any) -> Any:
     >>> hypot(3.0, 4.0), hypot()
     (5.0, 0.0)
     """
-    if all(isinstance(number, (int, float)) for number in numbers):
+    if set(map(type, numbers)) <= {float}:
         return math.hypot(*numbers)
     return reduce(lambda x, y: namespace(y).hypot(x, y), numbers)
 

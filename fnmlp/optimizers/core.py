@@ -21,7 +21,9 @@ Update: TypeAlias = Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
 """(parameters, gradients, state) -> (new parameters, new state)."""
 
 Rule: TypeAlias = Callable[..., tuple[Array, ...]]
-"""(step, parameter, gradient, sums …) -> (new parameter, new sums …), for one array of each tree.
+"""(now, parameter, gradient, sums …) -> (new parameter, new sums …), for one array of each tree.
+
+`now` is the number of steps taken, or what is computed of it once for all arrays.
 
 The gradient is the rule's own: it may write to it, and hand it out."""
 
@@ -133,14 +135,16 @@ class Sums:
     trees: tuple[Tree, ...]
 
 
-def by_leaf(rule: Rule, kinds: int) -> Optimizer:
+def by_leaf(rule: Rule, kinds: int, *, numbers: Callable[[int], Any] | None = None) -> Optimizer:
     """Make an optimiser of a rule for single arrays that keeps so many kinds of sums, 0 at first.
+
+    `numbers(step)` is what the rule gets first, in place of the number of steps taken.
 
     >>> heavy = by_leaf(lambda step, p, g, total: (p - g - total, total + g), kinds=1)
     >>> heavy.update((5.0,), (1.0,), Sums(1, ((2.0,),)))
     ((2.0,), Sums(step=2, trees=((3.0,),)))
     """
-    return owning(partial(_sums_init, kinds), sums_update, kinds, rule)
+    return owning(partial(_sums_init, kinds), sums_update, kinds, rule, numbers)
 
 
 def _sums_init(kinds: int, params: Tree) -> Sums:
@@ -161,13 +165,16 @@ def kept_leaf(param: Array) -> Array:
     return read_only(unshared(param))
 
 
-def sums_update(kinds: int, rule: Rule, params: Tree, grads: Tree, state: Sums) -> tuple[Tree, Sums]:
+def sums_update(
+    kinds: int, rule: Rule, numbers: Callable[[int], Any] | None, params: Tree, grads: Tree, state: Sums
+) -> tuple[Tree, Sums]:
     """Take the step of a rule for single arrays, and count it."""
     check_state(Sums, state)
     if len(state.trees) != kinds:
         remedy = "pass what optimizer.init(params) returns"
         raise StructureError("optimizer state", f"Sums of {kinds} trees", len(state.trees), remedy)
-    moved, *trees = map_apart(partial(rule, state.step), 1 + kinds, params, grads, *state.trees)
+    now = state.step if numbers is None else numbers(state.step)
+    moved, *trees = map_apart(partial(rule, now), 1 + kinds, params, grads, *state.trees)
     return moved, Sums(state.step + 1, tuple(trees))
 
 
@@ -273,7 +280,10 @@ def replacing(old: Array, new: Array) -> Array:
     >>> replacing(np.zeros(1), np.ones(1)).flags.writeable
     False
     """
-    return read_only(new) if isinstance(new, np.ndarray) else in_dtype_of(old, new)
+    if isinstance(new, np.ndarray):
+        new.setflags(write=False)
+        return new
+    return in_dtype_of(old, new)
 
 
 def in_dtype_of(old: Any, new: Any) -> Any:
@@ -293,7 +303,7 @@ def scaled(factor: float, x: Array) -> Array:
     >>> scaled(0.5, np.array([4.0]))
     array([2.])
     """
-    return in_dtype_of(x, x * factor)
+    return x * factor if type(x) is np.ndarray else in_dtype_of(x, x * factor)
 
 
 def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:

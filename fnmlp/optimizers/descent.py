@@ -80,7 +80,8 @@ def sgd(rate: float, *, momentum: float = 0.0, dampening: float = 0.0, nesterov:
         )
     if surely_zero(momentum):
         return owning(_no_state, _sgd_step, rate)
-    return by_leaf(partial(_momentum_leaf, rate, momentum, dampening, nesterov), kinds=1)
+    rule = partial(_momentum_leaf, rate, momentum, None if surely_zero(dampening) else dampening, nesterov)
+    return by_leaf(rule, kinds=1)
 
 
 def _no_state(params: Tree) -> tuple[()]:
@@ -95,7 +96,7 @@ def _sgd_step(rate: float, params: Tree, grads: Tree, state: Tree) -> tuple[Tree
 def _momentum_leaf(
     rate: float,
     momentum: float,
-    dampening: float,
+    dampening: float | None,
     nesterov: bool,
     step: int,
     p: Array,
@@ -104,7 +105,7 @@ def _momentum_leaf(
 ) -> tuple[Array, Array]:
     """Let v ← momentum · v + (1 - dampening) · g, and p ← p - rate · v, or along g + momentum · v."""
     check_gradient("sgd", p, g)
-    addend = g if surely_zero(dampening) else choose(step == 0, lambda: g, lambda: g * (1 - dampening))
+    addend = g if dampening is None else choose(step == 0, lambda: g, lambda: g * (1 - dampening))
     v = fade(v, momentum, addend, step)
     if nesterov:
         g += v * momentum

@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from fnmlp.arrays import at_hand
 from fnmlp.checks import check_function, check_kind
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, owned
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
@@ -58,7 +57,7 @@ def partitioned(optimizer: Optimizer, otherwise: Optimizer, *, only: PathFilter)
     """Use one optimiser for the parameters that `only(path)` includes, and another for the rest.
 
     Each gets the tree with `()` in place of the other's parameters. The filter is called once, when the state is made,
-    and again when a compiler traces an update, because a tree's structure must be known then.
+    and again for an update that a compiler traces, because the structure of the trees must be known then.
     Shapes:   those of the parameters.
     Raises:   whatever the optimisers raise.
 
@@ -98,7 +97,8 @@ def _partitioned_update(
 ) -> tuple[Tree, PartitionedState]:
     check_state(PartitionedState, state)
     # Neither optimiser sees what its gradients share with those of the other.
-    chosen = state.chosen if all(map(at_hand, tree_leaves(state.chosen))) else flags(only, params)
+    known = set(map(type, tree_leaves(state.chosen))) <= {bool}
+    chosen = state.chosen if known else flags(only, params)
     (mine, rest), (my_grads, rest_grads) = _split(chosen, params), _split(chosen, owned(grads))
     mine, first = step_of(optimizer)(mine, my_grads, state.first)
     rest, second = step_of(otherwise)(rest, rest_grads, state.second)

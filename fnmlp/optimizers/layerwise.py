@@ -20,7 +20,7 @@ from fnmlp.optimizers.core import (
     zeros_leaf,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
-from fnmlp.optimizers.moments import adam_direction
+from fnmlp.optimizers.moments import AdamNumbers, adam_direction, adam_numbers
 from fnmlp.optimizers.options import finite, fraction, fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.tree import Tree, tree_map
@@ -55,8 +55,8 @@ def lamb(
     check_function("lamb(only)", only, 1, "is_weight")
     checked = fractions("lamb(betas)", betas), positive("lamb(epsilon)", epsilon)
     decay = nonnegative("lamb(weight_decay)", weight_decay)
-    rule = partial(_lamb_leaf, positive("lamb(rate)", rate), *checked, decay)
-    return owning(partial(_lamb_init, only), sums_update, 3, rule)
+    rule = partial(_lamb_leaf, positive("lamb(rate)", rate), decay)
+    return owning(partial(_lamb_init, only), sums_update, 3, rule, partial(adam_numbers, *checked))
 
 
 def _lamb_init(only: PathFilter, params: Tree) -> Sums:
@@ -65,10 +65,8 @@ def _lamb_init(only: PathFilter, params: Tree) -> Sums:
 
 def _lamb_leaf(
     rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
     decay: float,
-    step: int,
+    now: AdamNumbers,
     p: Array,
     g: Array,
     decays: bool,
@@ -77,8 +75,8 @@ def _lamb_leaf(
 ) -> tuple[Any, ...]:
     """Let u = m̂ / (√v̂ + ε) + decay · p, and p ← p - rate · ‖p‖ / ‖u‖ · u."""
     check_gradient("lamb", p, g)
-    u, factor, *kept = adam_direction(betas, epsilon, step, g, m, v)
-    u *= factor
+    u, *kept = adam_direction(now, g, m, v)
+    u *= now.factor
     if decays is not False and not surely_zero(decay):
         u += p * pick(decays, decay, 0.0)
     xp = namespace(p)

@@ -77,7 +77,8 @@ def _nadam_step(
     now, ahead = (betas[0] * (1 - 0.5 * 0.96 ** ((state.step + after) * psi)) for after in (1, 2))
     product = in_dtype_of(state.product, state.product * now)
     shares = (1 - now) / (1 - product), ahead / (1 - product * ahead)
-    rule = partial(_nadam_leaf, rate, betas, epsilon, shares, state.step)
+    roots = sqrt(1 - betas[1]), sqrt(remaining(betas[1], state.step + 1))
+    rule = partial(_nadam_leaf, rate, betas, epsilon, shares, roots, state.step)
     moved, *trees = map_apart(rule, 3, params, grads, *state.trees)
     return moved, NadamState(state.step + 1, product, tuple(trees))
 
@@ -87,6 +88,7 @@ def _nadam_leaf(
     betas: tuple[float, float],
     epsilon: float,
     shares: tuple[float, float],
+    roots: tuple[float, float],
     step: int,
     p: Array,
     g: Array,
@@ -95,8 +97,7 @@ def _nadam_leaf(
 ) -> tuple[Array, Array, Array]:
     """Let p ← p - rate · (μ-share of g + μ-share of m) / (√v̂ + ε)."""
     check_gradient("nadam", p, g)
-    first, second = betas
-    share, b = sqrt(1 - second), sqrt(remaining(second, step + 1))
+    (first, second), (share, b) = betas, roots
     g *= share
     m = fade(m, first, g, step, beside=epsilon * share)
     ahead = m * (shares[1] * (1 - first))

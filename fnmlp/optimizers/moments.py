@@ -7,6 +7,8 @@ two numbers a step, which saves a pass over the parameters.
 
 from functools import partial
 
+from attrs import frozen
+
 from fnmlp.arrays import Array, namespace
 from fnmlp.checks import as_bool
 from fnmlp.conditions import choose, larger, remaining, sqrt
@@ -44,8 +46,9 @@ def adam(
     >>> adam(0.5).update(params, grads, adam(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    rule = partial(_adam_leaf, *adam_options("adam", rate, betas, epsilon))
-    return by_leaf(rule, kinds=2 + as_bool("adam(amsgrad)", amsgrad))
+    rate, betas, epsilon = adam_options("adam", rate, betas, epsilon)
+    kinds = 2 + as_bool("adam(amsgrad)", amsgrad)
+    return by_leaf(partial(_adam_leaf, rate), kinds, numbers=partial(adam_numbers, betas, epsilon))
 
 
 def adam_options(
@@ -60,51 +63,69 @@ def adam_options(
     return positive(f"{name}(rate)", rate), checked, positive(f"{name}(epsilon)", epsilon)
 
 
-def _adam_leaf(
-    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, *sums: Array
-) -> tuple[Array, ...]:
+@frozen
+class AdamNumbers:
+    """Hold the numbers of a step of Adam and its kin, which are the same for all parameters.
+
+    `step`     the number of steps taken before.
+    `betas`    β₁ and β₂.
+    `share`    √(1 - β₂), by which gradients are scaled.
+    `epsilon`  ε on the scale of √v at the end: times √(1 - β₂ᵗ).
+    `beside`   ε on the scale of the sums, beside which they are seen.
+    `factor`   what m / (√v + epsilon) takes to become m̂ / (√v̂ + ε).
+    `mean`     what m takes to become m̂.
+    """
+
+    step: int
+    betas: tuple[float, float]
+    share: float
+    epsilon: float
+    beside: float
+    factor: float
+    mean: float
+
+
+def adam_numbers(betas: tuple[float, float], epsilon: float, step: int) -> AdamNumbers:
+    """Return the numbers of the step after so many.
+
+    >>> adam_numbers((0.5, 0.75), 1e-8, 0)
+    AdamNumbers(step=0, betas=(0.5, 0.75), share=0.5, epsilon=5e-09, beside=5e-09, factor=1.0, mean=2.0)
+    """
+    first, second = betas
+    share, b = sqrt(1 - second), sqrt(remaining(second, step + 1))
+    a = (1 - first) / remaining(first, step + 1) / share
+    # m̂ / (√v̂ + ε) = a m / (√v / b + ε) = a b · m / (√v + b ε)
+    return AdamNumbers(step, betas, share, epsilon * b, epsilon * share, a * b, a)
+
+
+def _adam_leaf(rate: float, now: AdamNumbers, p: Array, g: Array, *sums: Array) -> tuple[Array, ...]:
     """Let p ← p - rate · m̂ / (√v̂ + ε)."""
     check_gradient("adam", p, g)
-    direction, factor, *kept = adam_direction(betas, epsilon, step, g, *sums)
-    return (step_along(p, direction, rate * factor), *kept)
+    direction, *kept = adam_direction(now, g, *sums)
+    return (step_along(p, direction, rate * now.factor), *kept)
 
 
-def adam_direction(
-    betas: tuple[float, float], epsilon: float, step: int, g: Array, m: Array, v: Array, *largest: Array
-) -> tuple[Array, float, *tuple[Array, ...]]:
-    """Return m̂ / (√v̂ + ε) as an array and a factor, and the sums after this step.
+def adam_direction(now: AdamNumbers, g: Array, m: Array, v: Array, *largest: Array) -> tuple[Array, ...]:
+    """Return m̂ / (√v̂ + ε) but for the factor, and the sums after this step.
 
     The array lies in the memory of the gradient, which the caller must own. A third sum, if there is one, is the
     largest v so far, and divides in its place.
     """
-    a, b = corrections(betas, step + 1)
-    m, v = faded(betas, epsilon, step, g, m, v)
+    m, v = faded(now, g, m, v)
     xp = namespace(g)
     kept = m, v, *(replacing(most, xp.maximum(most, v)) for most in largest)
-    # m̂ / (√v̂ + ε) = a m / (√v / b + ε) = a b · m / (√v + b ε)
     root = overwrite(g, xp.sqrt, kept[-1])
-    root += epsilon * b
-    return overwrite(root, xp.divide, m, root), a * b, *kept
+    root += now.epsilon
+    return overwrite(root, xp.divide, m, root), *kept
 
 
-def corrections(betas: tuple[float, float], t: int) -> tuple[float, float]:
-    """Return a and b, by which the sums become the paper's means at step t: m̂ = a m, and √v̂ = √v / b.
-
-    >>> corrections((0.5, 0.0), 1)
-    (1.0, 1.0)
-    """
-    first, second = betas
-    return (1 - first) / remaining(first, t) / sqrt(1 - second), sqrt(remaining(second, t))
-
-
-def faded(betas: tuple[float, float], epsilon: float, step: int, g: Array, m: Array, v: Array) -> tuple[Array, Array]:
+def faded(now: AdamNumbers, g: Array, m: Array, v: Array) -> tuple[Array, Array]:
     """Let m ← β₁ m + h and v ← β₂ v + h², with h = √(1 - β₂) g; the memory of g is free then."""
-    first, second = betas
-    share = sqrt(1 - second)
-    g *= share
-    m = fade(m, first, g, step, beside=epsilon * share)
+    first, second = now.betas
+    g *= now.share
+    m = fade(m, first, g, now.step, beside=now.beside)
     g *= g
-    return m, fade(v, second, g, step, beside=epsilon * share, degree=2)
+    return m, fade(v, second, g, now.step, beside=now.beside, degree=2)
 
 
 def adamw(
@@ -150,23 +171,27 @@ def radam(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: fl
     >>> radam(0.5).update(params, grads, radam(0.5).init(params))[0][0].round(4)
     array([0.5, 3. ])
     """
-    return by_leaf(partial(_radam_leaf, *adam_options("radam", rate, betas, epsilon)), kinds=2)
+    rate, betas, epsilon = adam_options("radam", rate, betas, epsilon)
+    return by_leaf(partial(_radam_leaf, rate, epsilon), kinds=2, numbers=partial(_radam_numbers, betas, epsilon))
+
+
+def _radam_numbers(betas: tuple[float, float], epsilon: float, step: int) -> tuple[AdamNumbers, tuple[float, float]]:
+    return adam_numbers(betas, epsilon, step), _rectified(betas[1], step + 1)
 
 
 def _radam_leaf(
-    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, m: Array, v: Array
+    rate: float, epsilon: float, now: tuple[AdamNumbers, tuple[float, float]], p: Array, g: Array, m: Array, v: Array
 ) -> tuple[Array, Array, Array]:
     """Let p ← p - rate · m̂ r / (√v̂ + ε), or p - rate · m̂ as long as the variance has no bound."""
     check_gradient("radam", p, g)
-    a, _ = corrections(betas, step + 1)
-    m, v = faded(betas, epsilon, step, g, m, v)
+    numbers, (slope, offset) = now
+    m, v = faded(numbers, g, m, v)
     xp = namespace(p)
-    slope, offset = _rectified(betas[1], step + 1)
     root = overwrite(g, xp.sqrt, v)
     root += epsilon
     root *= slope
     root += offset
-    return step_along(p, overwrite(root, xp.divide, m, root), rate * a), m, v
+    return step_along(p, overwrite(root, xp.divide, m, root), rate * numbers.mean), m, v
 
 
 def _rectified(second: float, t: int) -> tuple[float, float]:
@@ -201,19 +226,30 @@ def adamax(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: f
     >>> adamax(0.5).update(params, grads, adamax(0.5).init(params))[0][0].round(4)
     array([0.5, 2.5])
     """
-    return by_leaf(partial(_adamax_leaf, *adam_options("adamax", rate, betas, epsilon)), kinds=2)
+    rate, betas, epsilon = adam_options("adamax", rate, betas, epsilon)
+    return by_leaf(partial(_adamax_leaf, rate, betas, epsilon), kinds=2, numbers=partial(_adamax_numbers, betas[0]))
+
+
+def _adamax_numbers(first: float, step: int) -> tuple[int, float]:
+    return step, (1 - first) / remaining(first, step + 1)
 
 
 def _adamax_leaf(
-    rate: float, betas: tuple[float, float], epsilon: float, step: int, p: Array, g: Array, m: Array, u: Array
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    now: tuple[int, float],
+    p: Array,
+    g: Array,
+    m: Array,
+    u: Array,
 ) -> tuple[Array, Array, Array]:
     """Let u ← max(β₂ u, |g| + ε), and p ← p - rate · m̂ / u; here m is Σ β₁ᵏ g."""
     check_gradient("adamax", p, g)
-    first, second = betas
+    (first, second), (step, mean) = betas, now
     m = fade(m, first, g, step, beside=epsilon)
     xp = namespace(p)
     size = overwrite(g, xp.abs, g)
     size += epsilon
     u = replacing(u, xp.maximum(u * second, size))
-    mean = (1 - first) / remaining(first, step + 1)
     return step_along(p, overwrite(size, xp.divide, m, u), rate * mean), m, u

@@ -61,6 +61,8 @@ def fractions(where: str, values: Any) -> tuple[Any, Any]:
 
 
 def _checked(where: str, value: Any, allowed: Range) -> Any:
+    if type(value) is float and allowed.holds(value):  # at once, because a schedule makes an optimiser at each step
+        return value
     if at_hand(value):
         return as_real(where, value, allowed)
     if value.ndim or not namespace(value).isdtype(value.dtype, ("integral", "real floating")):

@@ -83,7 +83,7 @@ def _accumulated_finish(optimizer: Optimizer, params: Tree, state: AccumulatedSt
 
 
 def _mean_step(optimizer: Optimizer, params: Tree, state: AccumulatedState) -> tuple[Tree, AccumulatedState]:
-    mean = tree_map(partial(scaled, 1 / larger(state.held, 1)), state.total)
+    mean = tree_map(partial(scaled, 1.0 / larger(state.held, 1)), state.total)
     moved, inner = spending(optimizer)(params, mean, state.inner)
     return moved, AccumulatedState(0, tree_map(zeros_leaf, params), inner)
 

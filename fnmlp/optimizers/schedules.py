@@ -119,7 +119,7 @@ def linear_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
 
 
 def _linear_decay(rate: float, last: float, steps: int, step: int) -> float:
-    share = larger(1 - step / steps, 0.0)
+    share = larger(1 - step / float(steps), 0.0)
     return rate * share + last * (1 - share)
 
 
@@ -137,7 +137,7 @@ def cosine_decay(rate: float, *, steps: int, last: float = 0.0) -> Schedule:
 
 
 def _cosine_decay(rate: float, last: float, steps: int, step: int) -> float:
-    return _between(rate, last, smaller(step / steps, 1.0))
+    return _between(rate, last, smaller(step / float(steps), 1.0))
 
 
 def _between(start: float, end: float, way: float) -> float:
@@ -162,8 +162,8 @@ def cosine_restarts(rate: float, *, period: int, growth: int = 1, last: float = 
 
 def _cosine_restarts(rate: float, last: float, period: int, growth: int, step: int) -> float:
     if growth == 1:
-        return _between(rate, last, step % period / period)
-    way, start, length = step / period, 0, period
+        return _between(rate, last, step % period / float(period))
+    way, start, length = step / float(period), 0, period
     latest = step if isinstance(step, int) else LAST_STEP
     while start + length <= latest:
         start, length = start + length, length * growth

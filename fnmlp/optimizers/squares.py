@@ -46,24 +46,27 @@ def rmsprop(
     rate, epsilon = positive("rmsprop(rate)", rate), positive("rmsprop(epsilon)", epsilon)
     decay, momentum = fraction("rmsprop(decay)", decay), fraction("rmsprop(momentum)", momentum)
     centered = as_bool("rmsprop(centered)", centered)
-    rule = partial(_rmsprop_leaf, rate, epsilon, decay, momentum, centered)
-    return by_leaf(rule, kinds=1 + centered + (not surely_zero(momentum)))
+    moves = not surely_zero(momentum)
+    rule = partial(_rmsprop_leaf, rate, epsilon, decay, sqrt(1 - decay), momentum, centered, moves)
+    return by_leaf(rule, kinds=1 + centered + moves)
 
 
 def _rmsprop_leaf(
     rate: float,
     epsilon: float,
     decay: float,
+    share: float,
     momentum: float,
     centered: bool,
+    moves: bool,
     step: int,
     p: Array,
     g: Array,
     *sums: Array,
 ) -> tuple[Array, ...]:
-    """Let v ← decay · v + h², with h = √(1 - decay) g, and p ← p - rate · g / (√v + ε)."""
+    """Let v ← decay · v + h², with h = share · g, and p ← p - rate · g / (√v + ε)."""
     check_gradient("rmsprop", p, g)
-    xp, share = namespace(p), sqrt(1 - decay)
+    xp = namespace(p)
     g *= share
     kept = [fade(sums[0], decay, g * g, step, beside=epsilon, degree=2)]
     variance = kept[0]
@@ -75,7 +78,7 @@ def _rmsprop_leaf(
     root = xp.sqrt(variance)
     root += epsilon
     direction = overwrite(g, xp.divide, g, root)
-    if not surely_zero(momentum):
+    if moves:
         kept.append(fade(sums[-1], momentum, direction, step))
         direction = kept[-1] * 1.0
     return (step_along(p, direction, rate / share), *kept)
@@ -98,7 +101,8 @@ def adagrad(rate: float, *, rate_decay: float = 0.0, epsilon: float = 1e-10, ini
     """
     rate, epsilon = positive("adagrad(rate)", rate), positive("adagrad(epsilon)", epsilon)
     rate_decay, initial = nonnegative("adagrad(rate_decay)", rate_decay), nonnegative("adagrad(initial)", initial)
-    return owning(partial(_adagrad_init, initial), sums_update, 1, partial(_adagrad_leaf, rate, rate_decay, epsilon))
+    rule = partial(_adagrad_leaf, rate, rate_decay, epsilon)
+    return owning(partial(_adagrad_init, initial), sums_update, 1, rule, None)
 
 
 def _adagrad_init(initial: float, params: Tree) -> Sums:
@@ -143,13 +147,14 @@ def adadelta(rate: float = 1.0, *, decay: float = 0.9, epsilon: float = 1e-6) ->
     array([0.0299])
     """
     rate, epsilon = positive("adadelta(rate)", rate), positive("adadelta(epsilon)", epsilon)
-    rule = partial(_adadelta_leaf, rate, fraction("adadelta(decay)", decay), epsilon)
-    return by_leaf(rule, kinds=2)
+    decay = fraction("adadelta(decay)", decay)
+    return by_leaf(partial(_adadelta_leaf, rate, decay, sqrt(1 - decay), epsilon), kinds=2)
 
 
 def _adadelta_leaf(
     rate: float,
     decay: float,
+    share: float,
     epsilon: float,
     step: int,
     p: Array,
@@ -157,9 +162,9 @@ def _adadelta_leaf(
     squares: Array,
     steps: Array,
 ) -> tuple[Array, Array, Array]:
-    """Let Δ = g · √(E[Δ²] + ε) / √(E[g²] + ε); both means hold squares of what is scaled by √(1 - decay)."""
+    """Let Δ = g · √(E[Δ²] + ε) / √(E[g²] + ε); both means hold squares of what is scaled by the share."""
     check_gradient("adadelta", p, g)
-    xp, share = namespace(p), sqrt(1 - decay)
+    xp = namespace(p)
     g *= share
     squares = fade(squares, decay, g * g, step, beside=epsilon)
     g /= xp.sqrt(squares + epsilon)

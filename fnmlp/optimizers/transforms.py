@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from math import sqrt
 from typing import Any
 
 from attrs import frozen
@@ -9,7 +10,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, namespace
 from fnmlp.checks import check_function, check_kind
-from fnmlp.conditions import choose, hypot, sqrt
+from fnmlp.conditions import choose, hypot
 from fnmlp.errors import OptionError, StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, in_dtype_of, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
@@ -141,7 +142,7 @@ def _norm(grad: Array) -> Any:
     xp = namespace(grad)
     flat = xp.reshape(grad, (-1,))
     square = xp.vecdot(flat, flat)
-    return sqrt(float(square) if isinstance(square, np.generic) else square)
+    return sqrt(float(square)) if isinstance(square, np.generic) else xp.sqrt(square)
 
 
 def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:

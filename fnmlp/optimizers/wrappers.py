@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, at_hand, namespace
 from fnmlp.checks import check_function, check_kind
-from fnmlp.conditions import choose, pick
+from fnmlp.conditions import choose, pick, surely_zero
 from fnmlp.errors import StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf, replacing, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
@@ -33,7 +33,7 @@ STANDSTILL = 1e-300
 
 def _usable(rate: Any) -> Any:
     """Return a rate, or in place of 0 one that moves nothing; a traced one may be of too few bits for `STANDSTILL`."""
-    if at_hand(rate):
+    if type(rate) is float or at_hand(rate):
         return STANDSTILL if rate == 0 else rate
     least = namespace(rate).finfo((rate * 1.0).dtype).smallest_normal
     return pick(rate == 0, float(least), rate)
@@ -221,18 +221,18 @@ def decoupled_decay(optimizer: Optimizer, *, share: float, only: PathFilter = ev
     """
     check_kind("decoupled_decay(optimizer)", optimizer, Optimizer, "sgd(0.1)")
     check_function("decoupled_decay(only)", only, 1, "is_weight")
-    bound = optimizer, 1 - fraction("decoupled_decay(share)", share)
+    bound = optimizer, fraction("decoupled_decay(share)", share)
     return around(partial(_chosen_init, only, optimizer), _decay_update, *bound)
 
 
 def _decay_update(
-    step_of: StepOf, optimizer: Optimizer, kept: float, params: Tree, grads: Tree, state: ChosenState
+    step_of: StepOf, optimizer: Optimizer, share: float, params: Tree, grads: Tree, state: ChosenState
 ) -> tuple[Tree, ChosenState]:
     check_state(ChosenState, state)
-    shrunk = tree_map(partial(_shrink, kept), params, state.chosen)
+    shrunk = params if surely_zero(share) else tree_map(partial(_shrink, 1 - share), params, state.chosen)
     moved, inner = step_of(optimizer)(shrunk, grads, state.inner)
     return moved, ChosenState(state.chosen, inner)
 
 
 def _shrink(kept: float, param: Array, chosen: bool) -> Array:
-    return choose(chosen & (kept < 1), lambda: scaled(kept, param), lambda: param)
+    return param if chosen is False else pick(chosen, scaled(kept, param), param)
