@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 import sys
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the examples; it was this folder, or is them already
-sys.argv[0] = os.path.normpath(sys.argv[0])  # without the slash at the end, behind which --help finds no name
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # the examples' folder, in place of this one
+sys.argv[0] = os.path.normpath(sys.argv[0])  # --help finds no name after a slash at the end
 
 from imports import import_failure  # noqa: E402 (found there)
 

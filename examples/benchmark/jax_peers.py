@@ -1,4 +1,4 @@
-"""The work in JAX, compiled batch by batch or as one loop over an epoch: fnmlp's own functions, and written for JAX."""
+"""The work in JAX, compiled for each batch or as one loop over an epoch: fnmlp's own functions, and plain JAX."""
 
 from functools import partial
 from importlib import import_module
@@ -83,14 +83,14 @@ def jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:
 
 
 def start_in(jnp: Any, work: Work, data: Dataset) -> tuple[Any, Any, Any]:
-    """Return the number of steps so far, the parameters, and what the optimiser remembers."""
+    """Return the step, the parameters and the optimiser's state."""
     params = tuple(map(jnp.array, start_weights(work, data)))
     kinds = 2 if work.optimizer == "adam" else int(work.momentum > 0)
     return jnp.zeros((), jnp.int32), params, tuple(tuple(map(jnp.zeros_like, params)) for _ in range(kinds))
 
 
 def forward(jax: Any, work: Work, white: int, params: Any, pixels: Any, key: Any) -> Any:
-    """Return the probabilities; with a key, of the network with dropout."""
+    """Return the probabilities, with dropout if there is a key."""
     w1, b1, w2, b2 = params
     jnp = jax.numpy
     h = jax.nn.relu(pixels.astype(jnp.float32) * (1 / white) @ w1 + b1)
@@ -117,7 +117,7 @@ def scan(jax: Any, work: Work, white: int, images: Any, hot: Any, state: Any, ro
 
 
 def update(jnp: Any, work: Work, count: Any, params: Any, grads: Any, sums: Any) -> tuple[Any, Any]:
-    """Return new parameters, and what the optimiser remembers, after so many steps."""
+    """Return new parameters and optimiser state for step number `step`."""
     if work.optimizer == "adam":
         means = tuple(0.9 * m + 0.1 * g for m, g in zip(sums[0], grads, strict=True))
         squares = tuple(0.999 * v + 0.001 * g * g for v, g in zip(sums[1], grads, strict=True))

@@ -27,7 +27,7 @@ Measured: TypeAlias = tuple[str, dict[str, Any]]
 GRID = tuple(product((32, 128, 512, 2048), (16, 64, 256, 1024)))
 IMPORTS = {"NumPy": "import numpy", "fnmlp": "import fnmlp", "fnmlp, all names": "from fnmlp import *"}
 PAUSE = 0.1
-"""Seconds after each measurement, in which the threads that have just worked give up waiting for more, and sleep."""
+"""Seconds to wait after each measurement, until idle threads stop spinning and sleep."""
 
 
 @frozen
@@ -49,16 +49,16 @@ class Plan:
 
     @property
     def medians(self) -> str:
-        """Describe what a time in a table is: a median of so many rounds."""
+        """Describe the times in a table: medians of this many rounds."""
         return f"median of {self.rounds}"
 
     def heading(self, name: str, work: Work, threads: int) -> str:
-        """Say what is measured."""
+        """Print what is being measured."""
         return f"{name} ({described(work, self.data)}), {counted(threads)}"
 
 
 def counted(threads: int) -> str:
-    """Say how many threads."""
+    """Return the number of threads as text."""
     return f"{threads} thread{'s' if threads > 1 else ''}"
 
 
@@ -73,7 +73,7 @@ def together(plan: Plan, libraries: Sequence[str], work: Work, threads: int) -> 
 
 
 def interleaved(plan: Plan, asks: Mapping[str, Ask], request: Callable[[int], Message]) -> dict[str, list[float]]:
-    """Time all in turn, round after round; return the µs of each, without the first round, which warms up."""
+    """Time all in turn, round after round; return the µs of each, without the first round, which is for warming up."""
     samples: dict[str, list[float]] = {name: [] for name in asks}
     for turn in range(plan.rounds + 1):
         for name, ask in asks.items():
@@ -84,12 +84,12 @@ def interleaved(plan: Plan, asks: Mapping[str, Ask], request: Callable[[int], Me
 
 
 def an_epoch(batches: int | None, number: int) -> Message:
-    """Ask for the epoch of a round."""
+    """Make the request for an epoch."""
     return {"ask": "epoch", "number": number, "batches": batches}
 
 
 def predictions(rows: int, calls: int, _: int) -> Message:
-    """Ask for so many predictions, the same in each round."""
+    """Make the request for predictions, the same in each round."""
     return {"ask": "predict", "rows": rows, "calls": calls}
 
 
@@ -160,7 +160,7 @@ def measure_memory(plan: Plan) -> Iterator[Measured]:
 
 
 def train(plan: Plan, library: str, work: Work, threads: int) -> dict[str, float]:
-    """Train for an epoch and then for at least this many steps; return the memory used."""
+    """Train for an epoch, then for at least this many steps; return the memory used."""
     with process(library, work, threads, plan.file) as ask:
         ask(an_epoch(plan.batches, 0))
         before = ask({"ask": "memory"})
@@ -201,7 +201,7 @@ def first_steps(plan: Plan) -> Measured:
 
 
 def import_milliseconds(statement: str) -> float:
-    """Time a statement at the start of a process."""
+    """Time a statement in a new process."""
     code = f"from time import perf_counter as clock; began = clock(); {statement}\nprint(clock() - began)"
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(1))  # noqa: S603 (ours)

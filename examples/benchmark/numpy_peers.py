@@ -1,4 +1,4 @@
-"""The work in plain NumPy: its whole step by hand, and of that only the matrix products, the floor of them all."""
+"""The work in plain NumPy: the whole step by hand, and its matrix products alone, the lower bound for all libraries."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from fnmlp.data import Dataset
 
 
 def hand_peer(work: Work, data: Dataset) -> Peer:
-    """Write the step of plain SGD out in NumPy: no trees, no layers, no checks."""
+    """Train with SGD in plain NumPy: no trees, no layers, no checks."""
     images, hot, size = pixel_rows(data.train.inputs), hot_targets(data), work.batch_size
     forward, every = partial(hand_forward, data.white), len(data.train)
 
@@ -70,7 +70,7 @@ def _moved(rate: float, grad: fn.Array, old: fn.Array) -> fn.Array:
 
 
 def products_peer(work: Work, data: Dataset) -> Peer:
-    """Take only the matrix products that a step can't do without, always of one batch, into memory that is ready."""
+    """Compute only the matrix products that every step needs, of one batch, into preallocated memory."""
     w1, _, w2, _ = weights = start_weights(work, data)
     size, every = work.batch_size, len(data.train)
     first = scaled(data.train.inputs[:size], data.white)
@@ -97,7 +97,7 @@ def products_peer(work: Work, data: Dataset) -> Peer:
 
 
 def multiply(x: fn.Array, w1: fn.Array, w2: fn.Array, ready: Sequence[fn.Array]) -> None:
-    """Take the five products of a step of so many rows."""
+    """Compute the five products of a step with this many rows."""
     hidden, outputs, dw1, dw2 = ready
     h, y = hidden[: len(x)], outputs[: len(x)]
     np.matmul(x, w1, out=h)

@@ -1,7 +1,7 @@
-"""The same work in several libraries, each written as its users would write it for speed.
+"""The same work in several libraries, each written for speed as its users would.
 
-All start with the same parameters and see the same batches in the same order, so they compute the same numbers. Drawing
-the order, gathering batches and converting pixels are part of the measured time.
+All start with the same parameters and see the same batches in the same order, so they compute the same numbers. The
+measured time includes drawing the order, gathering batches and converting pixels.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from fnmlp.data import Dataset
 
 
 def fnmlp_peer(work: Work, data: Dataset) -> Peer:
-    """Fold the public step over the public batches."""
+    """Fold fnmlp's public step over its public batches."""
     model, train = fn.chain(*layers_of(work, data)), data.train
     step = partial(fn.train_step, model, fn.on_labels(fn.mse), optimizer_of(work))
 

@@ -1,4 +1,4 @@
-"""Where a step of fnmlp goes: the same step taken piece by piece with the library's public functions."""
+"""Where the time of a step goes: fnmlp's step, taken piece by piece with its public functions."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Timed: TypeAlias = Callable[..., Any]
 def pieces(
     work: Work, data: Dataset, state: fn.TrainState, number: int, batches: int | None
 ) -> tuple[fn.TrainState, dict[str, float]]:
-    """Train for an epoch piece by piece; return the last state, and the seconds that each piece took in all."""
+    """Train for an epoch piece by piece; return the last state, and the total seconds of each piece."""
     seconds: defaultdict[str, float] = defaultdict(float)
 
     def timed(piece: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The processes that the benchmark times, as it sees them: it starts them, asks them, and ends them."""
+"""Start the processes that the benchmark times, send them requests, and end them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,11 +21,11 @@ import fnmlp as fn
 Ask: TypeAlias = Callable[[Message], Message]
 
 EXAMPLES = str(Path(__file__).resolve().parents[1])
-"""The folder that the package `benchmark` stands in."""
+"""The folder that contains the package `benchmark`."""
 REMEDY = "repair it, choose smaller sizes, or name the other libraries with --library"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-"""What makes OpenBLAS use other kernels than the fastest that it has for a machine."""
+"""Environment variables that make OpenBLAS use other kernels than its fastest for this machine."""
 
 
 def cores() -> tuple[int, ...]:
@@ -36,14 +36,14 @@ def cores() -> tuple[int, ...]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment variables of this process, but with so many threads and without pinned kernels."""
+    """Return this process's environment variables with another number of threads, and without pinned kernels."""
     kept = {name: value for name, value in os.environ.items() if name not in KERNEL_VARIABLES}
     return kept | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"JAX_PLATFORMS": "cpu"}
 
 
 @contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Let processes that are started within have so many cores: JAX takes as many threads as it has cores."""
+    """Limit the cores of processes that are started inside: JAX uses as many threads as cores."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -57,13 +57,13 @@ def on_cores(count: int) -> Iterator[None]:
 
 @contextmanager
 def process(library: str, work: Work, threads: int, data: Path) -> Iterator[Ask]:
-    """Start a library on a work, in a process that ends with the context; yield the function that asks it."""
+    """Start a library on a work, in a process that ends with the context; yield the function that sends it requests."""
     command = [sys.executable, "-P", "-m", "benchmark.serving", library, json.dumps(asdict(work)), str(data)]
     path = os.pathsep.join(filter(None, (EXAMPLES, os.environ.get("PYTHONPATH"))))
     variables = environment(threads) | {"PYTHONPATH": path}
     with TemporaryFile() as errors:
         with on_cores(threads):
-            # Unbuffered, so that nothing is left to be written to a process that has ended.
+            # Unbuffered, so that nothing is left to write once the process has ended.
             child = Popen(command, bufsize=0, stdin=PIPE, stdout=PIPE, stderr=errors, env=variables)  # noqa: S603 (ours)
         with child:
             try:
@@ -73,8 +73,8 @@ def process(library: str, work: Work, threads: int, data: Path) -> Iterator[Ask]
 
 
 def _ask(title: str, child: Any, errors: IO[bytes], request: Message) -> Message:
-    """Send a request, and wait for the answer to it."""
-    with suppress(BrokenPipeError):  # it has ended: why is found out below
+    """Send a request, and wait for the answer."""
+    with suppress(BrokenPipeError):  # it has ended; the lines below find out why
         child.stdin.write(json.dumps(request).encode() + b"\n")
     line = child.stdout.readline()
     answer: Message = json.loads(line) if line else {"error": _last_words(child, errors)}

@@ -50,7 +50,7 @@ USERS: Mapping[str, tuple[str, ...]] = {
     "steps": ("memory",),
     "libraries": ("grid", "inference", "startup", "memory"),
 }
-"""Options, and the sections that use them; without any section all are used but --steps."""
+"""Options, and the sections that use them. Without a section, all but --steps are used."""
 
 
 def installed(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ data_options = option_group(
 
 @frozen
 class Options:
-    """What was asked for: `sections` to measure, of which `works`, on which data, and the `file` for the results."""
+    """What the user asked for: the `sections` to measure, the `works`, the data, and the `file` for the results."""
 
     sections: tuple[str, ...]
     work: tuple[str, ...]
@@ -174,7 +174,7 @@ def check_sections(context: click.Context, options: Options) -> None:
 
 
 def plan_of(options: Options, data: Dataset, file: Path) -> Plan:
-    """Write the data for the processes, and return what all measurements have in common."""
+    """Write the data for the processes, and return the settings of all measurements."""
     save_data(file, data)
     works = {name: evolve(WORKS[name], hidden=options.hidden, batch_size=options.batch_size) for name in options.work}
     return Plan(options.libraries, works, options.threads, options.rounds, options.batches, options.steps, data, file)

@@ -1,4 +1,4 @@
-"""What the benchmark prints: tables of text, and facts about the machine and what is installed on it."""
+"""What the benchmark prints: tables, and facts about the machine and its packages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -12,18 +12,18 @@ from typing import TypeAlias
 import fnmlp as fn
 
 Samples: TypeAlias = Mapping[str, Sequence[float]]
-"""The measurements of each library, round by round."""
+"""The measurements of each library, one a round."""
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Lay out rows of cells: the first column to the left, the others to the right."""
+    """Format rows of cells, the first column left-aligned and the others right-aligned."""
     columns = [[cell.rjust(max(map(len, column))) for cell in column] for column in zip(*rows, strict=True)]
     names = [cell.strip().ljust(len(cell)) for cell in columns[0]]
     return "\n".join("  ".join(cells).rstrip() for cells in zip(names, *columns[1:], strict=True))
 
 
 def number(value: float) -> str:
-    """Write a measured number to three figures or more."""
+    """Format a measured number with at least three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
@@ -38,7 +38,7 @@ def samples_table(title: str, unit: str, samples: Samples, *, base: str) -> str:
 
 
 def grid_table(title: str, cells: Sequence[tuple[str, Samples]]) -> str:
-    """Return a table of medians in every cell, and the geometric mean of each library's ratios to fnmlp."""
+    """Return a table of medians, and the geometric mean of each library's ratios to fnmlp."""
     names = [*cells[0][1]]
     rows = [[cell, *(number(median(samples[name])) for name in names)] for cell, samples in cells]
     ratios = [
@@ -73,7 +73,7 @@ def processor() -> str:
 
 
 def version(package: str) -> str:
-    """Return the version of a package, or "" where it is not installed; fnmlp is there, installed or not."""
+    """Return the version of a package, or "" if it is not installed; fnmlp may run from its folder."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -86,7 +86,7 @@ def installed_megabytes(package: str) -> float:
 
 
 def required(package: str, known: frozenset[str]) -> frozenset[str]:
-    """Return the names of a package and of all that it requires, as far as they are installed, beside those known."""
+    """Return the names of a package and of its installed requirements, without those already known."""
     name = re.sub(r"[-_.]+", "-", package).lower()
     if name in known or not version(name):
         return known
@@ -99,7 +99,7 @@ def required(package: str, known: frozenset[str]) -> frozenset[str]:
 
 
 def requirements(package: str) -> list[str]:
-    """Return what a package says that it requires; one that runs from its folder alone says nothing."""
+    """Return the requirements that a package declares; one that is not installed declares none."""
     try:
         return metadata.requires(package) or []
     except metadata.PackageNotFoundError as error:
@@ -108,7 +108,7 @@ def requirements(package: str) -> list[str]:
 
 
 def _own_bytes(package: str) -> int:
-    if package == "fnmlp":  # whose files may be those of a clone
+    if package == "fnmlp":  # its files may be those of a clone
         folder = os.path.dirname(fn.__file__)
         paths = [Path(path, name) for path, _, names in os.walk(folder) for name in names]
     else:

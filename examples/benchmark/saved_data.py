@@ -1,4 +1,4 @@
-"""A data set in a file, so that each process reads it in the same way, and loads nothing else to do so."""
+"""A data set in a file, which each process reads without importing anything else."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""A process that is timed, one library doing one work: `python -m benchmark.serving LIBRARY WORK FILE`.
+"""A timed process in which one library does one work: `python -m benchmark.serving LIBRARY WORK FILE`.
 
-It keeps its data and its state, does what a line of JSON asks for, answers with another, and sleeps.
+It keeps its data and state. For each request, a line of JSON, it does the work and answers with another line.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ import fnmlp as fn
 
 Message: TypeAlias = Mapping[str, Any]
 STATUS = Path("/proc/self/status")
-"""What Linux says of a process, its memory among it."""
+"""Linux's report on this process, including its memory."""
 
 
 @frozen(eq=False)
 class Timed:
-    """A work in a process: the peer that does it, the images that it predicts, and how many it trains on."""
+    """A work in a process: its peer, the images to predict, and the number to train on."""
 
     work: Work
     path: Path
@@ -37,9 +37,9 @@ class Timed:
 
 
 def serve(library: str, work: Work, path: Path) -> None:
-    """Be a process: answer each line on stdin, until there are no more; an error is the last answer."""
+    """Answer each line on stdin until they end; an error is the last answer."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # keep what libraries print out of the answers
     try:
         timed = begun(library, work, path)
         state = timed.peer.start
@@ -51,13 +51,13 @@ def serve(library: str, work: Work, path: Path) -> None:
 
 
 def begun(library: str, work: Work, path: Path) -> Timed:
-    """Build a work in a library; of the data, it keeps only what it needs."""
+    """Build a work in a library; keep only the data that it needs."""
     data = load_data(path)
     return Timed(work, path, LIBRARIES[library].build(work, data), data.test.inputs, len(data.train))
 
 
 def answered(timed: Timed, state: Any, request: Message) -> tuple[Any, Message]:
-    """Do what is asked for, and return the state after it, and the answer."""
+    """Do what a request asks for; return the new state and the answer."""
     match request["ask"]:
         case "epoch":
             return epoch(timed, state, request)
@@ -77,14 +77,14 @@ def steps_of(timed: Timed, batches: int | None) -> int:
 
 
 def epoch(timed: Timed, state: Any, request: Message) -> tuple[Any, Message]:
-    """Train for an epoch, and say how long that took."""
+    """Train for an epoch; return its time."""
     began = perf_counter()
     state = timed.peer.epoch(state, request["number"], request["batches"])
     return state, {"seconds": perf_counter() - began, "of": steps_of(timed, request["batches"])}
 
 
 def predict(timed: Timed, state: Any, request: Message) -> Message:
-    """Predict so many rows at a time, each time others, and say how long that took."""
+    """Predict this many rows at a time, other ones each time; return the time."""
     rows, calls = request["rows"], request["calls"]
     pixels = timed.images.take(np.arange(rows * calls) % len(timed.images), axis=0)
     held = [timed.peer.hold(part) for part in np.split(pixels, calls)]
@@ -95,16 +95,16 @@ def predict(timed: Timed, state: Any, request: Message) -> Message:
 
 
 def profile(timed: Timed, request: Message) -> Message:
-    """Take the steps of an epoch piece by piece, and say how long each piece took."""
+    """Take the steps of an epoch piece by piece; return the time of each piece."""
     work, data, batches = timed.work, load_data(timed.path), request["batches"]
     _, seconds = pieces(work, data, start_of(work, data), request["number"], batches)
     return {"pieces": seconds, "of": steps_of(timed, batches)}
 
 
 def memory() -> Message:
-    """Say how much memory this process has resident, in MB: at most so far, and now.
+    """Return this process's resident memory in MB: the peak so far, and now.
 
-    `getrusage` would count what the process was before it became this program.
+    `getrusage` would also count the process before it became this program.
     """
     lines = STATUS.read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
@@ -112,7 +112,7 @@ def memory() -> Message:
 
 
 def pools() -> list[str]:
-    """Name the thread pools of this process, such as that of OpenBLAS and its kernel; none without threadpoolctl."""
+    """Name the thread pools of this process, such as OpenBLAS's with its kernel; none without threadpoolctl."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:

@@ -11,9 +11,9 @@ from fnmlp.data import Dataset
 
 
 def sklearn_peer(work: Work, data: Dataset) -> Peer:
-    """Call MLPClassifier.partial_fit once an epoch: it shuffles and cuts the batches itself, on floats in memory.
+    """Call MLPClassifier.partial_fit once an epoch: it shuffles and cuts batches itself, from floats in memory.
 
-    Its loss is cross-entropy, for which a step computes a little less than for softmax and mean squared error.
+    Its loss is cross-entropy, whose step is a little cheaper than that of softmax with mean squared error.
     """
     images, labels, model = scaled(data.train.inputs, data.white), data.train.targets, classifier(work)
     model.partial_fit(images[: work.batch_size], labels[: work.batch_size], classes=np.arange(len(data.classes)))

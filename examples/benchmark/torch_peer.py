@@ -9,7 +9,7 @@ from fnmlp.data import Dataset
 
 
 def torch_peer(work: Work, data: Dataset) -> Peer:
-    """Run PyTorch eagerly, with autograd and its fused optimisers, on images that are floats in memory already."""
+    """Run PyTorch eagerly, with autograd and fused optimisers, on images that are already floats in memory."""
     torch: Any = import_module("torch")
     model, noiseless = models_of(torch, work, start_weights(work, data))
     optimizer, loss_of = fused_optimizer(torch, work, model), torch.nn.MSELoss()
@@ -33,7 +33,7 @@ def torch_peer(work: Work, data: Dataset) -> Peer:
 
 
 def models_of(torch: Any, work: Work, weights: Weights) -> tuple[Any, Any]:
-    """Return the network as it is trained, and without dropout as it predicts; both have the same parameters."""
+    """Return the network for training, and without dropout for prediction; both share the parameters."""
     nn, (w1, b1, w2, b2) = torch.nn, weights
     inner, outer = nn.Linear(*w1.shape), nn.Linear(*w2.shape)
     noise = [nn.Dropout(work.dropout)] if work.dropout else []
@@ -51,7 +51,7 @@ def weights_of(model: Any) -> Weights:
 
 
 def fused_optimizer(torch: Any, work: Work, model: Any) -> Any:
-    """Return the optimiser of a work that takes the step of all parameters in one call."""
+    """Return the optimiser of a work, which updates all parameters in one call."""
     if work.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), lr=work.rate, fused=True)
     return torch.optim.SGD(model.parameters(), lr=work.rate, momentum=work.momentum, fused=True)

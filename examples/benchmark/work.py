@@ -1,4 +1,4 @@
-"""The work that the benchmark times: a training step of a small network, and what all libraries share for it."""
+"""The work that the benchmark times, a training step of a small network, and what all libraries share."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -43,10 +43,10 @@ WORKS: Mapping[str, Work] = {
 class Peer:
     """One library's version of a work: its first state, and functions of states, which may modify their argument.
 
-    `epoch`    (state, number of the epoch, batches or None for all) -> state, when it has been computed.
+    `epoch`    (state, number of the epoch, batches or None for all) -> state, once it is computed.
     `weights`  state -> the parameters, as NumPy arrays.
-    `hold`     images -> what the library keeps them as.
-    `predict`  (state, images as they are held) -> probabilities, when they have been computed.
+    `hold`     images -> the library's form of them.
+    `predict`  (state, images in that form) -> probabilities, once they are computed.
     """
 
     start: Any
@@ -58,10 +58,10 @@ class Peer:
 
 @frozen
 class Library:
-    """What is timed: what it is called, how a work is built in it, and how it is imported and installed.
+    """A timed library: its title, how to build a work in it, and how to import and install it.
 
-    `works`  what it can do.
-    `note`   what a reader of its times should know.
+    `works`  the works that it can do.
+    `note`   what readers of its times should know.
     """
 
     title: str
@@ -100,12 +100,12 @@ def start_of(work: Work, data: Dataset) -> fn.TrainState:
 
 
 def start_weights(work: Work, data: Dataset) -> Weights:
-    """Return the parameters with which all start."""
+    """Return the parameters that all libraries start with."""
     return fn.tree_leaves(start_of(work, data).params)
 
 
 def rows_of(work: Work, rows: int, number: int, batches: int | None) -> fn.Array:
-    """Return the row numbers of so many batches of an epoch, or of all, in the order in which fnmlp takes them."""
+    """Return the row numbers of an epoch's first batches, or of all, in fnmlp's order."""
     order = fn.epoch_order(rows, key=ORDER_KEY, epoch=number)
     return order if batches is None else order[: batches * work.batch_size]
 
@@ -123,5 +123,5 @@ def scaled(images: fn.Array, white: int) -> fn.Array:
 
 
 def hot_targets(data: Dataset) -> fn.Array:
-    """Return the rows that the probabilities should have been."""
+    """Return the one-hot rows that the probabilities should equal."""
     return fn.one_hot(data.train.targets, len(data.classes))

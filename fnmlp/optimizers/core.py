@@ -1,4 +1,4 @@
-"""The type of an optimiser, and the pieces that all are made of."""
+"""The type of an optimiser, and the pieces that all optimisers are made of."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,25 +28,25 @@ Rule: TypeAlias = Callable[..., tuple[Array, ...]]
 The gradient is the rule's own: it may write to it, and hand it out."""
 
 FLUSH_EVERY = 32
-"""Steps between two looks for sums that have all but faded."""
+"""Every this many steps, sums that have almost faded are flushed to 0."""
 
 FLUSH_BELOW = 2.0**16
-"""Times the smallest normal number: what is smaller becomes 0."""
+"""Sums below this multiple of the smallest normal number become 0."""
 
 UNSEEN = 16
-"""How many times finer than the rounding of epsilon a flushed sum is, so that many flushes are not seen either."""
+"""A flushed sum is this many times below the rounding of epsilon, so that even many flushes make no difference."""
 
 
 @frozen
 class Optimizer:
-    """Pure functions.
+    """Hold the pure functions of an optimiser.
 
     `init`    parameters -> state: a tree of arrays and numbers.
     `update`  (parameters, gradients, state) -> (new parameters, new state).
-    `spend`   as `update`, bit for bit, for a caller who has the gradients to himself and gives their memory away: what
-              is in them afterwards is not defined. Fresh memory costs more than a step of a large network can hide.
-    `finish`  (parameters, state) -> (new parameters, new state), of an optimiser that gathers gradients: the step that
-              those which still wait call for.
+    `spend`   as `update`, bit for bit, for a caller who owns the gradients and gives their memory away. Their values
+              are undefined afterwards. Large networks need this, because fresh memory is slow.
+    `finish`  (parameters, state) -> (new parameters, new state), for an optimiser that accumulates gradients: the step
+              for those still waiting.
     """
 
     init: Callable[[Tree], Tree]
@@ -56,9 +56,9 @@ class Optimizer:
 
 
 def owning(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
-    """Make an optimiser of a rule, (bound …, params, grads, state) -> both, that may write to the gradients.
+    """Make an optimiser from a rule that may write to gradients: (bound …, params, grads, state) -> (params, state).
 
-    `update` gives it copies, and `spend` the gradients themselves where nobody else holds them.
+    `update` gives it copies; `spend` gives it the gradients themselves unless another array holds them too.
 
     >>> def descend(rate, params, grads, state):
     ...     grads *= -rate
@@ -68,7 +68,7 @@ def owning(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]],
     ((array([3.]), ()), array([2.]))
     """
     step = partial(rule, *bound)
-    # Gradients that are spent are there only once, so that what underflow has stopped can't be tried again here.
+    # Spent gradients exist only once, so a step that underflow stopped can't be repeated here.
     return Optimizer(init, partial(retried, _step_on, copied, step), partial(_step_on, owned, step))
 
 
@@ -77,9 +77,9 @@ def _step_on(held: Callable[[Tree], Tree], step: Update, params: Tree, grads: Tr
 
 
 def around(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Optimizer:
-    """Make an optimiser of a rule that takes the steps of others: (step of, bound …, params, grads, state) -> both.
+    """Make an optimiser from a rule that calls others: (step of, bound …, params, grads, state) -> (params, state).
 
-    `step of` gives the function of an optimiser to call: its `update`, or its `spend` where gradients may be spent.
+    `step of` selects the function of an optimiser to call: its `update`, or its `spend` if gradients may be spent.
     """
     return Optimizer(init, partial(retried, rule, updating, *bound), partial(rule, spending, *bound))
 
@@ -107,7 +107,7 @@ def spending(optimizer: Optimizer) -> Update:
 
 
 def check_state(kind: type, state: Tree) -> None:
-    """Refuse what another optimiser remembers.
+    """Raise for the state of another optimiser.
 
     >>> check_state(Sums, ())
     Traceback (most recent call last):
@@ -118,7 +118,7 @@ def check_state(kind: type, state: Tree) -> None:
 
 
 def check_no_state(state: Tree) -> None:
-    """Refuse what another optimiser remembers, for one that remembers nothing.
+    """Raise unless the state is (), as of an optimiser without a state.
 
     >>> check_no_state(())
     """
@@ -129,7 +129,7 @@ def check_no_state(state: Tree) -> None:
 
 @frozen(eq=False)
 class Sums:
-    """What most optimisers remember: how many steps were taken, and trees of sums over the gradients so far."""
+    """Hold the state of most optimisers: the number of steps, and trees of sums over the gradients so far."""
 
     step: int
     trees: tuple[Tree, ...]
@@ -152,7 +152,7 @@ def _sums_init(kinds: int, params: Tree) -> Sums:
 
 
 def zeros_leaf(param: Array) -> Array:
-    """Return a sum to which nothing was added yet.
+    """Return the initial sum, 0.
 
     >>> zeros_leaf(np.ones(2))
     array([0., 0.])
@@ -161,7 +161,7 @@ def zeros_leaf(param: Array) -> Array:
 
 
 def kept_leaf(param: Array) -> Array:
-    """Return a parameter that does not move, as one that its owner can't change under the caller."""
+    """Return a parameter that doesn't move, protected from later changes by its owner."""
     return read_only(unshared(param))
 
 
@@ -179,7 +179,7 @@ def sums_update(
 
 
 def copied(grads: Tree) -> Tree:
-    """Return gradients in memory of their own.
+    """Copy gradients, so that they may be written to.
 
     >>> grads = (np.zeros(2),)
     >>> copied(grads)[0] is grads[0]
@@ -189,9 +189,9 @@ def copied(grads: Tree) -> Tree:
 
 
 def owned(grads: Tree) -> Tree:
-    """Return gradients whose memory may be written to: each itself where nobody else seems to hold it, else a copy.
+    """Return gradients that may be written to: each itself if nothing else seems to hold it, else a copy.
 
-    A view is held by another array, and so are two gradients in one: those of parameters that are added may be.
+    The memory of a view belongs to another array. Gradients of parameters that are added may be one array.
 
     >>> one = np.zeros(2)
     >>> owned((one,))[0] is one, owned((one[:1],))[0].base is one, owned((one, one))[0] is one
@@ -217,7 +217,7 @@ def _copy(grad: Array) -> Array:
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
-    """Map a rule that returns several leaves for one, and return as many trees.
+    """Map a rule that returns several leaves for each, and return as many trees.
 
     >>> map_apart(lambda p, g: (p - g, g * g), 2, (5, (3,)), (1, (2,)))
     [(4, (1,)), (1, (4,))]
@@ -228,7 +228,7 @@ def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *r
 
 
 def check_gradient(where: str, param: Array, grad: Array) -> None:
-    """Refuse a gradient that is not of the parameter's shape and dtype; NumPy would broadcast or promote in silence.
+    """Raise unless a gradient has the parameter's shape and dtype; NumPy would silently broadcast or promote.
 
     >>> check_gradient("sgd", np.zeros((2, 1)), np.zeros(2))
     Traceback (most recent call last):
@@ -243,14 +243,14 @@ def check_gradient(where: str, param: Array, grad: Array) -> None:
 
 
 def fade(total: Array, decay: float, addend: Array, step: int, *, beside: float = inf, degree: int = 1) -> Array:
-    """Return total · decay + addend; what has faded almost to nothing becomes 0 now and then.
+    """Return total · decay + addend; every 32 steps, sums that have almost faded become 0.
 
-    A sum to which nothing is added any more sinks below the smallest normal number and stays there for ever, because
-    down there a product with 0.9 rounds back to where it was; and many processors take far longer over such numbers. So
-    at every 32nd step whatever is within 2¹⁶ of them becomes 0: in float32 all below 8e-34, which moves no parameter.
+    A sum that gets no more addends sinks below the smallest normal number and stays there, because times 0.9 it rounds
+    back to itself. Many processors compute with such numbers far more slowly. So every 32nd step sets all sums below
+    2¹⁶ times the smallest normal number to 0: in float32 those below 8e-34, which move no parameter.
 
-    `beside` is the epsilon that stands beside a sum of this degree (2 for squares, whose root it is added to). A sum
-    that can be seen beside it is kept, however small: a root that became 0 would leave epsilon alone in a divisor.
+    `beside` is the epsilon that is added to a sum of this degree (2 for squares, to whose root it is added). A sum that
+    is not negligible beside epsilon is kept, however small, because a root of 0 would leave only epsilon as divisor.
 
     >>> float(fade(np.array([1e-35], np.float32), 0.5, np.array([0.0], np.float32), 64)[0])
     0.0
@@ -307,7 +307,7 @@ def scaled(factor: float, x: Array) -> Array:
 
 
 def overwrite(x: Array, function: Callable[..., Any], *arguments: Any) -> Array:
-    """Return what a function of arrays gives, in the memory of x, which the caller must own, if it is NumPy's.
+    """Apply a function of arrays. If x is NumPy's, write the result into x, which the caller must own.
 
     >>> x = np.array([4.0])
     >>> overwrite(x, np.sqrt, np.array([9.0])) is x, x

@@ -1,6 +1,6 @@
-"""`python -m tests.faults` does harm to saves, files and processes, and prints what came of it.
+"""`python -m tests.faults` damages saves, files and processes, and prints the outcomes.
 
-Each command is one experiment, and runs at its full length unless you choose otherwise.
+Each command is one experiment. It runs at full length unless you choose otherwise.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from tests.faults.strictness import compare
 
 @click.group()
 def faults() -> None:
-    """Show that nothing is lost: a line for each experiment, and exit status 1 if any promise was broken."""
+    """Check that faults lose no data. Each experiment prints a line; the exit status is 1 if a promise was broken."""
 
 
 @faults.command()
@@ -45,7 +45,7 @@ def stops(trials: int, seed: int) -> None:
 @faults.command()
 @click.option("--rounds", type=click.IntRange(1), default=500, show_default=True, help="Of each kind.")
 def races(rounds: int) -> None:
-    """Let processes save under one name, or download into one cache, at once; share a model; train in fresh ones."""
+    """Let processes save or download at once under one name, threads share a model, and fresh processes train."""
     broken = [
         _broken("saves", race_saves(rounds, keep=1)),
         _broken("saves, keep 3", race_saves(rounds, keep=3)),
@@ -62,7 +62,7 @@ def _tell(title: str, counts: Mapping[str, object]) -> None:
 
 
 def _broken(title: str, report: Any) -> bool:
-    """Print a report of races, and say whether any of its counts is not 0 that must be."""
+    """Print a report of races; return whether it counts anything that must not happen."""
     counts = asdict(report)
     _tell(title, counts)
     harmless = ("rounds", "saves", "loads", "downloads", "reads", "calls", "processes")
@@ -73,7 +73,7 @@ def _broken(title: str, report: Any) -> bool:
 @click.option("--permutations", type=click.IntRange(1), default=1000, show_default=True, help="Of the rows.")
 @click.option("--rows", type=click.IntRange(2), default=512, show_default=True, help="Whose number sizes go up to.")
 def strict(rows: int, permutations: int) -> None:
-    """Count the rows that batches, their order, threads and kernels change, without `strict` and with it."""
+    """Count the rows whose bits depend on batches, order, threads or kernels, with `strict` and without."""
     report = compare(product(offered_kernels(Path(sys.executable)), (1, 2)), rows, permutations)
     used = (f"{kernel} {threads}" for kernel, threads in sorted(report.settings))
     click.echo(f"kernels and threads: {', '.join(used)}")
@@ -86,7 +86,7 @@ def strict(rows: int, permutations: int) -> None:
 @faults.command()
 @click.option("--every", type=click.IntRange(1), default=997, show_default=True, help="For the files of a megabyte.")
 def damage(every: int) -> None:
-    """Cut files at every length, flip every bit of them, and read what is left; of large files, every so-manieth."""
+    """Cut files at every length, flip every bit, and read the results; in large files, take every n-th."""
     broken = 0
     for files, step in ((small_files(), 1), (large_files(), every)):
         for file in files:
@@ -97,7 +97,7 @@ def damage(every: int) -> None:
 
 
 @faults.command()
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every so-manieth fault.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th fault.")
 def calls(every: int) -> None:
     """Kill a save, and a run, at every system call; let each call fail with each error; cut writes short."""
     from tests.faults.calls import fail_at_calls, kill_at_calls, points_of
@@ -125,9 +125,9 @@ def calls(every: int) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--runs", type=click.IntRange(1), default=1_000_000, show_default=True, help="For each reader.")
 def fuzz(names: tuple[str, ...], runs: int) -> None:
-    """Feed readers what atheris makes up, and look for errors that are none of the library's, and for hangs.
+    """Feed readers inputs from atheris, and look for hangs and for errors that aren't the library's.
 
-    NAMES are doors of tests/faults/doors.py, all of them unless some are given.
+    NAMES are doors of tests/faults/doors.py; the default is all of them.
     """
     from tests.faults.doors import doors
     from tests.faults.fuzz import feed_reader

@@ -1,4 +1,4 @@
-"""A fault at every system call of a scene: kill -9, or an error, at each in turn, by strace."""
+"""Faults at every system call of a scene: strace kills the process there, or lets the call fail."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,34 +12,34 @@ from tests.faults.processes import new_folder
 from tests.faults.scenes import Report, Scene, total, trial
 
 Kind: TypeAlias = tuple[str, str]
-"""An error, and whether it lasts: "+" for one at every later call of that name too."""
+"""An error, and "+" if all later calls of that name fail too."""
 
 KINDS: tuple[Kind, ...] = (*product(("ENOSPC", "EIO", "EACCES", "EDQUOT"), ("", "+")), ("EINTR", ""))
-"""Python repeats a call that was interrupted (PEP 475), so that a save goes on: for ever, if that lasted."""
+"""EINTR comes once only: Python repeats an interrupted call (PEP 475), and would repeat it for ever."""
 
 NOT_OF_FILES = ("brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "exit_group")
-"""Calls at which a process is killed like at any other, but that have no such errors."""
+"""Calls without such errors. Processes are killed there as at any other call."""
 
 VITAL = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat")
-"""Calls whose failure must always be told: each makes a file whole, or durable, or puts it in its place.
+"""Calls whose failure must always be reported: they write a file, make it durable, or move it into place.
 
-So must that of opening a file to write it, or the folder to sync it. Others may fail without harm, and a save that goes
-on is right, as long as its files are whole and new in the end, which is looked at:
-- The folder is searched for what a killed process left. What can't be found or deleted now is deleted by a later save.
-- A lock keeps that search away from a file that is being written. Some file systems have none. At worst the file is
-  taken away, and then renaming it is an error that is told.
-- Python asks of a file that it opens whether it is a terminal, how large it is, and where in it one stands. The answers
-  decide on buffers alone; what is written is counted, and what is read has a checksum.
-- Whether something stands in a file's place that is no file is a question for the user's good. Where it has no answer,
-  renaming gives it.
-`close` comes after the file is synced, so that nothing depends on it; its failure is told nevertheless, except of what
-was only read. The error of `rename` or a later call is told though the new file may be in place: it is whole, but who
-knows whether a power cut would leave it there.
+So must a failure to open a file for writing, or the folder for syncing. Other calls may fail without harm. Then the
+save may continue, as long as the trial finds its files whole and new in the end:
+- The search for files that a killed process left. A later save deletes what this one can't.
+- The lock that keeps this search away from files that are being written. Some file systems have no locks. At worst the
+  file is deleted, and then renaming it fails, which is reported.
+- Python asks whether a file is a terminal, how large it is, and what the position in it is. The answers only affect
+  buffers. What is written is counted, and what is read has a checksum.
+- The check whether something other than a file has the file's name. It gives a better message; without it, renaming
+  fails.
+`close` comes after the sync, so nothing depends on it. Its failure is reported anyway, except for files that were only
+read. A failure of `rename` or of a later call is reported even if the new file is in place, because it may not survive
+a power cut.
 """
 
 
 def points_of(scene: Scene) -> tuple[Call, ...]:
-    """Return the system calls of a scene in their order, with FOLDER for the name of its folder."""
+    """Return the system calls of a scene in order, with FOLDER in place of its folder's name."""
     with new_folder() as folder:
         scene.prepare(folder)
         calls = calls_of(partial(scene.act, folder))
@@ -47,7 +47,7 @@ def points_of(scene: Scene) -> tuple[Call, ...]:
 
 
 def kill_at_calls(scene: Scene, every: int = 1) -> Report:
-    """Kill the process on its entry to each system call of a scene, to its exit, or to every so-manieth."""
+    """Kill the process as it enters each system call of a scene, or every n-th."""
     points = points_of(scene)
     return total([_kill(scene, points, place) for place in range(0, len(points), every)])
 
@@ -63,7 +63,7 @@ def _kill(scene: Scene, points: Sequence[Call], place: int) -> Report:
 
 
 def fail_at_calls(scene: Scene, every: int = 1) -> Report:
-    """Let each system call on the files of a scene fail with each kind of error, or every so-manieth of these pairs."""
+    """Let each system call on the files of a scene fail with each kind of error, or take every n-th such pair."""
     points = points_of(scene)
     places = [place for place, call in enumerate(points) if _is_of_files(call)]
     pairs = [(place, kind) for place, kind in product(places, KINDS) if _can_be_told(points[place], kind)]
@@ -75,7 +75,7 @@ def _is_of_files(call: Call) -> bool:
 
 
 def _can_be_told(call: Call, kind: Kind) -> bool:
-    """Tell whether a fault leaves a process a way to tell it: an error of all writes leaves none."""
+    """Tell whether a process can still report a fault; if all writes fail, it can't."""
     return call.name != "write" or kind[1] != "+"
 
 
@@ -96,6 +96,6 @@ def _is_vital(call: Call) -> bool:
 
 
 def _standing(scene: Scene, points: Sequence[Call]) -> list[str]:
-    """Return the files of a scene that calls have put into their place."""
+    """Return the files of a scene that these calls have moved into place."""
     moves = [call.text for call in points if call.name.startswith("rename")]
     return [name for name in scene.names if any(f'/{name}")' in text for text in moves)]

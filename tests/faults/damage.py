@@ -1,4 +1,4 @@
-"""Trials of readers with damaged files: cut at every length, and with every single bit flipped."""
+"""Trials of readers with damaged files, cut at every length or with one bit flipped."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,26 +12,26 @@ from tests.faults.processes import new_folder
 from tests.faults.sound import Found, Sound, put
 
 CAP = 2**18
-"""Bytes that reading may take beside twice the file: gzip's two pieces of 64 KiB, and as much for Python's own."""
+"""Bytes that reading may take beyond twice the file: two pieces of 64 KiB for gzip, and as much for Python."""
 
 SLOW = 0.1
-"""Seconds of the processor that reading may take; those of a clock would tell what else the machine does."""
+"""Processor seconds that reading may take. A clock would count other programs too."""
 
 
 @frozen
 class Report:
-    """What the harm that was done to a file came to.
+    """The outcomes of damage to a file.
 
-    `harms`      times that the file was cut, or that a bit of it was flipped; the first time, neither.
-    `refused`    times that the one error was raised.
-    `unchanged`  times that what had been written was read: the harm is in what nobody reads.
-    `described`  times that another array was read, the very one that a raw file now describes; its digest tells.
-    `silent`     times that anything else was read.
-    `foreign`    times that another error was raised.
-    `greedy`     times that reading took more memory than twice the file and CAP.
-    `slow`       times that it took longer than SLOW.
-    `memory`     the most bytes that it took beside twice the file.
-    `seconds`    the longest that it took, of the processor's time.
+    `harms`      the number of trials. The first reads the file as it is; the others cut it or flip a bit.
+    `refused`    trials that raised the reader's error.
+    `unchanged`  trials that read what was written, because no reader looks at the damaged byte.
+    `described`  trials that read the other array that a damaged raw file describes; it has no checksum.
+    `silent`     trials that read anything else.
+    `foreign`    trials that raised another error.
+    `greedy`     trials that took more memory than twice the file plus CAP.
+    `slow`       trials that took longer than SLOW.
+    `memory`     the most bytes that a trial took beyond twice the file.
+    `seconds`    the most processor time that a trial took.
     """
 
     harms: int
@@ -58,7 +58,7 @@ class _Trial:
 
 
 def harm_file(sound: Sound, every: int = 1) -> Report:
-    """Do all harm to a file, or every so-manieth, and read what is left of it."""
+    """Damage a file in every way, or in every n-th, and read it each time."""
     with new_folder() as folder:
         path = folder / sound.name
         put(path, sound.content)
@@ -84,7 +84,7 @@ def harm_file(sound: Sound, every: int = 1) -> Report:
 
 
 def harms(content: bytes, every: int = 1) -> Iterator[bytes]:
-    """Leave bytes alone, then cut them at every length, then flip every bit; or every so-manieth.
+    """Yield bytes unchanged, then cut at every length, then with each bit flipped; or every n-th of these.
 
     >>> list(harms(b"a", 3))
     [b'a', b'', b'`', b'i', b'!']
@@ -106,7 +106,7 @@ def _trial(sound: Sound, whole: Found, path: Path, content: bytes) -> _Trial:
         found = sound.read(path)
     except sound.error:
         outcome = "refused"
-    except Exception:  # noqa: BLE001 (it is what is looked for)
+    except Exception:  # noqa: BLE001 (the trial looks for these)
         outcome = "foreign"
     seconds = process_time() - began
     memory = tracemalloc.get_traced_memory()[1] - before - 2 * sound.size

@@ -1,4 +1,4 @@
-"""The doors at which what strangers wrote comes in, and how a fuzzer gets past the checksums that guard them."""
+"""The readers of untrusted files, and how a fuzzer gets past their checksums."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +26,7 @@ from tests.faults.sound import TYPES, bits, decoded, model_and_state, put, small
 DTYPES = {"F32": "<f4", "F64": "<f8"}
 
 UNPACKED = 2**20
-"""Bytes of a gzip file that are unpacked at most to reckon its checksum."""
+"""The most bytes of a gzip file that are unpacked to compute its checksum."""
 
 
 @frozen
@@ -37,7 +37,7 @@ class Door:
     `seeds`  inputs to begin with.
     `words`  what inputs are made of.
     `made`   input -> the content of a file.
-    `read`   reads the file; an AssertionError means that it found what is not there.
+    `read`   reads the file; an AssertionError means that it read something else than the file says.
     `error`  the one kind of error that any content may raise.
     """
 
@@ -50,7 +50,7 @@ class Door:
 
 
 def feed(door: Door, folder: Path, content: bytes) -> bool:
-    """Have a reader read an input, and tell whether it did; what it refuses, it must refuse in one printable line."""
+    """Have a reader read an input, and tell whether it did. If it refuses, its error must be one printable line."""
     path = folder / door.name
     put(path, door.made(content))
     try:
@@ -112,7 +112,7 @@ def _of_idx() -> dict[str, Door]:
 
 
 def _contents(end: str) -> tuple[bytes, ...]:
-    """Return what is in the small files whose names end so."""
+    """Return the contents of the small files whose names end with `end`."""
     return tuple(file.content for file in small_files() if file.name.endswith(end))
 
 
@@ -121,19 +121,19 @@ def _encoded(texts: tuple[str, ...]) -> tuple[bytes, ...]:
 
 
 def with_digest(content: bytes) -> bytes:
-    """Put the digest of a checkpoint right."""
+    """Correct the digest of a checkpoint."""
     place = checkpoint.DIGEST
     return content[: place.start] + checkpoint._digest(content) + content[place.stop :]
 
 
 def _with_length(content: bytes) -> bytes:
-    """Make a checkpoint of a header, a line's end and the bytes of arrays, all of which is as long as it says."""
+    """Make a checkpoint from a header, a newline and the bytes of arrays, with correct lengths."""
     header, _, data = content.partition(b"\n")
     return with_digest(len(header).to_bytes(8, "little") + header + data)
 
 
 def with_crc(content: bytes) -> bytes:
-    """Put the checksum and the length of a gzip file right, if its header is as short as ours and its body is sound."""
+    """Correct the checksum and length of a gzip file if its header is as short as ours and its body is sound."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         body = inflater.decompress(content[10:], UNPACKED)
@@ -144,7 +144,7 @@ def with_crc(content: bytes) -> bytes:
 
 
 def _with_model(file: bytes, content: bytes) -> bytes:
-    """Put another description into a model file: the model in the first line, the shape of an example in the second."""
+    """Put another description into a model file: first line the model, second line the shape of an example."""
     model, _, example = content.decode("utf-8", "replace").partition("\n")
     told = {"description": {"model": model, "example": example}, "numbers": {}, "written_by": {}}
     header, data = _parts(file)
@@ -184,7 +184,7 @@ def _same(found: NDArray[Any], expected: NDArray[Any] | None) -> bool:
 
 
 def _read_state(like: Tree, path: Path) -> None:
-    """Go on with a state, and compare it with a plain reading of what the file says."""
+    """Resume from a state, and compare it with a plain reading of the file."""
     state = fn.resume(path, like)
     text, data = _parts(path.read_bytes())
     header = json.loads(text)

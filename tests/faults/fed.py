@@ -1,11 +1,11 @@
-"""`python -m tests.faults.fed DOOR FOLDER [option of libFuzzer ...]` feeds one reader what atheris makes up."""
+"""`python -m tests.faults.fed DOOR FOLDER [option of libFuzzer ...]` feeds one reader inputs from atheris."""
 
 from pathlib import Path
 import sys
 
 
 def main(name: str, folder: str, *options: str) -> None:
-    """Feed the door of a name, without end."""
+    """Feed the door of this name for ever."""
     import atheris
 
     with atheris.instrument_imports(include=["fnmlp", "safetensors"]):

@@ -1,4 +1,4 @@
-"""Things done in processes of their own: forked, so that they begin at once, and watched by strace on demand."""
+"""Run functions in processes of their own, forked so that they start at once, and watched by strace on demand."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,15 +21,15 @@ from tests.faults.processes import wait
 Act: TypeAlias = Callable[[], object]
 
 SECONDS = 60
-"""After which a process counts as one that never ends."""
+"""Seconds after which a process counts as hung."""
 
 GATE = ("pselect6", "select", "restart_syscall")
-"""What a process may be seen to wait in for strace: no call of its own."""
+"""How strace may show the wait of a process that it attaches to; this is not one of its calls."""
 
 
 @frozen
 class End:
-    """How a process ended: its status, negative for a signal; what it said; and what strace saw of it."""
+    """How a process ended: its status (negative for a signal), its output, and strace's."""
 
     status: int
     out: str
@@ -39,7 +39,7 @@ class End:
 
 @frozen
 class Call:
-    """A system call of a process: its name, its number among the calls of that name, and how strace tells it."""
+    """A system call of a process: its name, its number among the calls of that name, and strace's line."""
 
     name: str
     number: int
@@ -47,9 +47,9 @@ class Call:
 
 
 def forked(act: Act, *options: str) -> End:
-    """Do something in a process of its own; with options for strace, watched from its first system call on.
+    """Run a function in a process of its own; with options for strace, watch it from its first system call.
 
-    Raises:   OSError where there is no strace, or it may not watch the process.
+    Raises:   OSError if strace is missing or may not watch the process.
     """
     out, err, (here, there) = os.pipe(), os.pipe(), socket.socketpair()
     child = os.fork()
@@ -93,14 +93,14 @@ def _be_child(act: Act, parent: socket.socket, out: int, err: int) -> NoReturn:
 
 
 def _let_be_watched() -> None:
-    """Allow any process of this user to trace this one: some systems (Yama) allow a parent alone."""
+    """Allow any process of this user to trace this one. Some systems (Yama) allow only a parent."""
     set_ptracer, anyone = 0x59616D61, ctypes.c_ulong(-1)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(set_ptracer, anyone, 0, 0, 0)
 
 
 def _watch(process: int, options: tuple[str, ...]) -> "Popen[str]":
-    """Start strace, and return when it has hold of a process."""
+    """Start strace, and return once it is attached to a process."""
     line = ["strace", "-p", str(process), "-y", "-s", "0", "-o", "/dev/stdout", *options]
     watcher = Popen(line, stdout=PIPE, stderr=PIPE, text=True)
     assert watcher.stderr is not None
@@ -112,7 +112,7 @@ def _watch(process: int, options: tuple[str, ...]) -> "Popen[str]":
 
 
 def calls_of(act: Act) -> tuple[Call, ...]:
-    """Return the system calls that something makes, to the end of its process."""
+    """Return the system calls that a function makes until its process ends."""
     seen: Counter[str] = Counter()
     calls = []
     for line in forked(act, "-e", "trace=all").trace.splitlines():
@@ -123,12 +123,12 @@ def calls_of(act: Act) -> tuple[Call, ...]:
 
 
 def harmed(call: Call, fault: str, act: Act) -> End:
-    """Do something with a fault at one of its system calls, as strace names it: `error=EIO`, `signal=SIGKILL`."""
+    """Run a function with a fault at one of its system calls, in strace's words: `error=EIO`, `signal=SIGKILL`."""
     return forked(act, "-e", f"trace={call.name}", "-e", f"inject={call.name}:{fault}")
 
 
 def why_no_strace() -> str:
-    """Say why strace can't be used here; nothing where it can."""
+    """Return why strace can't be used here, or an empty text if it can."""
     if sys.platform != "linux" or not shutil.which("strace"):
         return "strace is not installed"
     try:

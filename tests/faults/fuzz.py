@@ -1,4 +1,4 @@
-"""Inputs that a fuzzer makes up, guided by the branches that they reach, for every reader of what strangers wrote."""
+"""Fuzz every reader of untrusted files, guided by the branches that inputs reach."""
 
 import re
 import subprocess
@@ -10,27 +10,27 @@ from tests.faults.doors import Door
 from tests.faults.processes import new_folder
 
 LONGEST = 4096
-"""Bytes that an input has at most; those that it begins with have some hundreds."""
+"""The most bytes of an input. The seeds have some hundreds."""
 
 HANG = 5
 """Seconds that a reader may take."""
 
 MEMORY = 512
-"""MiB that the process may come to use: Python, NumPy and the fuzzer take 75."""
+"""MiB that the process may use. Python, NumPy and the fuzzer take 75."""
 
 LINES = 30
-"""What is kept of the output of a fuzzer that found a fault: the error, and the input in hexadecimal and base64."""
+"""The lines to keep when a fuzzer finds a fault: the error, and the input in hexadecimal and base64."""
 
 
 @frozen
 class Report:
-    """What the inputs came to.
+    """The outcomes of fuzzing a reader.
 
     `inputs`  how many were fed.
     `speed`   inputs a second.
     `edges`   branches of the library that they reached.
     `memory`  the most MiB that the process used.
-    `fault`   what ended it too early: an error that is none of the library's, a hang, too much memory; or nothing.
+    `fault`   what ended it early: an error that isn't the library's, a hang, or too much memory; else empty.
     """
 
     inputs: int
@@ -41,7 +41,7 @@ class Report:
 
 
 def feed_reader(name: str, door: Door, runs: int, seed: int = 1) -> Report:
-    """Feed so many inputs to a reader, or until one does harm."""
+    """Feed this many inputs to a reader, or stop at the first fault."""
     with new_folder() as folder:
         scratch, corpus, words = folder / "scratch", folder / "corpus", folder / "words"
         scratch.mkdir()
@@ -62,7 +62,7 @@ def feed_reader(name: str, door: Door, runs: int, seed: int = 1) -> Report:
 
 
 def _report(status: int, output: str) -> Report:
-    """Read what libFuzzer says at its end."""
+    """Read libFuzzer's last report."""
     return Report(
         inputs=_last(r"number_of_executed_units: (\d+)", output),
         speed=_last(r"average_exec_per_sec: +(\d+)", output),

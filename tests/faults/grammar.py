@@ -1,4 +1,4 @@
-"""Expressions of which bytes choose every part: a fuzzer that changes bytes makes other models, not typing errors."""
+"""Expressions made from bytes: a fuzzer that changes a byte gets another model instead of a typing error."""
 
 from collections.abc import Iterator
 from inspect import Parameter, signature
@@ -35,7 +35,7 @@ SHAPES = ("(3,)", "(1,)", "()", "(0,)", "(2, 3)", "(2, 2, 2)", "(16777216,)", "(
 KNOWN = [(name, [*signature(made).parameters.values()]) for name, made in sorted(constructors().items())]
 
 DEEPEST = 6
-"""Calls inside one another."""
+"""How deep calls nest."""
 
 
 def chosen(name: str) -> bytes:
@@ -44,7 +44,7 @@ def chosen(name: str) -> bytes:
 
 
 def expression(content: bytes) -> str:
-    """Make an expression of bytes; where they end, zeros go on.
+    """Make an expression from bytes, as if zeros followed them.
 
     >>> expression(b"\\0\\3"), expression(chosen("chain") + b"\\2"), expression(chosen("relu"))
     ('3', 'chain(0, 0)', 'relu()')
@@ -53,7 +53,7 @@ def expression(content: bytes) -> str:
 
 
 def description(content: bytes) -> str:
-    """Make an expression, and in another line the shape of an example."""
+    """Make an expression, and on a second line the shape of an example."""
     return f"{expression(content[1:])}\n{SHAPES[sum(content[:1]) % len(SHAPES)]}"
 
 
@@ -65,7 +65,7 @@ def _expression(choices: Iterator[int], depth: int) -> str:
 
 
 def _arguments(parameter: Parameter, choices: Iterator[int], depth: int) -> Iterator[str]:
-    """Yield what is given for a parameter: for a starred one, up to 3 arguments; for an option, one or none."""
+    """Yield the arguments for a parameter: up to 3 for a starred one, one or none for an option."""
     number = next(choices, 0) % 4
     if parameter.kind == Parameter.VAR_POSITIONAL:
         yield from (_expression(choices, depth) for _ in range(number))

@@ -1,4 +1,4 @@
-"""Faults without strace: calls of Python that fail in turn, writes that write a part, files and disks that are full."""
+"""Faults without strace: failing calls of Python, short writes, full files and full disks."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -30,19 +30,19 @@ PATCHED: tuple[tuple[ModuleType, str], ...] = (
 )
 
 VITAL = ("open", "fdopen", "fsync", "replace", "rename", "link")
-"""Those whose failure must always be told, as `tests.faults.calls` argues for the system's calls."""
+"""Calls whose failure must always be reported; `tests.faults.calls` says why for the system's calls."""
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT)
 
 SIZES = (0, 1, 100, 4095, 4096, 4097, 16_000)
-"""Bytes that a file may grow to: fewer than any checkpoint here has."""
+"""The largest file in bytes, smaller than any checkpoint here."""
 
 
 # Calls of Python.
 
 
 def fail_in_python(scene: Scene, every: int = 1) -> Report:
-    """Let each call of Python that a scene makes on files fail with each error, or every so-manieth of these pairs."""
+    """Let each of Python's calls on the files of a scene fail with each error, or take every n-th such pair."""
     with new_folder() as folder:
         scene.prepare(folder)
         counts = json.loads(forked(partial(_counted, partial(scene.act, folder))).err)
@@ -57,7 +57,7 @@ def fail_in_python(scene: Scene, every: int = 1) -> Report:
 
 
 def _counted(act: Act) -> None:
-    """Do something, and tell as an error how often it calls each function."""
+    """Run a function, and write to stderr how often it calls each of the others."""
     counts: Counter[int] = Counter()
 
     def count(place: int, real: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -71,7 +71,7 @@ def _counted(act: Act) -> None:
 
 
 def _failing(place: int, number: int, error: int, act: Act) -> End:
-    """Do something, while one call of one function fails."""
+    """Run a function while one call of another fails."""
     module, name = PATCHED[place]
 
     def harmed() -> None:
@@ -89,11 +89,11 @@ def _failing(place: int, number: int, error: int, act: Act) -> End:
     return forked(harmed)
 
 
-# Writes that write a part.
+# Short writes.
 
 
 def write_in_part(scene: Scene, sizes: Sequence[int] = SIZES) -> Report:
-    """Let no file grow beyond so many bytes: a write comes short, and the one after it fails."""
+    """Limit the size of files: one write comes short, and the next fails."""
     return total([trial(scene, partial(_limited, size), vital=True) for size in sizes])
 
 
@@ -107,7 +107,7 @@ def _limited(size: int, act: Act) -> End:
 
 
 def write_by_and_by(scene: Scene, sizes: Sequence[int] = (1, 4097)) -> Report:
-    """Let each write write so many bytes at most, without an error; what is saved must be whole."""
+    """Let each write take at most this many bytes, without an error; saved files must be whole."""
     return total([trial(scene, partial(_slow, size)) for size in sizes])
 
 
@@ -126,13 +126,13 @@ def _slow(size: int, act: Act) -> End:
     return forked(harmed)
 
 
-# Disks that are full.
+# Full disks.
 
 
 def fill_disk(scene: Scene, pages: Sequence[int] = (0, 1, 2, 3)) -> Report:
-    """Do a scene on a small disk of its own with so many pages left, and again when there is room.
+    """Run a scene on a small disk of its own with few pages left, and again when there is room.
 
-    Raises:   OSError where this user may not have a disk of its own.
+    Raises:   OSError if this user may not mount a disk.
     """
     ends = [forked(partial(_on_small_disk, partial(_trial_on_full_disk, scene, free))) for free in pages]
     for end in ends:
@@ -146,7 +146,7 @@ def _trial_on_full_disk(scene: Scene, pages: int) -> None:
 
 
 def _filled(pages: int, act: Act) -> End:
-    """Do something when all but so many pages of the disk of temporary files are taken."""
+    """Run a function when only this many pages of the disk for temporary files are free."""
     filler, disk = Path(tempfile.gettempdir(), "filler"), os.statvfs(tempfile.gettempdir())
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, (disk.f_bavail - pages) * disk.f_bsize)
@@ -156,7 +156,7 @@ def _filled(pages: int, act: Act) -> End:
 
 
 def _on_small_disk(act: Act) -> None:
-    """Do something in a process whose temporary files are on a small disk that no other process sees."""
+    """Run a function in a process whose temporary files are on a small disk that only it sees."""
     new_mounts, new_user = 0x00020000, 0x10000000
     user, group = os.getuid(), os.getgid()
     with new_folder() as folder:
@@ -171,12 +171,12 @@ def _on_small_disk(act: Act) -> None:
 
 
 def _call(name: str, *arguments: Any) -> None:
-    """Call the C library."""
+    """Call a function of the C library; raise if it fails."""
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
         raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 def why_no_disk() -> str:
-    """Say why a process can't have a disk of its own here; nothing where it can."""
+    """Return why a process can't have a disk of its own here, or an empty text if it can."""
     end = forked(partial(_on_small_disk, os.getpid))
     return f"no disk of one's own: {end.err.splitlines()[-1]}" if end.status else ""

@@ -24,7 +24,7 @@ RUN = (
 
 
 def load_program() -> Any:
-    """Import the trainer once, for all trials, and with its data what would take each of them longer than to train."""
+    """Import the trainer and its data once for all trials; in each, that would take longer than training."""
     sys.path.insert(0, str(PROGRAM.parent))
     digits()
     return SimpleNamespace(**run_path(str(PROGRAM)))
@@ -34,9 +34,9 @@ HEEDED = {signal.SIGINT, signal.SIGTERM}
 
 
 def start(program: Any, folder: Path, every: int) -> int:
-    """Start the trainer on a run that saves every so many steps and goes on where it was; return the process's id.
+    """Start or resume a run of the trainer that saves every `every` steps; return the process's id.
 
-    Signals wait until the program has begun: before that, the system ends a process with a status of its own.
+    Signals wait until the program has begun, because before that they end the process with another status.
     """
     arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume"]
     for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
@@ -59,7 +59,7 @@ def start(program: Any, folder: Path, every: int) -> int:
 
 
 def _main(cli: Any, **options: Any) -> None:
-    """Run the program, open to signals as long as it runs."""
+    """Run the program with signals unblocked."""
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
         cli.main(**options)
@@ -73,18 +73,18 @@ def wait(process: int) -> int:
 
 
 def result(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    """Return what no stop may change: the bytes of the model, and the history without its seconds."""
+    """Return what must be the same after every stop: the bytes of the model, and the history without times."""
     return (folder / "model").read_bytes(), repeatable(folder / "history")
 
 
 def repeatable(history: Path) -> list[dict[str, Any]]:
-    """Read a history without what no run repeats."""
+    """Read a history without its times, which differ in every run."""
     entries = [json.loads(line) for line in history.read_text().splitlines()]
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
 
 
 def strays(folder: Path) -> int:
-    """Count what is in a folder beside the files that a run was asked for."""
+    """Count the entries of a folder other than the files that a run was asked for."""
     return len(set(os.listdir(folder)) - {*FILES, "errors"})
 
 

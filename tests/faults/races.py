@@ -1,4 +1,4 @@
-"""Processes that save under one name, or download into one cache, all at the same moment."""
+"""Processes that all save under one name, or download into one cache, at the same moment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +29,9 @@ Job: TypeAlias = Callable[[], object]
 
 
 def together(jobs: Sequence[Job], look: Callable[[Seen], Seen], seen: Seen) -> tuple[int, Seen]:
-    """Do each job in a process of its own, all from one moment on, and look again and again until they are done.
+    """Start each job at one moment in a process of its own, and look at the results until all have ended.
 
-    Return how many of them failed, and what was seen.
+    Return the number of processes that failed, and what was seen.
     """
     gate, hold = os.pipe()
     running = [_fork(partial(_wait_and_do, gate, hold, job)) for job in jobs]
@@ -47,7 +47,7 @@ def together(jobs: Sequence[Job], look: Callable[[Seen], Seen], seen: Seen) -> t
 
 
 def _wait_and_do(gate: int, hold: int, job: Job) -> None:
-    """Wait for the end of a pipe, which comes to all readers at once: when its last writer has closed it."""
+    """Wait until the last writer of a pipe has closed it, which all readers see at once."""
     os.close(hold)
     os.read(gate, 1)
     job()
@@ -71,16 +71,16 @@ def _fork(job: Job) -> int:
 
 @frozen
 class Saves:
-    """What saves under one name came to; all but the first three must be 0.
+    """The outcomes of saves under one name; all counts but the first three must be 0.
 
-    `rounds`      in each of which 16 processes saved a state.
-    `saves`       that were made.
-    `loads`       of a whole state, while others saved; an earlier one may be gone for a moment.
+    `rounds`      rounds of 16 processes that each saved a state.
+    `saves`       all saves.
+    `loads`       loads of a whole state while others saved. An earlier one may be missing for a moment.
     `failed`      processes whose save raised an error.
-    `missing`     times when nothing stood under the name.
-    `unreadable`  times when what stood under it, or under the name of an earlier one, could not be loaded.
-    `mixed`       times when it was loaded and was none of the states that had been saved.
-    `strays`      files that were left beside it.
+    `missing`     times when no file had the name.
+    `unreadable`  times when the file, or an earlier one, could not be loaded.
+    `mixed`       times when a file held none of the states that were saved.
+    `strays`      files left beside it.
     """
 
     rounds: int = 0
@@ -94,7 +94,7 @@ class Saves:
 
 
 def race_saves(rounds: int, keep: int) -> Saves:
-    """Let 16 processes save under one name at once, so often, and load what stands there all the while."""
+    """Let 16 processes save under one name at once, and load the file all the while; repeat."""
     with new_folder() as folder:
         path = folder / "state"
         names = [path, *(Path(f"{path}.{number}") for number in range(1, keep))]
@@ -104,7 +104,7 @@ def race_saves(rounds: int, keep: int) -> Saves:
             marks = range(1 + number * PROCESSES, 1 + (number + 1) * PROCESSES)
             jobs = [partial(_save, path, mark, keep) for mark in marks]
             failed, report = together(jobs, partial(_load_each, names, range(marks.stop)), report)
-            report = _load(path, marks, report)  # all of this round have saved: none of an earlier one is left
+            report = _load(path, marks, report)  # all have saved, so no state of an earlier round is left
             left = len({path.name for path in folder.iterdir()} - {name.name for name in names})
             report = evolve(
                 report,
@@ -117,12 +117,12 @@ def race_saves(rounds: int, keep: int) -> Saves:
 
 
 def _state(mark: int) -> Tree:
-    """Make a state that is known by each of its numbers; two that follow on each other differ in size."""
+    """Make a state whose every number shows which one it is; neighbours differ in size."""
     return np.full((1 + mark % PROCESSES, 1000), mark, np.float32), (np.full(7, mark, np.float32), mark)
 
 
 def _save(path: Path, mark: int, keep: int) -> None:
-    """Save a state as every program may, or as training does on the way."""
+    """Save a state with `save`, or with `checkpoints` as in training."""
     os.fsync = lambda fd: None  # noqa: ARG005 (waiting for the disk would only keep the processes apart)
     if mark % 2:
         fn.save(path, _state(mark), {})
@@ -156,14 +156,14 @@ def _load(path: Path, marks: range, report: Saves) -> Saves:
 
 @frozen
 class Downloads:
-    """What downloads into one cache came to; all but the first three must be 0.
+    """The outcomes of downloads into one cache; all counts but the first three must be 0.
 
-    `rounds`     in each of which 16 processes filled one empty cache.
-    `downloads`  that were made.
-    `reads`      of a whole file, while others downloaded.
+    `rounds`     rounds of 16 processes that filled one empty cache.
+    `downloads`  all downloads.
+    `reads`      reads of a whole file while others downloaded.
     `failed`     processes that ended with an error, or without all files verified.
-    `spoiled`    times when something else than the whole file stood under its name.
-    `strays`     files and folders that were left beside them.
+    `spoiled`    times when a file under its final name was not whole.
+    `strays`     files and folders left beside them.
     """
 
     rounds: int = 0
@@ -175,7 +175,7 @@ class Downloads:
 
 
 def race_downloads(rounds: int) -> Downloads:
-    """Let 16 processes download into one cache at once, so often, and read what appears in it all the while."""
+    """Let 16 processes download into one cache at once, and read its files all the while; repeat."""
     import pooch  # noqa: F401 (here, so that not each process has to)
     import requests  # noqa: F401
 
@@ -228,7 +228,7 @@ def _read_each(cache: Path, digests: Mapping[str, str], report: Downloads) -> Do
 
 @contextmanager
 def _served(bodies: Mapping[str, bytes]) -> Iterator[str]:
-    """Serve files from a process of its own, and below `cut/` the first half of each."""
+    """Serve files from a process of its own; below `cut/` only the first half of each."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

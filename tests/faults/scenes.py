@@ -1,4 +1,4 @@
-"""What faults are done to: one save over earlier ones, or a whole run of the trainer; and the judgement of each."""
+"""The scenes that faults interrupt, and their judgement: a save over earlier ones, or a whole run of the trainer."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -23,14 +23,14 @@ Contents: TypeAlias = Mapping[str, Any]
 
 @frozen
 class Scene:
-    """What is done in a folder, and what it must come to.
+    """What happens in a folder, and what must come of it.
 
-    `prepare`  puts there what stood there before.
-    `act`      saves, or goes on from what was saved; it says why it can't in a line, and then its status is 1 or 2.
-    `names`    the files that may stand there: all others are strays.
-    `read`     reads what no fault may change of a file; it raises where the file is no whole one.
-    `end`      what is read of each file in the end.
-    `intact`   tells from what is read of each file whether nothing is lost, in the middle too.
+    `prepare`  writes the files that are there before.
+    `act`      saves, or continues from what was saved. If it can't, it says so in one line and ends with status 1 or 2.
+    `names`    the files that may be there; all others are strays.
+    `read`     reads the part of a file that no fault may change; raises unless the file is whole.
+    `end`      what `read` must return for each file in the end.
+    `intact`   tells from what was read, at any moment, whether nothing is lost.
     """
 
     prepare: Callable[[Path], None]
@@ -43,19 +43,19 @@ class Scene:
 
 @frozen
 class Report:
-    """What faults came to; all but the first four must be 0.
+    """The outcomes of faults; all counts but the first four must be 0.
 
     `trials`       faults that were tried.
     `killed`       processes that a signal ended.
-    `reported`     processes that said what went wrong in one line, with a status that is not 0.
-    `harmless`     processes with status 0, after which each file is whole and new.
-    `missed`       faults that did not come about.
-    `damaged`      trials after which a file was not a whole one, old or new, or was gone.
-    `strays`       trials that left too many temporary files: two by a process that was killed, or one by another.
-    `claimed`      processes with status 0 where a file is not new, or where the fault was one that must be told;
-                   and those that said that something is saved which was not.
-    `unexplained`  processes that ended in another way: with a traceback, or never.
-    `different`    scenes that went on without a fault, and did not come to the same end.
+    `reported`     processes that named the error in one line and ended with a status other than 0.
+    `harmless`     processes with status 0 that left every file whole and new.
+    `missed`       faults that did not happen.
+    `damaged`      trials that left a file missing or not whole.
+    `strays`       trials that left too many temporary files: two after a kill, or one otherwise.
+    `claimed`      processes that claimed a success: status 0 with an old file or after a fault that must be reported,
+                   or a message that something was saved when it was not.
+    `unexplained`  processes that ended with a traceback, or never.
+    `different`    scenes that ended differently when they continued without a fault.
     """
 
     trials: int = 0
@@ -70,7 +70,7 @@ class Report:
     different: int = 0
 
     def broken(self) -> int:
-        """Count what must be 0."""
+        """Add up the counts that must be 0."""
         return sum(astuple(self)[4:])
 
 
@@ -87,12 +87,12 @@ def trial(
     reached: str = "",
     standing: Collection[str] = (),
 ) -> Report:
-    """Do a scene with a fault, look at what it left, and do it again without.
+    """Run a scene with a fault, judge what it left, and run it again without the fault.
 
-    `vital` says that a status of 0 is wrong, because the fault is at a call that makes the file durable: nothing
-    that is seen of the file now shows whether it will survive a power cut.
-    `reached` is what a trace shows if the fault came about.
-    `standing` are the files that were there before the fault.
+    `vital` says that status 0 is wrong because the fault is at a call that makes the file durable. The file can't show
+    now whether it would survive a power cut.
+    `reached` is in the trace if the fault happened.
+    `standing` are the files that were in place before the fault.
     """
     with new_folder() as folder:
         scene.prepare(folder)
@@ -126,7 +126,7 @@ def _contents(scene: Scene, folder: Path) -> Contents:
 
 
 def _read(scene: Scene, path: Path) -> Any:
-    """Read a file; None where it is no whole one."""
+    """Read a file; return None unless it is whole."""
     try:
         return scene.read(path)
     except (OSError, ValueError, fn.FnmlpError):
@@ -139,7 +139,7 @@ NAME = "state"
 
 
 def saves(keep: int) -> Scene:
-    """Save state `keep + 1` over the states before it, of which as many are kept."""
+    """Save state `keep + 1` over the earlier states, of which `keep` remain."""
     names = (NAME, *(f"{NAME}.{number}" for number in range(1, keep)))
     with new_folder() as folder:
         _save_up_to(0, keep, keep, folder)
@@ -157,7 +157,7 @@ def saves(keep: int) -> Scene:
 
 
 def _save_up_to(first: int, last: int, keep: int, folder: Path) -> None:
-    """Go on to the last state from the one that was saved, the first at least; say in a line what goes wrong."""
+    """Continue from the saved state to the last one, or from the first; report an error in one line."""
     try:
         start = saving.resume(folder / NAME, like=_state(0))
         assert start[1] >= first, "what was saved is passed over"
@@ -173,7 +173,7 @@ def _state(number: int) -> tuple[Any, int]:
 
 
 def _none_is_lost(before: Contents, after: Contents, found: Contents) -> bool:
-    """Tell whether the latest state is in its place, and each earlier one that is to be kept is under some name."""
+    """Tell whether the latest state is in place, and each earlier one to keep has some name."""
     in_place = found.get(NAME) in (before[NAME], after[NAME])
     known, kept = {*before.values(), *after.values()}, {*before.values()} & {*after.values()}
     return in_place and kept <= {*found.values()} <= known
@@ -183,9 +183,9 @@ def _none_is_lost(before: Contents, after: Contents, found: Contents) -> bool:
 
 
 def runs(program: Any) -> Scene:
-    """Train from the beginning, or go on from the checkpoint, to the end; three times a checkpoint is saved."""
+    """Train to the end, from the beginning or from the checkpoint, and save three checkpoints."""
     with new_folder() as folder:
-        # In this process, so that all that is loaded or worked out once is there before its children are forked.
+        # Run once in this process, so that forked children find everything loaded.
         program.cli.main([*_arguments(folder), "--quiet"], standalone_mode=False)
         end = {name: _read_file(folder / name) for name in FILES}
     return Scene(
@@ -194,7 +194,7 @@ def runs(program: Any) -> Scene:
         names=FILES,
         read=_read_file,
         end=end,
-        intact=lambda _: True,  # a file that can be read is: its checksum says so
+        intact=lambda _: True,  # every file that can be read is intact, by its checksum
     )
 
 
@@ -211,7 +211,7 @@ def _train(program: Any, folder: Path) -> None:
 
 
 def _read_file(path: Path) -> Any:
-    """Return what no fault may change of a file: all but the seconds that each epoch took."""
+    """Return the part of a file that no fault may change: all but the seconds of each epoch."""
     if path.name == "history":
         return repeatable(path)
     saved = fn.load(path)

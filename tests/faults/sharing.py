@@ -1,4 +1,4 @@
-"""One model in many threads, and one training in many processes: the bits must be those of one alone."""
+"""One model in many threads, and one training in many processes: the bits must be the same as alone."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,11 +31,11 @@ MODEL = fn.chain(
 
 @frozen
 class Sharing:
-    """What threads that shared a model came to; all but the first two must be 0.
+    """The outcomes of sharing a model among threads; the last count must be 0.
 
-    `rounds`     in each of which 64 threads called `apply`, `vjp` and the pullback with inputs and keys of their own.
-    `calls`      of all threads together.
-    `different`  of them that gave other bits than the same call gives when nothing else runs.
+    `rounds`     rounds of 64 threads that called `apply`, `vjp` and the pullback, each with its own input and key.
+    `calls`      calls of all threads together.
+    `different`  calls that gave other bits than the same call alone.
     """
 
     rounds: int = 0
@@ -44,7 +44,7 @@ class Sharing:
 
 
 def share_model(rounds: int) -> Sharing:
-    """Let 64 threads use one model at once, and then each call alone once more; threads change every microsecond."""
+    """Let 64 threads use one model at once, switching every microsecond; then repeat each call alone."""
     params, _ = MODEL.init(Key(0), (24,))
     barrier, interval = Barrier(THREADS), sys.getswitchinterval()
     different = 0
@@ -66,7 +66,7 @@ def _all_at_once(barrier: Barrier, params: Tree, key: Key) -> str:
 
 
 def _use(params: Tree, key: Key) -> str:
-    """Return the hash of all that the model gives for inputs, gradients and noise that a key selects."""
+    """Hash all that the model returns for an input, a gradient and noise drawn from a key."""
     draw = generator(key)
     x = draw.standard_normal((5 + key.path[-1] % 7, 24)).astype("float32")
     applied = MODEL.apply(params, x)
@@ -94,11 +94,11 @@ print(fn.tree_sha256(state.params))
 
 @frozen
 class Fresh:
-    """What trainings in fresh processes came to; all but the first must be 0.
+    """The outcomes of training in fresh processes; all counts but the first must be 0.
 
-    `processes`  that each trained the same, and differed in the seed of Python's own hashes.
-    `different`  of them that ended with other parameters than the first.
-    `failed`     of them that ended with an error.
+    `processes`  processes that ran the same training, each with another seed of Python's hashes.
+    `different`  those that ended with other parameters than the first.
+    `failed`     those that ended with an error.
     """
 
     processes: int = 0
@@ -107,7 +107,7 @@ class Fresh:
 
 
 def train_afresh(processes: int) -> Fresh:
-    """Train in so many fresh processes, two at a time, and compare the results."""
+    """Train in fresh processes, two at a time, and compare the results."""
     with ThreadPoolExecutor(2) as pool:
         ended = list(pool.map(_train, range(processes)))
     different = sum(process.stdout != ended[0].stdout for process in ended)

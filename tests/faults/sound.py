@@ -1,4 +1,4 @@
-"""Sound files of every kind that the library reads, and what may be found in a file that came of one."""
+"""Sound files of every kind that the library reads, and what a damaged one may be read as."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,19 +21,19 @@ from tests.steps import draw
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 
 Found: TypeAlias = tuple[Any, ...]
-"""What was read, bit for bit, in a form that can be compared."""
+"""What was read, in a form that compares bit for bit."""
 
 
 @frozen
 class Sound:
-    """A file that is whole, and its reader.
+    """A whole file, and its reader.
 
-    `name`      that of the file, by whose end a reader may choose.
+    `name`      the file's name; some readers look at its ending.
     `content`   its bytes.
-    `size`      how many bytes that is when unpacked.
-    `read`      path -> what is found there.
-    `error`     the one kind of error that damage may raise.
-    `described` damaged bytes -> what else they may be read as, where the format itself has no checksum.
+    `size`      its bytes when unpacked.
+    `read`      path -> what was read.
+    `error`     the only kind of error that damage may raise.
+    `described` damaged bytes -> what else they may be read as, if the format has no checksum.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Sound:
 
 
 def small_files() -> list[Sound]:
-    """Make files of some hundreds of bytes, to which every harm can be done."""
+    """Make files of some hundreds of bytes, small enough to try every kind of damage."""
     arrays = [_draw(np.dtype(name), (2, 3)) for name in TYPES.values()]
     return [*_checkpoints(3, 2), *_idx_files(_draw(np.dtype("u1"), (5,)), *arrays)]
 
 
 def large_files() -> list[Sound]:
-    """Make files of about a megabyte, beside which what a reader holds in any case is little."""
+    """Make files of about a megabyte, large beside a reader's fixed memory."""
     return [*_checkpoints(1000, 200), *_idx_files(_draw(np.dtype("u1"), (1000, 28, 28)))]
 
 
@@ -70,7 +70,7 @@ def _checkpoints(width: int, out: int) -> list[Sound]:
 
 
 def model_and_state(width: int, out: int) -> tuple[fn.Layer[Any], fn.TrainState]:
-    """Make a model and the state that its training begins with."""
+    """Make a model and its first training state."""
     model = fn.chain(fn.linear(out), fn.relu())
     return model, fn.train_state(model, fn.sgd(0.1, momentum=0.9), key=Key(3), example=(width,))
 
@@ -93,25 +93,25 @@ def _idx_files(*arrays: NDArray[Any]) -> list[Sound]:
 
 
 def written(name: str, write: Callable[[Path], None]) -> bytes:
-    """Return what a function writes to a file of that name."""
+    """Return the bytes that a function writes to a file of this name."""
     with new_folder() as folder:
         write(folder / name)
         return (folder / name).read_bytes()
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file anew; to write over one takes some file systems a hundred times as long."""
+    """Write a new file; overwriting one takes some file systems a hundred times as long."""
     path.unlink(missing_ok=True)
     path.write_bytes(content)
 
 
 def found_in_state(like: Tree, path: Path) -> Found:
-    """Read what training goes on with."""
+    """Read the state that training resumes from."""
     return _bits_of_tree(fn.resume(path, like))
 
 
 def found_in_model(path: Path) -> Found:
-    """Read all that predictions need."""
+    """Read all that `predict` needs."""
     saved = fn.load_model(path)
     return saved.model.name, saved.example, dict(saved.notes), _bits_of_tree(saved.params)
 
@@ -126,22 +126,22 @@ def _bits_of_tree(tree: Tree) -> Found:
 
 
 def bits(array: NDArray[Any]) -> Found:
-    """Return what makes two arrays the same."""
+    """Return dtype, shape and bytes: what makes two arrays the same."""
     return str(array.dtype), array.shape, array.tobytes()
 
 
 def _nothing(_: bytes) -> None:
-    """Know no other meaning of damaged bytes."""
+    """Return None: damaged bytes have no other meaning."""
 
 
 def _described_by_idx(digest: str, content: bytes) -> Found | None:
-    """Tell what a raw file now describes, where its digest would tell that from what was written."""
+    """Return the array that a damaged raw file describes, if its digest differs from the one written."""
     array = decoded(content)
     return None if array is None or sha256_of_idx(array) == digest else bits(array)
 
 
 def decoded(content: bytes) -> NDArray[Any] | None:
-    """Read a raw IDX file by its published format, without a thought of what could go wrong; None if it is no such."""
+    """Read a raw IDX file by its published format, without checks; return None if it is none."""
     if content[:2] != b"\0\0" or len(content) < 4 or content[2] not in TYPES or content[3] == 0:
         return None
     start = 4 + 4 * content[3]

@@ -1,4 +1,4 @@
-"""Trials of a trainer that is stopped at random instants, and started again until it is done."""
+"""Trials of a trainer that is stopped at random instants and resumed until it is done."""
 
 import os
 from pathlib import Path
@@ -13,22 +13,22 @@ from fnmlp.key import Key, fold_in, generator
 from tests.faults.processes import new_folder, result, start, strays, wait
 
 EVERY = 2
-"""Steps between two saves: most of the time goes into saving, where a stop could do harm."""
+"""Steps between saves. With so few, most of the time goes into saving, where a stop could do harm."""
 
 STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @frozen
 class Report:
-    """What trials came to; all but the first three must be 0.
+    """The outcomes of stops; all counts but the first three must be 0.
 
     `stops`       processes that were stopped.
     `runs`        runs that were resumed until they ended.
-    `in_save`     stops that left a temporary file, so that they came in the middle of a save.
+    `in_save`     stops in the middle of a save: they left a temporary file.
     `unreadable`  checkpoints that could not be read after a stop.
     `too_many`    stops that left more than one temporary file.
     `wrong`       processes that ended with another status than the signal's.
-    `different`   runs that ended with other bits than the one that nothing stopped.
+    `different`   runs that ended with other bits than an uninterrupted one.
     """
 
     stops: int = 0
@@ -41,7 +41,7 @@ class Report:
 
 
 def stop_often(program: Any, number: signal.Signals, trials: int, seed: int) -> Report:
-    """Stop runs at so many random instants, resume each until it ends, and compare it with an uninterrupted one."""
+    """Stop runs at random instants, resume each until it ends, and compare it with an uninterrupted one."""
     with new_folder() as folder:
         began = perf_counter()
         assert wait(start(program, folder, EVERY)) == 0, (folder / "errors").read_text()
@@ -59,7 +59,7 @@ def stop_often(program: Any, number: signal.Signals, trials: int, seed: int) -> 
 
 
 def _stop_once(program: Any, folder: Path, number: signal.Signals, delay: float, report: Report) -> tuple[Report, bool]:
-    """Start a run or go on with it, and stop it after a while; tell whether it ended before."""
+    """Start or resume a run, and stop it after a while; tell whether it had ended before."""
     process = start(program, folder, EVERY)
     sleep(delay)
     os.kill(process, number)
@@ -78,7 +78,7 @@ def _stop_once(program: Any, folder: Path, number: signal.Signals, delay: float,
 
 
 def _readable(path: Path) -> bool:
-    """Tell whether a checkpoint is whole, or was not there yet."""
+    """Tell whether a checkpoint is whole, or not there yet."""
     try:
         return not path.exists() or bool(fn.load(path).leaves)
     except fn.CheckpointError:

@@ -1,6 +1,6 @@
-"""How many rows change their bits with the batch, with threads and with the kernel of BLAS: under `strict`, none.
+"""Count the rows whose bits depend on the batch, the threads or the kernel of BLAS; under `strict`, none do.
 
-As a program it compares in one process, saves what it computed, and prints the counts with the kernel and threads.
+Run as a program, it compares in one process, saves its results, and prints the counts, the kernel and the threads.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,15 +32,15 @@ MODELS: tuple[tuple[str, fn.Shape], ...] = (
     (f"chain(embedding({IDS}, 8), flatten(), parallel(linear(9), softplus(), widths=(20, 4)), linear(7))", (3,)),
     ("chain(standardize(0.5, 2.0), tied(linear(24), linear(24)), selu(), repeat(linear(24, bias=False), 2))", (24,)),
 )
-"""What `fnmlp.build` makes the models of, and the shape of their examples."""
+"""The models as texts for `fnmlp.build`, and the shape of their examples."""
 
 Pair: TypeAlias = NDArray[Any]
-"""The same rows twice, (2, rows, …): as a model computes them, and as it does under `strict`."""
+"""Rows twice, (2, rows, …): as computed by a model, and by the model under `strict`."""
 
 
 @frozen
 class Rows:
-    """How many rows were compared, and how many differed: without `strict`, and with it, which must be none."""
+    """The number of rows that were compared, and that differed without `strict` and with it. The last must be 0."""
 
     compared: int = 0
     plain: int = 0
@@ -53,13 +53,13 @@ class Rows:
 
 @frozen
 class Report:
-    """What came of all comparisons.
+    """The outcomes of all comparisons.
 
-    `settings`   kernels of OpenBLAS with numbers of threads, as they were really used: on one core it takes one.
-    `sizes`      outputs in batches of every size, against those of all rows at once.
-    `orders`     outputs of permuted rows, against those in the order of drawing.
-    `processes`  outputs on each kernel and number of threads, against those on the first.
-    `trained`    rows of the parameters after an epoch of training, likewise.
+    `settings`   the kernels of OpenBLAS and numbers of threads that were used. On one core it uses one thread.
+    `sizes`      outputs in batches of every size, compared with all rows at once.
+    `orders`     outputs of permuted rows, compared with the original order.
+    `processes`  outputs on each kernel and number of threads, compared with the first.
+    `trained`    rows of the parameters after an epoch of training, compared likewise.
     """
 
     settings: frozenset[tuple[str, int]]
@@ -70,7 +70,7 @@ class Report:
 
 
 def compare(settings: Iterable[tuple[str, int]], rows: int, permutations: int) -> Report:
-    """Compare in a process for each kernel and number of threads, and between these."""
+    """Compare within a process for each kernel and number of threads, and between these processes."""
     with new_folder() as folder:
         printed, saved = zip(*(_process(folder, *setting, rows, permutations) for setting in settings), strict=True)
     sizes, orders = (_total(Rows(*counts[name]) for counts in printed) for name in ("sizes", "orders"))
@@ -83,7 +83,7 @@ def compare(settings: Iterable[tuple[str, int]], rows: int, permutations: int) -
 
 
 def _process(folder: Path, kernel: str, threads: int, rows: int, permutations: int) -> tuple[Any, dict[str, Pair]]:
-    """Run this program; return what it printed and what it saved."""
+    """Run this program; return what it printed and saved."""
     asked = {"OPENBLAS_CORETYPE": kernel} if kernel else {}
     environment = {**os.environ, **asked, "OPENBLAS_NUM_THREADS": str(threads)}
     results = folder / f"{kernel}{threads}.npz"
@@ -108,18 +108,18 @@ def _rows(expected: Pair, found: Pair) -> Rows:
 
 @frozen(eq=False)
 class Trial:
-    """A model without and with `strict`, its parameters, and rows of inputs."""
+    """A model with and without `strict`, its parameters, and rows of inputs."""
 
     layers: tuple[fn.Layer[Any], fn.Layer[Any]]
     params: Tree
     x: fn.Array
 
     def outputs(self, order: fn.Array, size: int) -> Pair:
-        """Return the outputs of rows in an order, computed in batches of a size."""
+        """Return the outputs of rows in this order, computed in batches of this size."""
         return np.stack([fn.predict(layer, self.params, self.x[order], size=size) for layer in self.layers])
 
     def trained(self, targets: fn.Array) -> list[Pair]:
-        """Return the parameters after an epoch that brings the outputs nearer to targets."""
+        """Return the parameters after an epoch of training."""
         optimizer = fn.sgd(0.1, momentum=0.9)
         state = fn.TrainState(0, self.params, optimizer.init(self.params), Key(3), nan)
         batches = list(fn.batches(fn.Batch(self.x, targets), size=8, key=Key(4), epoch=0))
@@ -129,7 +129,7 @@ class Trial:
 
 
 def trials(rows: int) -> Iterator[Trial]:
-    """Yield each model in float32 and in float64, with so many rows."""
+    """Yield each model in float32 and float64, with this many rows."""
     for text, example in MODELS:
         model = fn.build(text)
         params, _ = model.init(Key(0), example)
@@ -141,7 +141,7 @@ def trials(rows: int) -> Iterator[Trial]:
 
 
 def count(results: Path, rows: int, permutations: int) -> dict[str, Any]:
-    """Compare sizes and orders in this process, and save outputs and trained parameters to compare with others'."""
+    """Compare sizes and orders in this process; save outputs and trained parameters to compare with other processes."""
     sizes, orders, drawn = Rows(), Rows(), np.arange(rows)
     saved: dict[str, Pair] = {}
     for place, trial in enumerate(trials(rows)):

@@ -1,6 +1,6 @@
-"""`python -m tests.mutants` prints how many wrong layers, losses and optimisers the kit catches, and by which law.
+"""`python -m tests.mutants` prints how many wrong layers, losses and optimisers each law of the kit catches.
 
-The exit status is 1 where one is missed.
+The exit status is 1 if the kit misses one.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Wrong behaviour of a layer beside its numbers: damage, state, leaks, noise, keys, shapes."""
+"""Layers that misbehave: they damage arguments, keep state, mix rows, or get noise, keys or shapes wrong."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +15,7 @@ from tests.catalogue import Specimen
 
 
 def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, Layer[Any]]]:
-    """Make every misbehaviour that this layer can show; what is no mistake in it is left out."""
+    """Make every misbehaviour that is a mistake in this layer."""
     layer = specimen.layer
     init, apply, vjp = layer.init, layer.apply, layer.vjp
     for name, change in _of_output(specimen, params).items():
@@ -26,7 +26,7 @@ def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, L
         "has noise that the pullback forgets": lambda y, key: y if key is None else y * (1 + _noise(y, key)),
         "has noise from a clock": _from_clock(),
     }
-    # More noise in a layer that is to have some is a matter of how much, of which laws know nothing; see test_noise.
+    # Laws don't know how much noise a noisy layer should have; tests/test_noise.py does.
     if not specimen.noisy:
         of_training["has noise without being asked"] = lambda y, key: y if key is None else y + _noise(y, key)
     for name, keyed in of_training.items():
@@ -54,7 +54,7 @@ def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, L
 
 
 def noise_mutants(specimen: Specimen) -> Iterator[tuple[str, Layer[Any]]]:
-    """Make everything wrong with noise in a layer that is to have some."""
+    """Make every mistake in the noise of a noisy layer."""
     layer = specimen.layer
     wrong: dict[str, Any] = {
         "noise is absent": partial(_rekeyed_vjp, layer.vjp, lambda _: None),
@@ -69,12 +69,12 @@ def noise_mutants(specimen: Specimen) -> Iterator[tuple[str, Layer[Any]]]:
 
 
 def _of_output(specimen: Specimen, params: Tree) -> dict[str, Callable[[Tree, Array, Array], Array]]:
-    """List what can go wrong with an output, in inference and in training alike."""
+    """List mistakes in an output, in inference and in training alike."""
     changes: dict[str, Callable[[Tree, Array, Array], Array]] = {
         "loses the last row": lambda _p, _x, y: y[:-1],
         "damages x": lambda _p, x, y: _damaged(y, x),
     }
-    if specimen.example:  # numbers in one axis have but one order
+    if specimen.example:  # along one axis, numbers have only one order
         changes["reads memory in its own order"] = lambda _p, x, y: y + _misread(x, x.dtype).astype(y.dtype)
     if specimen.differentiable or tree_leaves(params):
         changes["factor 1.001"] = lambda _p, _x, y: y * y.dtype.type(1.001)
@@ -91,20 +91,20 @@ def _of_output(specimen: Specimen, params: Tree) -> dict[str, Callable[[Tree, Ar
 
 
 def _misread(x: Array, dtype: Any) -> Array:
-    """Return how far off the numbers are when memory is taken as it lies, or bytes as they stand."""
+    """Return how far the numbers move if strides or byte order are ignored."""
     taken = np.ndarray(x.shape, dtype, x.tobytes("A"))
     return np.asarray(np.abs(taken - x).sum())
 
 
 def _curved(specimen: Specimen) -> bool:
-    """Tell whether the pullback depends on where it was made; that of a linear map does not."""
+    """Tell whether the pullback depends on x; that of a linear map does not."""
     first, second = (LayerCase(specimen.layer, specimen.example, Key(seed), 4, specimen.draw) for seed in (0, 1))
     dy = first.dy
     return not tree_equal(first.run(first.params, first.x, dy)[1:], first.run(first.params, second.x, dy)[1:])
 
 
 def _pulls_noise(specimen: Specimen) -> bool:
-    """Tell whether the pullback depends on the noise; that of noise which is added does not."""
+    """Tell whether the pullback depends on the noise; that of added noise does not."""
     case = LayerCase(specimen.layer, specimen.example, Key(0), 4, specimen.draw)
     first, second = (case.run(case.params, case.x, case.dy, Key(seed))[1:] for seed in (1, 2))
     return not tree_equal(first, second)

@@ -1,4 +1,4 @@
-"""Wrong gradients of a layer: what a slip of the pen makes of the rule of one parameter, or of the input's."""
+"""Wrong gradients of a layer: one slip in the rule of a parameter or of the input."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +19,7 @@ Slip: TypeAlias = Callable[[Array, Run, Tree, Array, Array], Array]
 
 
 def value_slips() -> dict[str, Slip]:
-    """Slips that need nothing but the right gradient."""
+    """Slips that need only the right gradient."""
     return {
         "sign flipped": lambda g, *_: -g,
         "factor 1.001": lambda g, *_: g * g.dtype.type(1.001),
@@ -45,7 +45,7 @@ def value_slips() -> dict[str, Slip]:
 
 
 def operand_slips() -> dict[str, Slip]:
-    """Slips in which operands the rule is fed."""
+    """Slips that feed the rule wrong operands."""
     return {
         "stale activation": lambda _g, run, p, x, dy: run(p, np.roll(x, 1, axis=0), dy),
         "rows of dy off by one": lambda _g, run, p, x, dy: run(p, x, np.roll(dy, 1, axis=0)),
@@ -76,7 +76,7 @@ def _halved_first(dy: Array) -> Array:
 
 
 def gradient_mutants(layer: Layer[Any], params: Tree) -> Iterator[tuple[str, Layer[Any]]]:
-    """Make every slip in the gradient of every parameter, and in that of the input."""
+    """Make every slip in the gradient of every parameter and of the input."""
     for name, slip in {**value_slips(), **operand_slips()}.items():
         for place, (path, _) in enumerate(tree_paths(params, "d")):
             yield f"{path}: {name}", _with_vjp(layer, partial(_slipped_parameter, slip, place, layer))
@@ -122,7 +122,7 @@ def _slipped_input(slip: Slip, layer: Layer[Any], params: Tree, x: Array, key: K
 
 
 def _fitted(dx: Array, x: Array) -> Array:
-    """Fill up the rows that a slip has left out, so that it is the number that is wrong and not the shape."""
+    """Fill the rows that a slip left out, so that the numbers are wrong and not the shape."""
     if dx.ndim == x.ndim and dx.shape[1:] == x.shape[1:] and len(dx) < len(x):
         return np.concatenate([dx, np.zeros((len(x) - len(dx), *dx.shape[1:]), dx.dtype)])
     return dx

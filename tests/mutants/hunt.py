@@ -1,4 +1,4 @@
-"""Set the kit on every mutant of every specimen, and count which law catches which."""
+"""Check every mutant of every specimen with the kit, and count which law catches it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ from tests.mutants.tails import loss_tail_mutants, tail_mutants
 
 @frozen
 class Verdict:
-    """A mutant: what was changed, in which specimen, and the law that caught it; None says that none did."""
+    """A mutant: its specimen, what was changed, and the law that caught it, or None."""
 
     specimen: str
     change: str
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def hunt(first: int = 0, step: int = 1) -> Iterator[Verdict]:
-    """Check mutants of every `step`-th specimen as a user would: with the kit's default number of trials."""
+    """Check mutants of every `step`-th specimen, with the kit's default number of trials."""
     for specimen in LAYERS[first::step]:
         params, _ = specimen.layer.init(Key(0), specimen.example)
         mutants = [
@@ -44,7 +44,7 @@ def hunt(first: int = 0, step: int = 1) -> Iterator[Verdict]:
             mutants += tail_mutants(specimen)
         mutants += noise_mutants(specimen) if specimen.noisy else ()
         for name, layer in mutants:
-            # Mutants are closures; that they can't be pickled tells nothing, but of the one that is about it.
+            # Mutants are closures, which can't be pickled; that counts only for the mutant about pickling.
             laws = LAYER_LAWS if "pickle" in name else LAYER_LAWS[:-1]
             yield Verdict(repr(specimen), name, _caught(partial(specimen.check, layer, laws=laws)))
     for loss in LOSSES[first::step]:
@@ -65,7 +65,7 @@ def _caught(check: Callable[[], None]) -> str | None:
 
 
 def _differs(specimen: Specimen, mutant: Layer[Any]) -> bool:
-    """Tell whether a slip changes any gradient by more than rounding; one that doesn't is no mistake."""
+    """Tell whether a slip changes a gradient by more than rounding. If not, it isn't a mistake."""
     for seed in range(3):
         right, wrong = (
             LayerCase(layer, specimen.example, Key(seed), 4, specimen.draw) for layer in (specimen.layer, mutant)
@@ -91,7 +91,7 @@ def _close(left: Array, right: Array) -> bool:
 
 
 def table(verdicts: Iterable[Verdict]) -> str:
-    """Lay out how many mutants each law caught, and name those that none did."""
+    """Format the number of mutants that each law caught, and the names of those that none did."""
     verdicts = list(verdicts)
     caught = Counter(verdict.law for verdict in verdicts if verdict.law is not None)
     lines = [f"{count:6d}  {law}" for law, count in caught.most_common()]

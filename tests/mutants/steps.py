@@ -1,4 +1,4 @@
-"""Wrong optimisers: for each specimen the slips that its own formula invites."""
+"""Wrong optimisers: for each specimen, the slips that its formula invites."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ Direction = Callable[..., tuple[Array, ...]]
 
 
 def made(rate: float, kinds: int, direction: Direction) -> Optimizer:
-    """Make an optimiser of (t, gradient, sums …) -> (direction, sums …), with t from 1, as a user would write one."""
+    """Make an optimiser of (t, gradient, sums …) -> (direction, sums …), with t counted from 1."""
 
     def rule(step: int, p: Array, g: Array, *sums: Array) -> tuple[Array, ...]:
         check_gradient("mutant", p, g)
@@ -35,7 +35,7 @@ def adam_like(
     uncorrected: str = "",
     divide: Callable[[Array, Array], Array] = lambda m, v: m / (np.sqrt(v) + 1e-8),
 ) -> Optimizer:
-    """Be Adam, but for what is named."""
+    """Be Adam, except for the named slips."""
 
     def direction(t: int, g: Array, m: Array, v: Array) -> tuple[Array, ...]:
         m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * square(g)
@@ -50,7 +50,7 @@ def velocity(step: Callable[[int, Array, Array], tuple[Array, Array]]) -> Optimi
 
 
 def squares(divide: Callable[[Array, Array], Array], share: float = 0.01) -> Optimizer:
-    """Be RMSprop with another way to divide, or another share of the newest square."""
+    """Be RMSprop with a wrong divisor, or a wrong share of the newest square."""
 
     def direction(_: int, g: Array, v: Array) -> tuple[Array, Array]:
         v = 0.99 * v + share * g**2
@@ -249,7 +249,7 @@ def wrong_steps(name: str) -> dict[str, Optimizer]:
 
 
 def fed(optimizer: Optimizer, change: Callable[[Array], Any]) -> Optimizer:
-    """Feed an optimiser gradients that were changed."""
+    """Feed an optimiser changed gradients."""
 
     def update(params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         return optimizer.update(params, tree_map(change, grads), state)

@@ -1,4 +1,4 @@
-"""Gradients that are wrong in a part of the line alone: in a tail, near 0, at a kink or beside one."""
+"""Gradients that are wrong only in a part of the line: in a tail, near 0, at a kink or beside one."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +17,7 @@ from tests.catalogue import Specimen
 from tests.specimens import LossSpecimen
 
 Region = Callable[[Array], Array]
-"""Numbers -> whether the gradient is wrong there."""
+"""Numbers -> where the gradient is wrong."""
 
 Slip = Callable[[Array, Array], Array]
 """(right gradient, what a leak adds) -> wrong gradient."""
@@ -49,7 +49,7 @@ REGIONS: dict[str, tuple[Region, float]] = {
 
 
 def tail_mutants(specimen: Specimen) -> Iterator[tuple[str, Layer[Any]]]:
-    """Make the gradient of the input wrong in every part of the line where that shows."""
+    """Make the gradient of the input wrong in each part of the line where it shows."""
     layer = specimen.layer
     for where, (region, inside) in REGIONS.items():
         for name, slip in SLIPS.items():
@@ -86,7 +86,7 @@ def _wrong_in(region: Region, slip: Slip, layer: Layer[Any], params: Tree, x: Ar
 
 
 def _shows(specimen: Specimen, wrong: Layer[Any], inside: float) -> bool:
-    """Tell whether the gradient differs, where one number of each row is inside the region."""
+    """Tell whether the gradient differs if one number of each row is inside the region."""
     case = LayerCase(specimen.layer, specimen.example, Key(0), 4)
     flat = case.x.reshape(4, -1).copy()
     flat[0, 0] = inside
@@ -99,7 +99,7 @@ def _shows(specimen: Specimen, wrong: Layer[Any], inside: float) -> bool:
 
 
 def loss_tail_mutants(specimen: LossSpecimen) -> Iterator[tuple[str, Loss]]:
-    """Make the gradient of a loss wrong in every part of the line where that shows."""
+    """Make the gradient of a loss wrong in each part of the line where it shows."""
     for where, (region, inside) in REGIONS.items():
         for name, slip in SLIPS.items():
             wrong = partial(_wrong_loss, specimen.loss, region, slip)

@@ -1,4 +1,4 @@
-"""`python -m tests.ulp [STRIDE]` prints the worst errors of all activations over every (or each STRIDE-th) float32."""
+"""`python -m tests.ulp [STRIDE]` prints the worst errors of all activations over every STRIDE-th float32."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tests.ulp.references import REFERENCES
 
 
 def main(stride: int) -> None:
-    """Print a table in Markdown, a row an activation."""
+    """Print a table in Markdown with a row for each activation."""
     sys.stdout.write("| activation | ULP | at | ULP of the derivative | at |\n| --- | --- | --- | --- | --- |\n")
     for text, reference in REFERENCES.items():
         value, slope = worst(build(text), reference, stride=stride)

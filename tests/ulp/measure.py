@@ -1,4 +1,4 @@
-"""How far an activation and its derivative are from the truth, in units in the last place, over all float32 numbers."""
+"""Measure the errors of an activation and its derivative in units in the last place, over all float32 numbers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ class Worst:
 
 
 def patterns(stride: int, offset: int = 0) -> Iterator[Float32]:
-    """Yield every `stride`-th of the 2**32 bit patterns that are finite numbers, in pieces."""
+    """Yield the finite numbers among every `stride`-th of the 2**32 bit patterns, in pieces."""
     for first in range(offset, PATTERNS, CHUNK * stride):
         bits = np.arange(first, min(first + CHUNK * stride, PATTERNS), stride, dtype=np.uint64).astype(np.uint32)
         x = bits.view(np.float32)
@@ -32,12 +32,12 @@ def patterns(stride: int, offset: int = 0) -> Iterator[Float32]:
 
 
 def errors(found: Float32, exact: Float64) -> Float64:
-    """Return the distance in units of the last place that float32 has at the exact value; infinite where NaN is."""
+    """Return the distance in units in the last place of float32 at the exact value; infinity for NaN."""
     with np.errstate(over="ignore"):
         rounded = exact.astype(np.float32)
     unit = np.spacing(np.abs(np.where(np.isfinite(rounded), rounded, np.finfo(np.float32).max))).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        # Infinity stands where the next number above the largest would: overflow too is a matter of units.
+        # Infinity takes the place of the number after the largest, so that overflow counts in units too.
         distance = np.abs(_bounded(found.astype(np.float64)) - _bounded(exact)) / unit
     distance[found == rounded] = np.minimum(distance[found == rounded], 0.5)
     distance[np.isnan(distance)] = np.inf

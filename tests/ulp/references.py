@@ -1,4 +1,4 @@
-"""What activations and their derivatives are, in float64: written for accuracy alone, from other formulas than ours."""
+"""Activations and their derivatives in float64, written for accuracy, with other formulas than the library's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def _where(condition: Any, yes: Any, no: Any) -> Float64:
 
 
 def _tanh_gelu_inner(x: Float64) -> tuple[Float64, Float64]:
-    """Return 2 u and its derivative, where the tanh form of gelu is x σ(2 u)."""
+    """Return 2u and its derivative; the tanh form of gelu is x σ(2u)."""
     inner = 2 * GELU_TANH * (x + 0.044715 * x**3)
     return inner, 2 * GELU_TANH * (1 + 3 * 0.044715 * x * x)
 
@@ -41,7 +41,7 @@ def _tanh_gelu(x: Float64) -> Float64:
 
 def _tanh_gelu_slope(x: Float64) -> Float64:
     inner, slope = _tanh_gelu_inner(x)
-    # Beyond 20 the sigmoid is 0 or 1, and the cubes overflow.
+    # Beyond 20 the sigmoid is 0 or 1, and cubes would overflow.
     return _where(np.abs(x) > 20, special.expit(inner), special.expit(inner) + x * slope * _sigmoid_slope(inner))
 
 
