@@ -18,6 +18,7 @@ from fnmlp.batching import Batch
 from fnmlp.data import datasets
 from fnmlp.data.folders import FOLDER_VARIABLE
 from fnmlp.data.sources import SOURCES
+from tests import names
 from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
@@ -69,6 +70,12 @@ def torch_in_float64() -> Iterator[None]:
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests that stay until the end."""
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """After a failure, say what keeps a new name from being imported: the tests of that could not even be collected."""
+    for line in [*names.unlisted(), *names.stale()] if exitstatus else ():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,29 @@ def _listed(head: str, items: list[str], tail: str) -> str:
     return "\n".join([head, *(f"{indent}{item}," for item in items), f"{indent[4:]}{tail}"])
 
 
+VOCABULARY = ("layers", "combinators", "losses", "optimizers", "metrics")
+"""The rooms in which all that documents its shapes is for users."""
+
+
+def unlisted() -> list[str]:
+    """Return a line for each function that documents its shapes and is not in its module's `__all__`."""
+    lines = []
+    for path in sorted(path for room in VOCABULARY for path in (PACKAGE / room).rglob("*.py")):
+        functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+        names = [node.name for node in functions if "Shapes:" in (ast.get_docstring(node) or "")]
+        lines += [f"add {name!r} to __all__ in {path.relative_to(ROOT)}" for name in names if name not in offers(path)]
+    return lines
+
+
+def stale() -> list[str]:
+    """Return a line for each written file that is out of date."""
+    return [
+        f"{path.relative_to(ROOT)} is out of date: run python -m tests.names"
+        for path, text in written().items()
+        if path.read_text("utf-8") != text
+    ]
+
+
 def main() -> None:
     """Write the files that differ, and name them."""
     for path, text in written().items():

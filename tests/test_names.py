@@ -11,19 +11,29 @@ import pytest
 
 import fnmlp
 from fnmlp._names import NAMES
-from tests.names import ROOT, gathered, module_of, packages, written
+from tests import names
+from tests.names import ROOT, gathered, module_of, packages, stale, unlisted
 
 PACKAGES = [module_of(folder) for folder in packages()]
 
 
 def test_what_the_modules_offer_is_written_where_it_is_read() -> None:
-    stale = [str(path.relative_to(ROOT)) for path, text in written().items() if path.read_text("utf-8") != text]
-    assert stale == [], "run python -m tests.names"
+    assert stale() == []
+
+
+def test_what_documents_its_shapes_is_offered() -> None:
+    assert unlisted() == []
+
+
+def test_a_constructor_that_is_not_offered_is_named_with_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "offers", lambda _: ())
+    assert "add 'relu' to __all__ in fnmlp/layers/rectifiers.py" in unlisted()
+    assert "fnmlp/layers/__init__.pyi is out of date: run python -m tests.names" in stale()
 
 
 def test_every_name_is_offered_once_by_the_module_that_defines_it() -> None:
-    names = [name for offered in gathered().values() for name in offered]
-    assert sorted(names) == sorted(set(names))
+    offered_names = [name for offered in gathered().values() for name in offered]
+    assert sorted(offered_names) == sorted(set(offered_names))
     for module, offered in gathered().items():
         tree = ast.parse(Path(ROOT, *module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
         defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}

@@ -41,7 +41,8 @@ TAKEN: dict[str, dict[str, set[str]]] = {
     "summary": {"example": {"[1]"}},
     "train_state": {"example": {"[1]"}},
     # Anything is a leaf of a tree, and any tree may be frozen, saved, or scored.
-    **{name: {"tree": LEAVES} for name in ("to", "tree_flatten", "tree_leaves", "tree_paths")},
+    **{name: {"tree": LEAVES} for name in ("tree_flatten", "tree_leaves", "tree_paths")},
+    "to": {"tree": LEAVES, "like": {"[1]"}},
     "tree_equal": {side: {*LEAVES, "an optimizer"} for side in ("left", "right")},
     "tree_sha256": {"tree": {"3", "-1.5", "an array", "a batch", "a state"}},
     "tree_statistics": {"tree": {"an array", "a batch"}},
