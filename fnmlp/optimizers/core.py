@@ -1,6 +1,6 @@
 """The type of an optimiser, and the pieces that all optimisers are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, is_jax, is_own, namespace, read_only, same_dtype, to_dtype, unshared
+from fnmlp.arrays import Array, bring, is_jax, is_own, namespace, read_only, same_dtype, to_dtype, unshared
 from fnmlp.checks import check_kind
 from fnmlp.conditions import smaller
 from fnmlp.errors import DtypeError, ShapeError, StructureError
@@ -67,7 +67,7 @@ def owning(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]],
     >>> owning(tuple, descend, 0.5).update(np.array([4.0]), grads, ()), grads
     ((array([3.]), ()), array([2.]))
     """
-    step = partial(rule, *bound)
+    step = joining(rule, *bound)
     # Spent gradients exist only once, so a step that underflow stopped can't be repeated here.
     return Optimizer(init, partial(retried, _step_on, copied, step), partial(_step_on, owned, step))
 
@@ -81,7 +81,36 @@ def around(init: Callable[[Tree], Tree], rule: Callable[..., tuple[Tree, Tree]],
 
     `step of` selects the function of an optimiser to call: its `update`, or its `spend` if gradients may be spent.
     """
-    return Optimizer(init, partial(retried, rule, updating, *bound), partial(rule, spending, *bound))
+    return Optimizer(init, partial(retried, joining(rule, updating, *bound)), joining(rule, spending, *bound))
+
+
+def joining(rule: Callable[..., tuple[Tree, Tree]], *bound: Any) -> Update:
+    """Bind options to a rule; if a compiler traces one of them, NumPy's arrays first join the library of that.
+
+    >>> joining(print, 0.5)
+    functools.partial(<built-in function print>, 0.5)
+    """
+    step = partial(rule, *bound)
+    like = next(_unknown(bound), None)
+    return step if like is None else partial(_joined, like, step)
+
+
+def _unknown(bound: tuple[Any, ...]) -> Iterator[Array]:
+    """Yield the options that are arrays: one that is known was made a Python number."""
+    for option in bound:
+        if isinstance(option, (tuple, partial)):
+            yield from _unknown(option if isinstance(option, tuple) else (*option.args, *option.keywords.values()))
+        elif hasattr(option, "dtype"):
+            yield option
+
+
+def _joined(like: Array, step: Update, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
+    params, grads, state = tree_map(partial(_join, like), (params, grads, state))
+    return step(params, grads, state)
+
+
+def _join(like: Array, leaf: Any) -> Any:
+    return bring(leaf, like) if isinstance(leaf, (np.ndarray, np.generic)) else leaf
 
 
 StepOf: TypeAlias = Callable[[Optimizer], Update]

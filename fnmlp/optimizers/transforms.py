@@ -12,7 +12,17 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.checks import check_function, check_kind
 from fnmlp.conditions import choose, hypot
 from fnmlp.errors import OptionError, StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, in_dtype_of, scaled
+from fnmlp.optimizers.core import (
+    Optimizer,
+    StepOf,
+    Update,
+    around,
+    check_gradient,
+    check_no_state,
+    in_dtype_of,
+    joining,
+    scaled,
+)
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.options import nonnegative, positive
 from fnmlp.rules import on_numbers
@@ -94,7 +104,7 @@ def clip_by_value(limit: float) -> Transform:
     >>> clip_by_value(1.0).update((), (np.array([0.5, -3.0]),), ())[0]
     (array([ 0.5, -1. ]),)
     """
-    return Transform(_stateless, partial(_clip_by_value, positive("clip_by_value(limit)", limit)))
+    return Transform(_stateless, joining(_clip_by_value, positive("clip_by_value(limit)", limit)))
 
 
 @on_numbers
@@ -121,7 +131,7 @@ def clip_by_global_norm(limit: float, *, epsilon: float = 1e-6) -> Transform:
     (array([0.6]), array([0.8]))
     """
     bound = positive("clip_by_global_norm(limit)", limit), nonnegative("clip_by_global_norm(epsilon)", epsilon)
-    return Transform(_stateless, partial(_clip_by_global_norm, *bound))
+    return Transform(_stateless, joining(_clip_by_global_norm, *bound))
 
 
 @on_numbers
@@ -161,7 +171,7 @@ def weight_decay(amount: float, *, only: PathFilter = everywhere) -> Transform:
     (array([2.]),)
     """
     check_function("weight_decay(only)", only, 1, "is_weight")
-    return Transform(partial(flags, only), partial(_weight_decay, nonnegative("weight_decay(amount)", amount)))
+    return Transform(partial(flags, only), joining(_weight_decay, nonnegative("weight_decay(amount)", amount)))
 
 
 @on_numbers
