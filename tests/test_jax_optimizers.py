@@ -29,6 +29,9 @@ EPS = float(np.finfo(np.float32).eps)
 ROUNDINGS = 32
 """More than any rule rounds one number: a rule has a dozen operations, and a dozen more make its numbers."""
 
+QUICK = {"xla_backend_optimization_level": 0}
+"""Compile fast; the results differ by rounding only."""
+
 STRETCH = 3.4445**5
 """How much the five steps of Muon's iteration may stretch an error: 3.4445 is the slope of each at 0."""
 
@@ -78,7 +81,7 @@ def test_one_compiled_step_serves_all_steps_and_rounds_as_numpy_does() -> None:
         traces.extend(held)
         return {name: optimizers[name].update(params, grads, state) for name, (params, state) in held.items()}
 
-    step, params = jax.jit(update, compiler_options={"xla_backend_optimization_level": 0}), tree(0, np.float32)
+    step, params = jax.jit(update, compiler_options=QUICK), tree(0, np.float32)
     held = {name: (params, optimizer.init(params)) for name, optimizer in optimizers.items()}
     for grads in gradients(np.float32):
         found = step(held, grads)
@@ -161,7 +164,7 @@ def test_rates_momenta_and_decays_may_be_traced_and_each_setting_equals_its_run_
             return jax.lax.scan(advance, first, grads)[0]
 
         stacked = tree_map(lambda *g: np.stack(g), *slopes)
-        mapped = jax.jit(jax.vmap(runs, (0, 0, None)))(np.array(RATES), np.array(SHARES), stacked)
+        mapped = jax.jit(jax.vmap(runs, (0, 0, None)), compiler_options=QUICK)(np.array(RATES), np.array(SHARES), stacked)
     for name, make in SETTINGS.items():
         for place, (rate, share) in enumerate(zip(RATES, SHARES, strict=True)):
             optimizer, params = make(rate, share), start
