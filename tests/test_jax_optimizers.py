@@ -164,7 +164,9 @@ def test_rates_momenta_and_decays_may_be_traced_and_each_setting_equals_its_run_
             return jax.lax.scan(advance, first, grads)[0]
 
         stacked = tree_map(lambda *g: np.stack(g), *slopes)
-        mapped = jax.jit(jax.vmap(runs, (0, 0, None)), compiler_options=QUICK)(np.array(RATES), np.array(SHARES), stacked)
+        mapped = jax.jit(jax.vmap(runs, (0, 0, None)), compiler_options=QUICK)(
+            np.array(RATES), np.array(SHARES), stacked
+        )
     for name, make in SETTINGS.items():
         for place, (rate, share) in enumerate(zip(RATES, SHARES, strict=True)):
             optimizer, params = make(rate, share), start
