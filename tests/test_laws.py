@@ -37,7 +37,8 @@ HELPERS = {"check_alike", "sgd_update", "averaged_params", "everywhere", "is_wei
 
 @each("name", LAYER_NAMES)
 def test_every_layer_is_in_the_catalogue(name: str) -> None:
-    assert has_specimen(name), f"add Specimen({name}(...), shape) to LAYERS in tests/catalogue/layers.py"
+    remedy = "add a specimen to LAYERS in tests/catalogue/layers.py, or an activation to CURVES in activations.py there"
+    assert has_specimen(name), f"{name}: {remedy}"
 
 
 @each("room", [losses, optimizers, metrics, initializers])
