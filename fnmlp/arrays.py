@@ -174,7 +174,7 @@ def _foreign_at_hand(x: Any) -> bool:
     return not hasattr(x, "__cuda_array_interface__")
 
 
-def device_of(x: Array) -> Any:
+def device_of(x: Any) -> Any:
     """Return the device of an array, for new arrays beside it; None leaves the choice to the library of x.
 
     With JAX it is None unless x was put on one device on purpose: a traced array has no device yet, and one that is

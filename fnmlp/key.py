@@ -3,6 +3,7 @@
 This is the only module that uses numpy.random. Under JAX the same keys are made of arrays: see `fnmlp.draws`.
 """
 
+from importlib import import_module
 from math import prod
 from typing import TYPE_CHECKING, SupportsIndex
 
@@ -90,9 +91,7 @@ def fold_in(key: Key, index: SupportsIndex) -> Key:
         entropy, path = key.entropy, key.path
     except AttributeError as error:
         if is_jax_key(key):
-            from jax.random import fold_in as fold_in_jax
-
-            return fold_in_jax(key, index)
+            return import_module("jax.random").fold_in(key, index)
         raise _no_key(key) from error
     derived = _new(type(key))
     _set(derived, "entropy", entropy)

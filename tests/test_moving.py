@@ -1,6 +1,7 @@
 """`fn.to` moves trees between libraries bit for bit, keys and numbers included, and says what it can't move."""
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from attrs import frozen
 import numpy as np
@@ -92,7 +93,7 @@ def test_keys_become_arrays_on_jax_and_integers_elsewhere() -> None:
 
 def test_what_jax_would_round_is_refused() -> None:
     for wide in (np.zeros(2), np.zeros(2, np.int64)):
-        refusal(lambda wide=wide: fn.to((wide,), like=like("jax")), fn.DtypeError, wide.dtype, "jax_enable_x64")
+        refusal(partial(fn.to, (wide,), like=like("jax")), fn.DtypeError, wide.dtype, "jax_enable_x64")
 
 
 def test_a_key_that_jax_made_is_refused() -> None:
@@ -101,7 +102,7 @@ def test_a_key_that_jax_made_is_refused() -> None:
 
 
 def test_what_is_no_array_is_no_place_to_move_to() -> None:
-    refusal(lambda: fn.to((), like="jax"), fn.DtypeError, "to(like)", "str")
+    refusal(partial(fn.to, (), like=cast("Any", "jax")), fn.DtypeError, "to(like)", "str")
 
 
 @each("library", LIBRARIES)

@@ -5,7 +5,7 @@ Importing this module registers fnmlp's types as pytrees, so that jax.jit, vmap,
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import numpy as np
@@ -61,10 +61,10 @@ def register_tree(kind: Kind) -> Kind:
         got = kind.__name__ if isinstance(kind, type) else type(kind).__name__
         raise StructureError("register_tree", "an attrs class", got, "decorate it with attrs.frozen first")
     _register(kind, tree_children)
-    return kind
+    return cast("Kind", kind)
 
 
-def _register(kind: type, children_of: Callable[[Any], Any]) -> None:
+def _register(kind: Any, children_of: Callable[[Any], Any]) -> None:
     """Register a class, given the function that returns the values of its fields as JAX is to see them."""
     names = tuple(field.name for field in attrs.fields(kind))
     keys = tuple(map(GetAttrKey, names))
