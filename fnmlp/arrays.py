@@ -110,14 +110,18 @@ def _listed(where: str, x: Any, like: Array | None) -> Array:
 def to_dtype(x: Array, dtype: object) -> Array:
     """Convert `x` to a dtype, given by name or as an object of its library; return `x` itself if it has that dtype.
 
+    JAX has no numbers of 64 bits unless you enable them: there "float64" and "int64" mean the widest that it has.
+
     >>> to_dtype(np.array([1, 2], dtype=np.uint8), "float32")
     array([1., 2.], dtype=float32)
     """
     try:
         if isinstance(x, np.ndarray):
             return x.astype(dtype, copy=False)  # type: ignore[call-overload]
-        xp = namespace(x)
+        xp, jax = namespace(x), sys.modules.get("jax")
         wanted = getattr(xp, dtype) if isinstance(dtype, str) else dtype
+        if jax is not None and isinstance(x, jax.Array):
+            wanted = jax.dtypes.canonicalize_dtype(wanted)
         result: Array = xp.astype(x, wanted, copy=False)
     except (AttributeError, TypeError, ValueError) as error:
         if isinstance(error, DtypeError):
@@ -200,6 +204,16 @@ def sum_rows(x: Array) -> Array:
     if rows <= 128:
         return namespace(x).sum(x, axis=0)
     return sum_rows(x[: rows // 2, ...]) + sum_rows(x[rows // 2 :, ...])
+
+
+def owned(x: Array) -> Array:
+    """Return an array that the caller just made, to be changed in place; a copy if torch's autograd has kept it.
+
+    >>> x = np.zeros(2)
+    >>> owned(x) is x
+    True
+    """
+    return x.clone() if getattr(x, "requires_grad", False) else x  # type: ignore[attr-defined]
 
 
 def read_only(x: Array) -> Array:

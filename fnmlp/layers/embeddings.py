@@ -7,8 +7,9 @@ from math import prod
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, Shape, device_of, namespace, to_dtype
+from fnmlp.arrays import Array, Shape, at_hand, device_of, namespace, to_dtype
 from fnmlp.checks import as_count, as_shape, check_function
+from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import Fans, Initializer, normal
@@ -39,7 +40,7 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
               Integers have no derivative, so dx is 0.
     Raises:   OptionError unless count and width >= 1; ShapeError at init if an example has more than one axis;
               DtypeError unless inputs are integers; DataError for one out of range, including -1, which NumPy would
-              accept.
+              accept. While a compiler traces, such a row becomes NaN.
     Source:   Bengio et al. 2003, "A neural probabilistic language model"; torch.nn.Embedding.
 
     >>> import numpy as np
@@ -71,6 +72,8 @@ def _embedding_apply(params: Embedding, x: Array) -> Array:
     xp = namespace(table)
     _check_ids(x, table.shape[0])
     rows = xp.take(table, _flat(x), axis=0)
+    if not at_hand(x):
+        rows = nan_unless(_in_range(_flat(x), table.shape[0])[:, None], rows)
     return xp.reshape(rows, (*x.shape, table.shape[1]))
 
 
@@ -105,6 +108,10 @@ def _no_derivative(x: Array, dy: Array) -> Array:
     return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=device_of(dy))
 
 
+def _in_range(ids: Array, count: int) -> Array:
+    return (ids >= 0) & (ids < count)
+
+
 def _flat(x: Array) -> Array:
     return to_dtype(namespace(x).reshape(x, (prod(x.shape),)), "int64")
 
@@ -114,8 +121,8 @@ def _check_ids(x: Array, count: int) -> None:
     if not xp.isdtype(x.dtype, "integral"):
         remedy = "pass row numbers of the table; make it the first layer"
         raise DtypeError("embedding", "integers", x.dtype, remedy)
-    if 0 not in x.shape and (int(xp.min(x)) < 0 or int(xp.max(x)) >= count):
+    if 0 not in x.shape and at_hand(x) and (int(xp.min(x)) < 0 or int(xp.max(x)) >= count):
         flat = _flat(x)
-        wrong = int(xp.argmax(to_dtype((flat < 0) | (flat >= count), "uint8")))
+        wrong = int(xp.argmin(to_dtype(_in_range(flat, count), "uint8")))
         where = f"embedding: row {wrong // prod(x.shape[1:])} of the inputs"
         raise DataError(where, f"0 to {count - 1}", int(flat[wrong]), "correct it, or give the table more rows")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fnmlp.arrays import Array, namespace
+from fnmlp.arrays import Array, namespace, owned
 from fnmlp.checks import as_nonnegative
-from fnmlp.losses.shared import as_targets, check_alike, check_probabilities, reduce_elements, shared_out
+from fnmlp.losses.shared import as_targets, check_alike, as_probabilities, reduce_elements, shared_out
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
 
@@ -41,14 +41,14 @@ def binary_cross_entropy(
     """
     target = as_targets("binary_cross_entropy", y, target)
     check_alike("binary_cross_entropy", y, target)
-    check_probabilities("binary_cross_entropy", target)
+    target = as_probabilities("binary_cross_entropy", target)
     xp, positive = namespace(y), _positive_weights(pos_weight, y)
     weighed = target if positive is None else target * positive
     above = y > 0
     size = xp.where(above, y, -y)
     missing = xp.where(above, 1 - target, weighed)
     tail = xp.exp(-size)
-    terms = xp.log1p(tail)
+    terms, tail = xp.log1p(tail), owned(tail)
     tail /= 1 + tail
     if positive is not None:
         mass = 1 - target + weighed

@@ -7,7 +7,7 @@ use it. A single -inf rules out its class: the probability is 0.
 from functools import partial
 from typing import Any
 
-from fnmlp.arrays import Array, device_of, namespace, to_dtype
+from fnmlp.arrays import Array, device_of, namespace, owned, to_dtype
 from fnmlp.checks import as_finite, as_fraction, check_function
 from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
@@ -16,7 +16,7 @@ from fnmlp.losses.shared import (
     as_targets,
     check_alike,
     check_classes,
-    check_distributions,
+    as_distributions,
     hot_rows,
     of_labels,
     reduce_rows,
@@ -73,8 +73,7 @@ def cross_entropy(
         labels, by_row = without_ignored("cross_entropy", y, target, ignore_label, by_row)
         shares, mass = hot_rows("cross_entropy", y, labels), of_labels(by_class, by_row, labels)
     else:
-        _check_shares(y, target, ignore_label)
-        shares, mass = target, by_row
+        shares, mass = _shares(y, target, ignore_label), by_row
     if target.ndim == 1 and not smoothing:
         terms, dy = entropy_of_labels(y, labels, shares)
         counted = mass
@@ -86,12 +85,12 @@ def cross_entropy(
     return value, dy
 
 
-def _check_shares(y: Array, target: Array, ignore_label: int | None) -> None:
+def _shares(y: Array, target: Array, ignore_label: int | None) -> Array:
     check_alike("cross_entropy", y, target)
-    check_distributions("cross_entropy", target)
     if ignore_label is not None:
         remedy = "give such rows the sample weight 0"
         raise OptionError("cross_entropy(ignore_label)", "labels as targets", "distributions", remedy)
+    return as_distributions("cross_entropy", target)
 
 
 def _weighted(shares: Array, by_class: Array | None) -> Array:
@@ -113,7 +112,7 @@ def entropy_of_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array
     """
     xp = namespace(y)
     below, shares, _ = _exponentials(y)
-    own = at_labels(shares, labels)
+    own, shares = at_labels(shares, labels), owned(shares)
     shares *= 1 - hot
     others = row_sums(shares)
     terms = xp.log1p(others + (own - 1)) - at_labels(below, labels)
@@ -129,6 +128,7 @@ def _entropy_of_shares(y: Array, target: Array) -> tuple[Array, Array]:
     others = row_sums(shares * to_dtype(xp.arange(y.shape[1], device=device_of(y))[None, :] != best[:, None], y.dtype))
     mass = row_sums(target)
     terms = mass * xp.log1p(others) - row_sums(shared_out(target, below))
+    shares = owned(shares)
     shares *= (mass / (1 + others))[:, None]
     shares -= target
     return terms, shares
@@ -244,7 +244,7 @@ def kl(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str 
     check_classes("kl", y)
     target = as_targets("kl", y, target)
     check_alike("kl", y, target)
-    check_distributions("kl", target)
+    target = as_distributions("kl", target)
     xp = namespace(y)
     apart = xp.log(xp.where(target == 0, target + 1, target)) - y
     weights = row_weights("kl", sample_weights, y)

@@ -10,7 +10,7 @@ from fnmlp.losses.shared import (
     as_targets,
     check_alike,
     check_classes,
-    check_probabilities,
+    as_probabilities,
     hot_rows,
     of_labels,
     reduce_elements,
@@ -103,7 +103,7 @@ def binary_focal(
     """
     target = as_targets("binary_focal", y, target)
     check_alike("binary_focal", y, target)
-    check_probabilities("binary_focal", target)
+    target = as_probabilities("binary_focal", target)
     alpha, gamma = as_nonnegative("binary_focal(alpha)", alpha), as_nonnegative("binary_focal(gamma)", gamma)
     if alpha > 1:
         raise OptionError("binary_focal(alpha)", "a number from 0 to 1", alpha, "choose for instance 0.25")

@@ -3,7 +3,7 @@
 from math import log
 from typing import Any
 
-from fnmlp.arrays import Array, namespace
+from fnmlp.arrays import Array, namespace, owned
 from fnmlp.checks import as_positive
 from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
 from fnmlp.rules import on_numbers
@@ -31,8 +31,9 @@ def mse(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str
     check_alike("mse", y, target)
     difference = y - target
     value, factor = reduce_elements("mse", difference * difference, reduction, sample_weights)
-    difference *= 2 * factor
-    return value, difference
+    dy = owned(difference)
+    dy *= 2 * factor
+    return value, dy
 
 
 @on_numbers
@@ -81,11 +82,12 @@ def huber(
     delta = as_positive("huber(delta)", delta)
     difference = y - target
     held: Array = namespace(y).clip(difference, -delta, delta)
-    difference -= held / 2
-    difference *= held
-    value, factor = reduce_elements("huber", difference, reduction, sample_weights)
-    held *= factor
-    return value, held
+    terms, dy = owned(difference), owned(held)
+    terms -= held / 2
+    terms *= held
+    value, factor = reduce_elements("huber", terms, reduction, sample_weights)
+    dy *= factor
+    return value, dy
 
 
 @on_numbers

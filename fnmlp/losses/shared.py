@@ -4,8 +4,9 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, as_array, device_of, namespace, same_dtype, to_dtype
+from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, same_dtype, to_dtype
 from fnmlp.checks import as_choice, as_integer
+from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
 from fnmlp.weights import Weights, row_weights
@@ -128,46 +129,67 @@ def reduce_rows(where: str, terms: Array, reduction: str, weights: Array | None,
         return xp.sum(terms), factors
     if not terms.shape[0]:
         raise DataError(where, "at least one row for a mean", "an empty batch", "leave empty batches out")
-    total: Any = terms.shape[0] if mass is None else xp.sum(mass)
+    total: Any = terms.shape[0] if mass is None else _counting(where, xp.sum(mass))
+    return xp.sum(terms) / total, factors / total
+
+
+def _counting(where: str, total: Array) -> Array:
+    """Return the sum of all weights, unless it is 0; one that can't be read yet becomes NaN then."""
+    if not at_hand(total):
+        return nan_unless(total != 0, total)
     if not bool(total != 0):
         raise DataError(where, "weights with a sum above 0", "0", "leave batches out in which nothing counts")
-    return xp.sum(terms) / total, factors / total
+    return total
 
 
 ROUNDING = 1e-3
 """The largest rounding error of a sum of probabilities, even in half precision."""
 
 
-def check_distributions(where: str, target: Array) -> None:
-    """Raise unless each row is a distribution: no negative number or NaN, and a sum of 1.
+def as_distributions(where: str, target: Array) -> Array:
+    """Return targets if each row is a distribution: no negative number or NaN, and a sum of 1.
+
+    Where numbers can't be read yet, a row that is no distribution becomes NaN.
 
     >>> import numpy as np
-    >>> check_distributions("kl", np.array([[0.5, 0.5], [1.0, 1.0]]))
+    >>> as_distributions("kl", np.array([[0.5, 0.5], [1.0, 1.0]]))
     Traceback (most recent call last):
     fnmlp.errors.DataError: kl: targets[1]: expected shares that add up to 1, got a sum of 2.0; divide each row by ...
     """
     xp = namespace(target)
+    if not at_hand(target):
+        valid = xp.all(target >= 0, axis=1) & _near_one(row_sums(target))
+        return nan_unless(valid[:, None], target)
     if not bool(xp.all(target >= 0)):
         raise DataError(where, "targets of at least 0", "a negative one or NaN", "pass the shares of the classes")
     sums = row_sums(target)
-    whole = (sums > 1 - ROUNDING) & (sums < 1 + ROUNDING)
+    whole = _near_one(sums)
     if not bool(xp.all(whole)):
         row = int(xp.argmin(to_dtype(whole, "uint8")))
         remedy = "divide each row by its sum; where several classes are true at once, use binary_cross_entropy"
         got = f"a sum of {float(xp.real(sums[row]))}"
         raise DataError(f"{where}: targets[{row}]", "shares that add up to 1", got, remedy)
+    return target
 
 
-def check_probabilities(where: str, target: Array) -> None:
-    """Raise for targets below 0, above 1 by more than rounding, or NaN.
+def _near_one(sums: Array) -> Array:
+    return (sums > 1 - ROUNDING) & (sums < 1 + ROUNDING)
+
+
+def as_probabilities(where: str, target: Array) -> Array:
+    """Return targets if all are in [0, 1], but for rounding; where they can't be read yet, others become NaN.
 
     >>> import numpy as np
-    >>> check_probabilities("binary_cross_entropy", np.array([255.0]))
+    >>> as_probabilities("binary_cross_entropy", np.array([255.0]))
     Traceback (most recent call last):
     fnmlp.errors.DataError: binary_cross_entropy: expected targets in [0, 1], got numbers outside it or NaN; scale t...
     """
-    if not bool(namespace(target).all((target >= 0) & (target <= 1 + 1e-5))):
+    valid = (target >= 0) & (target <= 1 + 1e-5)
+    if not at_hand(target):
+        return nan_unless(valid, target)
+    if not bool(namespace(target).all(valid)):
         raise DataError(where, "targets in [0, 1]", "numbers outside it or NaN", "scale them, as in pixels / 255")
+    return target
 
 
 def without_ignored(
