@@ -170,7 +170,9 @@ def at_hand(x: Any) -> bool:
 def _foreign_at_hand(x: Any) -> bool:
     jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
     if jax is not None and isinstance(x, jax.Array):
-        return not isinstance(x, jax.core.Tracer) and all(device.platform == "cpu" for device in x.devices())
+        # While a function is compiled, all that is computed from a constant is traced too.
+        traced = isinstance(x, jax.core.Tracer) or isinstance(jax.lax.stop_gradient(x), jax.core.Tracer)
+        return not traced and all(device.platform == "cpu" for device in x.devices())
     if torch is not None and isinstance(x, torch.Tensor):
         mapped = torch._C._functorch.is_functorch_wrapped_tensor(x)  # noqa: SLF001 (torch has no public way to ask)
         plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not mapped

@@ -8,7 +8,9 @@ from inspect import signature
 from math import inf
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, at_hand, device_of, namespace, to_dtype
+import numpy as np
+
+from fnmlp.arrays import Array, at_hand, bring, device_of, namespace, to_dtype
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
@@ -30,21 +32,23 @@ def weights_like(where: str, weights: Weights, y: Array, count: int, dtype: obje
         return None
     if weights is None:
         raise OptionError(where, "numbers of at least 0", None, "leave it out if all count equally")
-    xp = namespace(y)
     try:
-        array: Array = xp.asarray(weights, device=device_of(y))
+        known = isinstance(weights, (tuple, list, np.ndarray))
+        array: Array = np.asarray(weights) if known else namespace(y).asarray(weights, device=device_of(y))
     except (TypeError, ValueError, RuntimeError) as error:
         raise DtypeError(where, "numbers of at least 0", type(weights).__name__, "pass one number for each") from error
     if array.shape != (count,):
         raise ShapeError(where, f"{count} weights", f"shape {tuple(array.shape)}", "pass one number for each")
+    xp = namespace(array)
     if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
         raise DtypeError(where, "real numbers", array.dtype, "convert with .astype('float32')")
     valid = (array >= 0) & (array < inf)
-    if at_hand(array) and not bool(xp.all(valid)):
+    if not at_hand(array):
+        return to_dtype(nan_unless(valid, array), y.dtype if dtype is None else dtype)
+    if not bool(xp.all(valid)):
         remedy = "give weight 0 to whatever should not count"
         raise DataError(where, "finite weights of at least 0", "a negative one, infinity or NaN", remedy)
-    array = to_dtype(array, y.dtype if dtype is None else dtype)
-    return array if at_hand(array) else nan_unless(valid, array)
+    return to_dtype(bring(array, y), y.dtype if dtype is None else dtype)
 
 
 def row_weights(where: str, weights: Weights, y: Array, dtype: object = None) -> Array | None:

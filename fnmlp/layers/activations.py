@@ -14,6 +14,9 @@ __all__ = ["celu", "elu", "selu", "sigmoid", "softplus", "softsign", "tanh"]
 FARTHEST = 750.0
 """Below minus this, exp is 0 in float64."""
 
+SMALLEST = 2.0**-126
+"""The smallest normal number of float32, in which JAX computes unless it has float64."""
+
 SELU_ALPHA = 1.6732632423543772
 """The first constant of `selu`, to the precision of a float."""
 
@@ -153,6 +156,7 @@ def _wide_celu_slope(alpha: float, x: Array) -> Array:
 def _in_alphas(alpha: float, x: Array) -> Array:
     """Return min(x, 0) / alpha, clipped where its exponential is 0, so that a small alpha does not overflow."""
     xp = namespace(x)
+    alpha = max(alpha, SMALLEST) if x.dtype == xp.float32 else alpha
     return xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
 
 

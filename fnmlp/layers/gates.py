@@ -35,8 +35,8 @@ Both: TypeAlias = Callable[[Array], tuple[Array, Array]]
 FARTHEST = 750.0
 """Beyond it every tail is 0 in float64. An infinite |x| is clipped to it, because infinity times 0 is NaN."""
 
-WIDE_OPEN = 40.0
-"""From here on the gate of `mish` is 1 in float64; later exp(x) would overflow."""
+WIDE_OPEN, WIDE_OPEN_IN_FLOAT32 = 40.0, 20.0
+"""From here on the gate of `mish` is 1 in float64, or float32; later the square of its exponentials would overflow."""
 
 
 def gelu(*, approximate: str = "none") -> Layer[tuple[()]]:
@@ -183,7 +183,7 @@ def _mish(x: Array) -> Array:
 def _mish_with_slope(x: Array) -> tuple[Array, Array]:
     xp = namespace(x)
     above = xp.maximum(x, -FARTHEST)
-    within = xp.minimum(above, WIDE_OPEN)
+    within = xp.minimum(above, WIDE_OPEN_IN_FLOAT32 if x.dtype == xp.float32 else WIDE_OPEN)
     exponential = xp.exp(within)
     shut = exponential * (exponential + 2)
     gate = shut / (shut + 2)

@@ -61,8 +61,9 @@ def focal(
     terms, dy = entropy_of_labels(y, labels, hot)
     xp = namespace(y)
     share, rest = xp.exp(-terms), -xp.expm1(-terms)
+    rest = xp.where(rest == 0, rest + 1, rest)  # such a row costs nothing, and its power would have no slope
     power = rest**gamma
-    slope = shared_out(share, terms / xp.where(rest == 0, rest + 1, rest))
+    slope = shared_out(share, terms / rest)
     slope *= gamma
     slope += 1
     slope *= power
@@ -114,8 +115,9 @@ def binary_focal(
     yes, no = xp.where(above, large, small), xp.where(above, small, large)
     entropy = xp.log1p(tail) + shared_out(xp.where(above, 1 - target, target), size)
     missed = target * no + (1 - target) * yes
+    missed = xp.where(missed == 0, missed + 1, missed)  # the entropy is 0 then
     power = missed**gamma * (alpha * target + (1 - alpha) * (1 - target))
-    sharper = shared_out(yes * no / xp.where(missed == 0, missed + 1, missed), entropy)
+    sharper = shared_out(yes * no / missed, entropy)
     dy = xp.where(above, (1 - target) - small, small - target)
     dy += gamma * (1 - 2 * target) * sharper
     dy *= power

@@ -154,8 +154,7 @@ class LayerCase:
             return y, dparams, dx
         pulled = largest(dy)
         if self.layer.name.count("(") > 1:
-            grown = pulled * max(1.0, largest(x)) * prod(max(1.0, largest(leaf)) for leaf in tree_leaves(params))
-            level = max(largest((dparams, dx)), grown)
+            level = max(largest((dparams, dx)), grown(params, x, dy))
             return y + largest(y), tree_map(lambda g: g + level, dparams), dx + level
         return y + row_maxima(y), tree_map(lambda g: g + max(largest(g), pulled), dparams), dx + row_maxima(dx) + pulled
 
@@ -163,6 +162,15 @@ class LayerCase:
         """Return parameters, inputs and cotangent in float32."""
         x = self.x.astype(np.float32) if self.differentiable else self.x
         return cast(self.params, np.float32), x, self.dy.astype(np.float32)
+
+
+def grown(params: Tree, x: Array, dy: Array) -> float:
+    """Return how large dy may become on its way through inputs and parameters.
+
+    >>> grown((np.array([3.0, -4.0]),), np.array([0.5]), np.array([2.0]))
+    8.0
+    """
+    return largest(dy) * max(1.0, largest(x)) * prod(max(1.0, largest(leaf)) for leaf in tree_leaves(params))
 
 
 def expect_same_tree(where: str, expected: Tree, got: Tree) -> None:

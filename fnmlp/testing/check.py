@@ -12,7 +12,9 @@ from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.testing.cases import Draw, LayerCase
+from fnmlp.testing.elsewhere import ELSEWHERE_LAYER_LAWS, ELSEWHERE_LOSS_LAWS, LayerElsewhere, LossElsewhere
 from fnmlp.testing.layers import LAYER_LAWS
+from fnmlp.testing.libraries import library
 from fnmlp.testing.losses import LOSS_LAWS, DrawTarget, LossCase
 from fnmlp.testing.magnitudes import trial_of
 from fnmlp.testing.numeric import normal
@@ -27,12 +29,12 @@ TRIALS = 10
 
 
 def laws() -> tuple[Law[Any], ...]:
-    """List every law of this kit: of layers, of losses, of optimisers.
+    """List every law of this kit: of layers, of losses, of optimisers, and of layers and losses on other libraries.
 
     >>> print(laws()[2])
     layer: training without a key is inference: `vjp(params, x, None)[0]` has the bits of `apply(params, x)`.
     """
-    return (*LAYER_LAWS, *LOSS_LAWS, *OPTIMIZER_LAWS)
+    return (*LAYER_LAWS, *LOSS_LAWS, *OPTIMIZER_LAWS, *ELSEWHERE_LAYER_LAWS, *ELSEWHERE_LOSS_LAWS)
 
 
 def check_layer(
@@ -45,14 +47,19 @@ def check_layer(
     kinks: Iterable[float] = (),
     noisy: bool = False,
     rowwise: bool = True,
-    laws: Iterable[Law[LayerCase]] = LAYER_LAWS,
+    on: str = "numpy",
+    laws: Iterable[Law[Any]] | None = None,
 ) -> None:
     """Check every law of a layer on random parameters, inputs and cotangents.
 
     `example` is the shape of one input. `draw(key, shape)` returns inputs, for layers that need other than normally
     distributed ones. Pass `noisy=True` for a layer that draws noise if it gets a key, and `rowwise=False` for one that
     mixes the rows of a batch. Trial i uses the seed `seed + i`. Pass `laws` to check only some.
-    Raises:   LawBrokenError, naming the law, the place, both values, and a call that reproduces the failure.
+
+    `on` names another library: "jax", "torch" or "array_api_strict". Then the results there are compared with NumPy's.
+    JAX also compiles the layer, and JAX and torch also differentiate it.
+    Raises:   LawBrokenError, naming the law, the place, both values, and a call that reproduces the failure;
+              OptionError for another library, and MissingDependencyError if it is not installed.
 
     >>> from fnmlp.layers import linear
     >>> check_layer(linear(3), (4,), trials=2)
@@ -60,8 +67,10 @@ def check_layer(
     options = {"noisy": noisy, "rowwise": rowwise}
     said = "".join(f", {name}={value}" for name, value in options.items() if value != (name == "rowwise"))
     said += "" if draw is normal else f", draw={spell(draw)}"
-    kinks = tuple(kinks)
+    kinks, other = tuple(kinks), library("check_layer", on)
     said += f", kinks={kinks}" if kinks else ""
+    said += "" if other is None else f", on={on!r}"
+    those = laws or (LAYER_LAWS if other is None else ELSEWHERE_LAYER_LAWS)
     for one in range(seed, seed + trials):
         trial = trial_of(one)
         case = LayerCase(
@@ -77,7 +86,7 @@ def check_layer(
             trial.repeats and rowwise,
         )
         call = f"check_layer({layer}, {tuple(example)}, seed={one}, trials=1{said})"
-        _run(laws, case, str(layer), call)
+        _run(those, case if other is None else LayerElsewhere(case, other), str(layer), call)
 
 
 def check_loss(
@@ -89,25 +98,30 @@ def check_loss(
     draw: Draw = normal,
     draw_target: DrawTarget = normal,
     kinks: Iterable[float] = (),
+    on: str = "numpy",
 ) -> None:
     """Check every law of a loss on random outputs and targets.
 
     `example` is the shape of one output. `draw_target(key, shape of y)` returns targets, if they are not numbers like y
-    but, for instance, labels.
+    but, for instance, labels. `on` is as in `check_layer`.
     Raises:   as `check_layer`.
 
     >>> from fnmlp.losses import mse
     >>> check_loss(mse, (4,), trials=2)
     """
     said = "" if draw_target is normal else f", draw_target={spell(draw_target)}"
-    kinks = tuple(kinks)
+    kinks, other = tuple(kinks), library("check_loss", on)
     said += f", kinks={kinks}" if kinks else ""
+    said += "" if other is None else f", on={on!r}"
     for one in range(seed, seed + trials):
         trial = trial_of(one)
         rows = 2 * trial.rows if trial.spread else trial.rows  # in a row of outputs, little but the label's may count
         case = LossCase(loss, tuple(example), Key(one), rows, draw, draw_target, kinks, trial.spread)
         call = f"check_loss({spell(loss)}, {tuple(example)}, seed={one}, trials=1{said})"
-        _run(LOSS_LAWS, case, spell(loss), call)
+        if other is None:
+            _run(LOSS_LAWS, case, spell(loss), call)
+        else:
+            _run(ELSEWHERE_LOSS_LAWS, LossElsewhere(case, other), spell(loss), call)
 
 
 def check_optimizer(

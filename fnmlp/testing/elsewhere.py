@@ -1,0 +1,225 @@
+"""The laws of layers and losses on another library: its results are NumPy's, and its derivatives are ours."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.key import fold_in
+from fnmlp.rows import Rows
+from fnmlp.testing.cases import LayerCase, expect_within_rounding, grown
+from fnmlp.testing.libraries import Library
+from fnmlp.testing.losses import LossCase
+from fnmlp.testing.numeric import cast
+from fnmlp.testing.report import DifferenceFound, Law, law
+from fnmlp.testing.rounding import largest, smallest
+from fnmlp.tree import Tree, tree_equal, tree_flatten, tree_leaves, tree_map
+
+SHARE = 32
+"""How many times its rounding error a result may be off, in units of the dtype's eps."""
+
+
+@frozen(slots=False, eq=False)
+class LayerElsewhere:
+    """Hold one trial of a layer, and the library that it runs on."""
+
+    case: LayerCase
+    library: Library
+
+    def point(self, dtype: str) -> tuple[Tree, Array, Array]:
+        """Return parameters, inputs and a cotangent in a dtype, as NumPy arrays."""
+        case = self.case
+        return cast(case.params, dtype), case.x.astype(dtype) if case.differentiable else case.x, case.dy.astype(dtype)
+
+    def run(self, params: Tree, x: Any, dy: Any, key: Any) -> tuple[Any, ...]:
+        """Return the output, the gradient of the parameters, dx, and each row's gradient if the layer has `rows`."""
+        rows = self.case.layer.rows
+        by_row = () if rows is None else tree_map(Rows.multiplied, rows(params, x, dy))
+        return *self.case.run(params, x, dy, key), by_row
+
+    def expected(self, params: Tree, x: Array, dy: Array, key: Any) -> tuple[Any, ...]:
+        """Return NumPy's results in float64."""
+        return self.run(*self._widened(params, x, dy), key)
+
+    def _widened(self, params: Tree, x: Array, dy: Array) -> tuple[Tree, Array, Array]:
+        return cast(params, np.float64), x.astype(np.float64) if x.dtype.kind == "f" else x, dy.astype(np.float64)
+
+    def rounding(self, params: Tree, x: Array, dy: Array, key: Any, *, loosely: bool = False) -> tuple[Any, ...]:
+        """Return how far rounding may move these results, in units of eps.
+
+        `loosely` is for results of other formulas or of other noise, in which anything may cancel.
+        """
+        wide = self._widened(params, x, dy)
+        plain = self.run(*wide, key)
+        level = max(largest(plain), grown(*wide))
+        known = *self.case.rounding(*wide, key), tree_map(lambda gradient: np.abs(gradient) + level, plain[3])
+        return tuple(tree_map(lambda size: size + level, one) for one in known) if loosely else known
+
+    def gradients(self, results: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the gradients that the library has too: of the parameters, and of inputs if they are floats."""
+        return results[1:3] if self.case.differentiable else results[1:2]
+
+
+def _expect(where: str, expected: Tree, got: Tree, rounding: Callable[[], Tree], dy: Array) -> None:
+    narrowest = max((leaf.dtype for leaf in tree_leaves(got)), key=lambda dtype: np.finfo(dtype).eps)
+    share, lost = SHARE * float(np.finfo(narrowest).eps), smallest(narrowest, largest(dy))
+    expect_within_rounding(where, expected, got, share, rounding, lost)
+
+
+RESULTS = "(y, params, dx, rows)"
+
+
+@law("layer on another library")
+def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
+    """The results are the library's arrays in the inputs' dtype, and equal NumPy's; nothing given is changed."""
+    for dtype in elsewhere.library.floats:
+        point = elsewhere.point(dtype)
+        given = elsewhere.library.brought(point)
+        before = tree_map(np.array, elsewhere.library.returned(given))
+        for key in (None, fold_in(elsewhere.case.key, 4)):
+            like = elsewhere.run(*point, key)
+            found = elsewhere.library.results(RESULTS, elsewhere.run(*given, key), like)
+            rounding = partial(elsewhere.rounding, *point, key)
+            _expect(RESULTS, elsewhere.expected(*point, key), found, rounding, point[2])
+        if not tree_equal(before, elsewhere.library.returned(given)):
+            raise DifferenceFound("(params, x, dy)", "what was given", "other numbers")
+
+
+@law("layer on another library")
+def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> None:
+    """If the library compiles functions, the compiled one gives the results of the calls, with its own keys too."""
+    library, case = elsewhere.library, elsewhere.case
+    if library.compile is None or library.key is None:
+        return
+    point = elsewhere.point(library.floats[0])
+    leaves, rebuild = tree_flatten(library.brought(point))
+    like = elsewhere.run(*point, None)
+    _, again = tree_flatten(like)
+    key = library.key(case.rows) if case.noisy else None
+
+    def flat(key: Any, *leaves: Any) -> tuple[Any, ...]:
+        return tree_leaves(elsewhere.run(*rebuild(leaves), key))
+
+    single, found = (
+        library.results(f"compiled {RESULTS}", again(run(key, *leaves)), like) for run in (flat, library.compile(flat))
+    )
+    rounding = partial(elsewhere.rounding, *point, None, loosely=case.noisy)
+    _expect(f"compiled {RESULTS}", single, found, rounding, point[2])
+
+
+@law("layer on another library")
+def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> None:
+    """If the library differentiates functions, its derivative of `apply` is what the pullback returns, with a key too."""
+    library, case = elsewhere.library, elsewhere.case
+    if library.pull is None:
+        return
+    for dtype in library.floats:
+        params, x, dy = elsewhere.point(dtype)
+        for key in (None, fold_in(case.key, 4)) if case.noisy else (None,):
+            at, rebuild = tree_flatten(library.brought((params, x) if case.differentiable else (params,)))
+            if not at:
+                continue
+            fixed = () if case.differentiable else (library.brought(x),)
+
+            def output(*leaves: Any, rebuild: Any = rebuild, fixed: Any = fixed, key: Any = key) -> Any:
+                given = *rebuild(leaves), *fixed
+                return case.layer.apply(*given) if key is None else case.layer.vjp(*given, key)[0]
+
+            pulled = (library.compile or _as_it_is)(partial(library.pull, output))(at, library.brought(dy))
+            like = elsewhere.gradients(elsewhere.run(params, x, dy, key))
+            found = library.results(GRADIENTS, rebuild(pulled), like)
+            expected = elsewhere.gradients(elsewhere.expected(params, x, dy, key))
+
+            def rounding(params: Tree = params, x: Array = x, dy: Array = dy, key: Any = key) -> tuple[Any, ...]:
+                return elsewhere.gradients(elsewhere.rounding(params, x, dy, key, loosely=True))
+
+            _expect(GRADIENTS, expected, found, rounding, dy)
+
+
+GRADIENTS = "(params, dx) by the library's derivative of apply"
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+ELSEWHERE_LAYER_LAWS: tuple[Law[LayerElsewhere], ...] = (
+    results_are_those_of_numpy,
+    compiled_results_are_those_of_single_calls,
+    the_librarys_derivative_of_apply_is_our_own,
+)
+
+
+@frozen(slots=False, eq=False)
+class LossElsewhere:
+    """Hold one trial of a loss, and the library that it runs on."""
+
+    case: LossCase
+    library: Library
+
+    def point(self, dtype: str) -> tuple[Array, Array]:
+        """Return outputs and targets in a dtype, as NumPy arrays."""
+        target = self.case.target
+        return self.case.y.astype(dtype), target.astype(dtype) if target.dtype.kind == "f" else target
+
+    def expect(self, where: str, found: tuple[Any, ...], y: Array, target: Array) -> None:
+        """Raise unless a value and a gradient are NumPy's, to rounding; without a value, compare the gradient."""
+        wide = y.astype(np.float64), target.astype(np.float64) if target.dtype.kind == "f" else target
+        like, expected = (tuple(map(np.asarray, self.case.run(*given)))[-len(found) :] for given in ((y, target), wide))
+
+        def rounding() -> tuple[Any, ...]:
+            level = largest(expected) if len(found) == 1 else 0.0
+            return tuple(size + level for size in self.case.rounding(*wide)[-len(found) :])
+
+        _expect(where, expected, self.library.results(where, found, like), rounding, np.ones(1))
+
+
+@law("loss on another library")
+def value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
+    """The value and dy are the library's arrays in the dtype of y, and equal NumPy's; nothing given is changed."""
+    for dtype in elsewhere.library.floats:
+        point = elsewhere.point(dtype)
+        given = elsewhere.library.brought(point)
+        before = tree_map(np.array, elsewhere.library.returned(given))
+        elsewhere.expect("(value, dy)", elsewhere.case.run(*given), *point)
+        if not tree_equal(before, elsewhere.library.returned(given)):
+            raise DifferenceFound("(y, target)", "what was given", "other numbers")
+
+
+@law("loss on another library")
+def compiled_value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
+    """If the library compiles functions, the compiled loss gives the same value and dy."""
+    library = elsewhere.library
+    if library.compile is not None:
+        point = elsewhere.point(library.floats[0])
+        found = library.compile(elsewhere.case.run)(*library.brought(point))
+        elsewhere.expect("compiled (value, dy)", tuple(found), *point)
+
+
+@law("loss on another library")
+def the_librarys_derivative_of_the_value_is_our_own(elsewhere: LossElsewhere) -> None:
+    """If the library differentiates functions, its derivative of the value, or of the sum of all rows', is dy."""
+    library = elsewhere.library
+    if library.pull is None:
+        return
+    for dtype in library.floats:
+        y, target = elsewhere.point(dtype)
+        brought = library.brought(target)
+        value = elsewhere.case.run(y, target)[0]
+
+        def of_y(outputs: Any, brought: Any = brought) -> Any:
+            return elsewhere.case.run(outputs, brought)[0]
+
+        pull = (library.compile or _as_it_is)(partial(library.pull, of_y))
+        found = pull((library.brought(y),), library.brought(np.ones(np.shape(value), dtype)))
+        elsewhere.expect("dy by the library's derivative of the value", tuple(found), y, target)
+
+
+ELSEWHERE_LOSS_LAWS: tuple[Law[LossElsewhere], ...] = (
+    value_and_gradient_are_those_of_numpy,
+    compiled_value_and_gradient_are_those_of_numpy,
+    the_librarys_derivative_of_the_value_is_our_own,
+)

@@ -1,0 +1,127 @@
+"""Libraries of arrays that a layer or a loss can be checked on: how each makes, compiles and differentiates."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.checks import as_choice
+from fnmlp.errors import MissingDependencyError
+from fnmlp.moving import as_numpy
+from fnmlp.testing.report import DifferenceFound
+from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
+
+Function: TypeAlias = Callable[..., Any]
+"""A function of arrays of the library; under its compiler it returns a tuple of arrays."""
+
+FLOATS = "float32", "float64"
+
+
+@frozen
+class Library:
+    """Hold what a check needs to know of a library.
+
+    `kind`     the type of its arrays.
+    `array`    makes one of NumPy's.
+    `floats`   the dtypes that it computes in.
+    `pull`     (function, points, cotangent) -> the derivatives with respect to the points; None if it has none.
+    `compile`  compiles a function; None if it can't.
+    `key`      makes a random key of its own from a number; None if it takes ours alone.
+    """
+
+    name: str
+    kind: type
+    array: Callable[[Array], Any]
+    floats: tuple[str, ...] = FLOATS
+    pull: Callable[[Function, Sequence[Any], Any], Sequence[Any]] | None = None
+    compile: Callable[[Function], Function] | None = None
+    key: Callable[[int], Any] | None = None
+
+    def brought(self, tree: Tree) -> Tree:
+        """Return a tree of NumPy arrays as arrays of this library, which share no memory with them."""
+        return tree_map(lambda leaf: self.array(np.array(leaf)), tree)
+
+    def returned(self, tree: Tree) -> Tree:
+        """Return a tree of this library's arrays as NumPy's."""
+        return tree_map(as_numpy, tree)
+
+    def results(self, where: str, tree: Tree, like: Tree) -> Tree:
+        """Return results as NumPy arrays; raise unless they are this library's arrays, and in the dtypes of others."""
+        for (path, leaf), other in zip(tree_paths(tree, where), tree_leaves(like), strict=True):
+            if not isinstance(leaf, self.kind):
+                raise DifferenceFound(path, f"an array of {self.name}", type(leaf).__name__)
+            expected = other.dtype.name if other.dtype.name in self.floats else self.floats[0]
+            found = f"weak {leaf.dtype}" if getattr(leaf, "weak_type", False) else str(leaf.dtype).rpartition(".")[2]
+            if found != expected:
+                raise DifferenceFound(path, f"dtype {expected}", f"dtype {found}")
+        return self.returned(tree)
+
+
+def library(where: str, name: str) -> Library | None:
+    """Return a library by its name; None for NumPy, on which all other laws are checked.
+
+    Raises:   OptionError for another name; MissingDependencyError if it is not installed.
+
+    >>> library("check_layer", "cupy")
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: check_layer(on): expected 'numpy' or 'jax' or 'torch' or 'array_api_strict', got 'cupy'...
+    """
+    name = as_choice(f"{where}(on)", name, ("numpy", *LIBRARIES))
+    if name == "numpy":
+        return None
+    make, remedy = LIBRARIES[name]
+    try:
+        return make()
+    except ImportError as error:
+        raise MissingDependencyError.of(f"{where}(on={name!r})", name, error, remedy) from error
+
+
+def _array_api_strict() -> Library:
+    import array_api_strict
+
+    return Library("array_api_strict", type(array_api_strict.zeros(1)), array_api_strict.asarray)
+
+
+def _torch() -> Library:
+    import torch
+
+    return Library("torch", torch.Tensor, torch.from_numpy, pull=_pulled_by_torch)
+
+
+def _pulled_by_torch(function: Function, points: Sequence[Any], cotangent: Any) -> Sequence[Any]:
+    from torch import autograd
+
+    leaves = [point.clone().requires_grad_() for point in points]
+    return autograd.grad(function(*leaves), leaves, cotangent, materialize_grads=True)
+
+
+def _jax() -> Library:
+    import jax
+
+    floats = FLOATS if jax.config.jax_enable_x64 else FLOATS[:1]
+    return Library(
+        "jax", jax.Array, jax.numpy.asarray, floats, pull=_pulled_by_jax, compile=_compiled_by_jax, key=jax.random.key
+    )
+
+
+def _pulled_by_jax(function: Function, points: Sequence[Any], cotangent: Any) -> Sequence[Any]:
+    import jax
+
+    return jax.vjp(function, *points)[1](cotangent)
+
+
+def _compiled_by_jax(function: Function) -> Function:
+    """Compile without the slowest optimizations, which take half the time, and are not what is checked here."""
+    import jax
+
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+
+
+LIBRARIES: dict[str, tuple[Callable[[], Library], str]] = {
+    "jax": (_jax, "pip install 'fnmlp[jax]'"),
+    "torch": (_torch, "pip install torch"),
+    "array_api_strict": (_array_api_strict, "pip install array-api-strict array-api-compat"),
+}
+"""How to get to each library, and how to install it."""
