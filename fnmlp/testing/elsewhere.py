@@ -1,7 +1,7 @@
 """The laws of layers and losses on another library: its results are NumPy's, and its derivatives are ours."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from attrs import frozen
@@ -62,9 +62,42 @@ class LayerElsewhere:
         """Return the gradients that the library has too: of the parameters, and of inputs if they are floats."""
         return results[1:3] if self.case.differentiable else results[1:2]
 
+    def derivative(self, params: Tree, x: Any, dy: Any, key: Any) -> tuple[Any, ...]:
+        """Return the same gradients as the library itself finds them, by differentiating the output."""
+        layer, pull = self.case.layer, self.library.pull
+        leaves, rebuild = tree_flatten((params, x) if self.case.differentiable else (params,))
+        if pull is None or not leaves:
+            return rebuild(leaves)
+
+        def output(*leaves: Any) -> Any:
+            at = *rebuild(leaves), x
+            return layer.apply(*at[:2]) if key is None else layer.vjp(at[0], at[1], key)[0]
+
+        return rebuild(pull(output, leaves, dy))
+
+    @cached_property
+    def compiled(self) -> tuple[Any, ...]:
+        """For no key, and for a key of the library's if there is noise: its results and derivatives, compiled as one."""
+        leaves, rebuild = tree_flatten(self.library.brought(self.point(self.library.floats[0])))
+
+        def everything(keys: tuple[Any, ...], *leaves: Any) -> tuple[Any, ...]:
+            given = rebuild(leaves)
+            both = [(self.run(*given, key), self.derivative(*given, key)) for key in keys]
+            forms.append(tree_flatten(tuple(both))[1])
+            return tree_leaves(tuple(both))
+
+        forms: list[Callable[[Any], Any]] = []
+        found = self.library.compile(everything)(self.own_keys, *leaves)
+        return forms[0](found)
+
+    @property
+    def own_keys(self) -> tuple[Any, ...]:
+        """No key, and one of the library's own if there is noise."""
+        return (None, self.library.key(self.case.rows)) if self.case.noisy else (None,)
+
 
 def _expect(where: str, expected: Tree, got: Tree, rounding: Callable[[], Tree], dy: Array) -> None:
-    narrowest = max((leaf.dtype for leaf in tree_leaves(got)), key=lambda dtype: np.finfo(dtype).eps)
+    narrowest = max((leaf.dtype for leaf in tree_leaves((got, dy))), key=lambda dtype: np.finfo(dtype).eps)
     share, lost = SHARE * float(np.finfo(narrowest).eps), smallest(narrowest, largest(dy))
     expect_within_rounding(where, expected, got, share, rounding, lost)
 
@@ -90,24 +123,17 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
 
 @law("layer on another library")
 def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> None:
-    """If the library compiles functions, the compiled one gives the results of the calls, with its own keys too."""
-    library, case = elsewhere.library, elsewhere.case
-    if library.compile is None or library.key is None:
+    """If the library compiles functions, the compiled results are those of single calls, with its own keys too."""
+    library = elsewhere.library
+    if library.compile is None:
         return
     point = elsewhere.point(library.floats[0])
-    leaves, rebuild = tree_flatten(library.brought(point))
-    like = elsewhere.run(*point, None)
-    _, again = tree_flatten(like)
-    key = library.key(case.rows) if case.noisy else None
-
-    def flat(key: Any, *leaves: Any) -> tuple[Any, ...]:
-        return tree_leaves(elsewhere.run(*rebuild(leaves), key))
-
-    single, found = (
-        library.results(f"compiled {RESULTS}", again(run(key, *leaves)), like) for run in (flat, library.compile(flat))
-    )
-    rounding = partial(elsewhere.rounding, *point, None, loosely=case.noisy)
-    _expect(f"compiled {RESULTS}", single, found, rounding, point[2])
+    given, like = library.brought(point), elsewhere.run(*point, None)
+    for (found, _), key in zip(elsewhere.compiled, elsewhere.own_keys, strict=True):
+        where = f"compiled {RESULTS}"
+        single, results = (library.results(where, one, like) for one in (elsewhere.run(*given, key), found))
+        rounding = partial(elsewhere.rounding, *point, None, loosely=key is not None)
+        _expect(where, single, results, rounding, point[2])
 
 
 @law("layer on another library")
@@ -117,33 +143,21 @@ def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> No
     if library.pull is None:
         return
     for dtype in library.floats:
-        params, x, dy = elsewhere.point(dtype)
-        for key in (None, fold_in(case.key, 4)) if case.noisy else (None,):
-            at, rebuild = tree_flatten(library.brought((params, x) if case.differentiable else (params,)))
-            if not at:
-                continue
-            fixed = () if case.differentiable else (library.brought(x),)
+        point = elsewhere.point(dtype)
+        if library.compile is None:
+            keys = (None, fold_in(case.key, 4)) if case.noisy else (None,)
+            given = library.brought(point)
+            pairs = [(elsewhere.run(*point, key), elsewhere.derivative(*given, key)) for key in keys]
+        else:
+            pairs = [(library.returned(found), derived) for found, derived in elsewhere.compiled]
+        for found, derived in pairs:
+            ours = elsewhere.gradients(found)
+            where = "(params, dx) by the library's derivative of apply"
 
-            def output(*leaves: Any, rebuild: Any = rebuild, fixed: Any = fixed, key: Any = key) -> Any:
-                given = *rebuild(leaves), *fixed
-                return case.layer.apply(*given) if key is None else case.layer.vjp(*given, key)[0]
+            def rounding(point: Any = point) -> tuple[Any, ...]:
+                return elsewhere.gradients(elsewhere.rounding(*point, None, loosely=True))
 
-            pulled = (library.compile or _as_it_is)(partial(library.pull, output))(at, library.brought(dy))
-            like = elsewhere.gradients(elsewhere.run(params, x, dy, key))
-            found = library.results(GRADIENTS, rebuild(pulled), like)
-            expected = elsewhere.gradients(elsewhere.expected(params, x, dy, key))
-
-            def rounding(params: Tree = params, x: Array = x, dy: Array = dy, key: Any = key) -> tuple[Any, ...]:
-                return elsewhere.gradients(elsewhere.rounding(params, x, dy, key, loosely=True))
-
-            _expect(GRADIENTS, expected, found, rounding, dy)
-
-
-GRADIENTS = "(params, dx) by the library's derivative of apply"
-
-
-def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
+            _expect(where, ours, library.results(where, derived, ours), rounding, point[2])
 
 
 ELSEWHERE_LAYER_LAWS: tuple[Law[LayerElsewhere], ...] = (
@@ -174,7 +188,7 @@ class LossElsewhere:
             level = largest(expected) if len(found) == 1 else 0.0
             return tuple(size + level for size in self.case.rounding(*wide)[-len(found) :])
 
-        _expect(where, expected, self.library.results(where, found, like), rounding, np.ones(1))
+        _expect(where, expected, self.library.results(where, found, like), rounding, np.ones(1, y.dtype))
 
 
 @law("loss on another library")
