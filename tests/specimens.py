@@ -62,10 +62,10 @@ class LossSpecimen:
         drawn = self.draw(Key(seed), y.shape)
         return drawn if drawn.dtype.kind == "i" else drawn.astype(y.dtype)
 
-    def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS) -> None:
-        """Check the laws of this loss, or of a mutant in its place."""
+    def check(self, loss: Loss | None = None, *, seed: int = 0, trials: int = TRIALS, on: str = "numpy") -> None:
+        """Check the laws of this loss, or of a mutant in its place, on NumPy or another library."""
         subject = self.loss if loss is None else loss
-        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=self.draw, kinks=self.kinks)
+        check_loss(subject, (4,), seed=seed, trials=trials, draw_target=self.draw, kinks=self.kinks, on=on)
 
 
 @frozen(repr=False)

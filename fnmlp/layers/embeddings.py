@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from math import prod
+from typing import Any
 
 from attrs import frozen
 import numpy as np
@@ -100,6 +101,13 @@ def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
         total = np.bincount(places, rows.ravel(), count * width)
         return to_dtype(total.reshape(count, width), rows.dtype)
     xp = namespace(rows)
+    if not at_hand(ids):
+        rows = nan_unless(_in_range(ids, count)[:, None], rows)
+    nothing: Any = xp.zeros((count, rows.shape[1]), dtype=rows.dtype, device=device_of(rows))
+    if hasattr(nothing, "index_add"):  # torch
+        return nothing.index_add(0, ids, rows)
+    if hasattr(nothing, "at"):  # JAX
+        return nothing.at[ids].add(rows, mode="clip")
     chosen = ids[None, :] == xp.arange(count, device=device_of(ids))[:, None]
     return to_dtype(chosen, rows.dtype) @ rows
 

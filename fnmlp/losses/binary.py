@@ -4,7 +4,7 @@ from typing import Any
 
 from fnmlp.arrays import Array, namespace, owned
 from fnmlp.checks import as_nonnegative
-from fnmlp.losses.shared import as_targets, check_alike, as_probabilities, reduce_elements, shared_out
+from fnmlp.losses.shared import as_probabilities, as_targets, check_alike, reduce_elements, shared_out
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
 

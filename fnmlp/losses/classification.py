@@ -13,10 +13,10 @@ from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
     Loss,
+    as_distributions,
     as_targets,
     check_alike,
     check_classes,
-    as_distributions,
     hot_rows,
     of_labels,
     reduce_rows,

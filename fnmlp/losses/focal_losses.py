@@ -7,10 +7,10 @@ from fnmlp.checks import as_nonnegative
 from fnmlp.errors import OptionError
 from fnmlp.losses.classification import entropy_of_labels
 from fnmlp.losses.shared import (
+    as_probabilities,
     as_targets,
     check_alike,
     check_classes,
-    as_probabilities,
     hot_rows,
     of_labels,
     reduce_elements,

@@ -77,7 +77,7 @@ class LayerElsewhere:
 
     @cached_property
     def compiled(self) -> tuple[Any, ...]:
-        """For no key, and for a key of the library's if there is noise: its results and derivatives, compiled as one."""
+        """The results and derivatives without a key, and with one of the library if there is noise: compiled as one."""
         leaves, rebuild = tree_flatten(self.library.brought(self.point(self.library.floats[0])))
 
         def everything(keys: tuple[Any, ...], *leaves: Any) -> tuple[Any, ...]:
@@ -138,7 +138,7 @@ def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> Non
 
 @law("layer on another library")
 def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> None:
-    """If the library differentiates functions, its derivative of `apply` is what the pullback returns, with a key too."""
+    """If the library differentiates functions, its derivative of `apply` is our own, and with a key that of `vjp`."""
     library, case = elsewhere.library, elsewhere.case
     if library.pull is None:
         return
@@ -179,6 +179,26 @@ class LossElsewhere:
         target = self.case.target
         return self.case.y.astype(dtype), target.astype(dtype) if target.dtype.kind == "f" else target
 
+    def derivative(self, y: Any, target: Any) -> Any:
+        """Return dy as the library itself finds it, by differentiating the value, or the sum of all rows' values."""
+
+        def total(y: Any) -> Any:
+            value = self.case.run(y, target)[0]
+            return value.sum() if value.ndim else value
+
+        one = self.library.brought(np.ones((), str(y.dtype).rpartition(".")[2]))
+        return self.library.pull(total, (y,), one)[0] if self.library.pull is not None else None
+
+    @cached_property
+    def compiled(self) -> tuple[Any, ...]:
+        """The value, dy, and dy as the library finds it, compiled as one."""
+
+        def everything(y: Any, target: Any) -> tuple[Any, ...]:
+            return *self.case.run(y, target), self.derivative(y, target)
+
+        compiled: tuple[Any, ...] = self.library.compile(everything)(*self.library.brought(self.point("float32")))
+        return compiled
+
     def expect(self, where: str, found: tuple[Any, ...], y: Array, target: Array) -> None:
         """Raise unless a value and a gradient are NumPy's, to rounding; without a value, compare the gradient."""
         wide = y.astype(np.float64), target.astype(np.float64) if target.dtype.kind == "f" else target
@@ -208,9 +228,7 @@ def compiled_value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> 
     """If the library compiles functions, the compiled loss gives the same value and dy."""
     library = elsewhere.library
     if library.compile is not None:
-        point = elsewhere.point(library.floats[0])
-        found = library.compile(elsewhere.case.run)(*library.brought(point))
-        elsewhere.expect("compiled (value, dy)", tuple(found), *point)
+        elsewhere.expect("compiled (value, dy)", elsewhere.compiled[:2], *elsewhere.point(library.floats[0]))
 
 
 @law("loss on another library")
@@ -221,15 +239,9 @@ def the_librarys_derivative_of_the_value_is_our_own(elsewhere: LossElsewhere) ->
         return
     for dtype in library.floats:
         y, target = elsewhere.point(dtype)
-        brought = library.brought(target)
-        value = elsewhere.case.run(y, target)[0]
-
-        def of_y(outputs: Any, brought: Any = brought) -> Any:
-            return elsewhere.case.run(outputs, brought)[0]
-
-        pull = (library.compile or _as_it_is)(partial(library.pull, of_y))
-        found = pull((library.brought(y),), library.brought(np.ones(np.shape(value), dtype)))
-        elsewhere.expect("dy by the library's derivative of the value", tuple(found), y, target)
+        compiled = library.compile is not None and dtype == library.floats[0]
+        found = elsewhere.compiled[2] if compiled else elsewhere.derivative(*library.brought((y, target)))
+        elsewhere.expect("dy by the library's derivative of the value", (found,), y, target)
 
 
 ELSEWHERE_LOSS_LAWS: tuple[Law[LossElsewhere], ...] = (

@@ -52,8 +52,7 @@ from fnmlp.layers import (
     unstandardize,
 )
 from fnmlp.testing import TRIALS, Law, check_layer
-from fnmlp.testing.cases import Draw, LayerCase
-from fnmlp.testing.layers import LAYER_LAWS
+from fnmlp.testing.cases import Draw
 from fnmlp.testing.numeric import normal as normal_numbers
 from fnmlp.tree import Tree
 from tests.catalogue.activations import CURVES
@@ -131,9 +130,10 @@ class Specimen:
         *,
         seed: int = 0,
         trials: int = TRIALS,
-        laws: Iterable[Law[LayerCase]] = LAYER_LAWS,
+        on: str = "numpy",
+        laws: Iterable[Law[Any]] | None = None,
     ) -> None:
-        """Check the laws of this layer, or of a mutant in its place."""
+        """Check the laws of this layer, or of a mutant in its place, on NumPy or another library."""
         subject = self.layer if layer is None else layer
         check_layer(
             subject,
@@ -144,6 +144,7 @@ class Specimen:
             noisy=self.noisy,
             rowwise=self.by_row,
             kinks=self.kinks,
+            on=on,
             laws=laws,
         )
 
