@@ -11,7 +11,7 @@ from fnmlp.arrays import Array
 from fnmlp.key import fold_in
 from fnmlp.rows import Rows
 from fnmlp.testing.cases import LayerCase, expect_within_rounding, grown
-from fnmlp.testing.libraries import Library
+from fnmlp.testing.libraries import Library, as_it_is, pulls_nothing
 from fnmlp.testing.losses import LossCase
 from fnmlp.testing.numeric import cast
 from fnmlp.testing.report import DifferenceFound, Law, law
@@ -64,36 +64,38 @@ class LayerElsewhere:
 
     def derivative(self, params: Tree, x: Any, dy: Any, key: Any) -> tuple[Any, ...]:
         """Return the same gradients as the library itself finds them, by differentiating the output."""
-        layer, pull = self.case.layer, self.library.pull
+        layer = self.case.layer
         leaves, rebuild = tree_flatten((params, x) if self.case.differentiable else (params,))
-        if pull is None or not leaves:
-            return rebuild(leaves)
 
         def output(*leaves: Any) -> Any:
             at = *rebuild(leaves), x
             return layer.apply(*at[:2]) if key is None else layer.vjp(at[0], at[1], key)[0]
 
-        return rebuild(pull(output, leaves, dy))
-
-    @cached_property
-    def compiled(self) -> tuple[Any, ...]:
-        """The results and derivatives without a key, and with one of the library if there is noise: compiled as one."""
-        leaves, rebuild = tree_flatten(self.library.brought(self.point(self.library.floats[0])))
-
-        def everything(keys: tuple[Any, ...], *leaves: Any) -> tuple[Any, ...]:
-            given = rebuild(leaves)
-            both = [(self.run(*given, key), self.derivative(*given, key)) for key in keys]
-            forms.append(tree_flatten(tuple(both))[1])
-            return tree_leaves(tuple(both))
-
-        forms: list[Callable[[Any], Any]] = []
-        found = self.library.compile(everything)(self.own_keys, *leaves)
-        return forms[0](found)
+        return rebuild(self.library.pull(output, leaves, dy) if leaves else ())
 
     @property
-    def own_keys(self) -> tuple[Any, ...]:
-        """No key, and one of the library's own if there is noise."""
+    def keys(self) -> tuple[Any, ...]:
+        """No key, and one of the library if there is noise."""
         return (None, self.library.key(self.case.rows)) if self.case.noisy else (None,)
+
+    @cached_property
+    def compiled(self) -> dict[str, tuple[Any, ...]]:
+        """For each dtype and each key: the results, and the library's derivatives, compiled as one function."""
+        return {dtype: self._compiled(*self.library.brought(self.point(dtype))) for dtype in self.library.floats}
+
+    def _compiled(self, *given: Any) -> tuple[Any, ...]:
+        leaves, rebuild = tree_flatten(given)
+        forms: list[Callable[[Any], Any]] = []
+
+        def everything(keys: tuple[Any, ...], *leaves: Any) -> tuple[Any, ...]:
+            at: Any = rebuild(leaves)
+            found = tuple((self.run(*at, key=key), self.derivative(*at, key=key)) for key in keys)
+            forms.append(tree_flatten(found)[1])
+            return tree_leaves(found)
+
+        found = self.library.compile(everything)(self.keys, *leaves)
+        pairs: tuple[Any, ...] = forms[0](found)
+        return pairs
 
 
 def _expect(where: str, expected: Tree, got: Tree, rounding: Callable[[], Tree], dy: Array) -> None:
@@ -114,7 +116,7 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
         before = tree_map(np.array, elsewhere.library.returned(given))
         for key in (None, fold_in(elsewhere.case.key, 4)):
             like = elsewhere.run(*point, key)
-            found = elsewhere.library.results(RESULTS, elsewhere.run(*given, key), like)
+            found = elsewhere.library.results(RESULTS, elsewhere.run(*given, key=key), like)
             rounding = partial(elsewhere.rounding, *point, key)
             _expect(RESULTS, elsewhere.expected(*point, key), found, rounding, point[2])
         if not tree_equal(before, elsewhere.library.returned(given)):
@@ -124,40 +126,30 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
 @law("layer on another library")
 def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> None:
     """If the library compiles functions, the compiled results are those of single calls, with its own keys too."""
-    library = elsewhere.library
-    if library.compile is None:
-        return
-    point = elsewhere.point(library.floats[0])
-    given, like = library.brought(point), elsewhere.run(*point, None)
-    for (found, _), key in zip(elsewhere.compiled, elsewhere.own_keys, strict=True):
-        where = f"compiled {RESULTS}"
-        single, results = (library.results(where, one, like) for one in (elsewhere.run(*given, key), found))
-        rounding = partial(elsewhere.rounding, *point, None, loosely=key is not None)
-        _expect(where, single, results, rounding, point[2])
+    library, where = elsewhere.library, f"compiled {RESULTS}"
+    for dtype in library.floats if library.compile is not as_it_is else ():
+        point = elsewhere.point(dtype)
+        given, like = library.brought(point), elsewhere.run(*point, None)
+        for (found, _), key in zip(elsewhere.compiled[dtype], elsewhere.keys, strict=True):
+            single, results = (library.results(where, one, like) for one in (elsewhere.run(*given, key=key), found))
+            rounding = partial(elsewhere.rounding, *point, None, loosely=key is not None)
+            _expect(where, single, results, rounding, point[2])
 
 
 @law("layer on another library")
 def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> None:
     """If the library differentiates functions, its derivative of `apply` is our own, and with a key that of `vjp`."""
-    library, case = elsewhere.library, elsewhere.case
-    if library.pull is None:
-        return
-    for dtype in library.floats:
+    library, where = elsewhere.library, "(params, dx) by the library's derivative of apply"
+    for dtype in library.floats if library.pull is not pulls_nothing else ():
         point = elsewhere.point(dtype)
-        if library.compile is None:
-            keys = (None, fold_in(case.key, 4)) if case.noisy else (None,)
-            given = library.brought(point)
-            pairs = [(elsewhere.run(*point, key), elsewhere.derivative(*given, key)) for key in keys]
-        else:
-            pairs = [(library.returned(found), derived) for found, derived in elsewhere.compiled]
-        for found, derived in pairs:
-            ours = elsewhere.gradients(found)
-            where = "(params, dx) by the library's derivative of apply"
-
-            def rounding(point: Any = point) -> tuple[Any, ...]:
-                return elsewhere.gradients(elsewhere.rounding(*point, None, loosely=True))
-
+        for found, derived in elsewhere.compiled[dtype]:
+            ours = elsewhere.gradients(library.returned(found))
+            rounding = partial(_rounding_of_gradients, elsewhere, point)
             _expect(where, ours, library.results(where, derived, ours), rounding, point[2])
+
+
+def _rounding_of_gradients(elsewhere: LayerElsewhere, point: tuple[Tree, Array, Array]) -> tuple[Any, ...]:
+    return elsewhere.gradients(elsewhere.rounding(*point, None, loosely=True))
 
 
 ELSEWHERE_LAYER_LAWS: tuple[Law[LayerElsewhere], ...] = (
@@ -179,25 +171,20 @@ class LossElsewhere:
         target = self.case.target
         return self.case.y.astype(dtype), target.astype(dtype) if target.dtype.kind == "f" else target
 
-    def derivative(self, y: Any, target: Any) -> Any:
-        """Return dy as the library itself finds it, by differentiating the value, or the sum of all rows' values."""
+    @cached_property
+    def compiled(self) -> dict[str, tuple[Any, ...]]:
+        """For each dtype: the value, dy, and dy as the library finds it, compiled as one function."""
+        run = self.library.compile(self._everything)
+        return {dtype: run(*self.library.brought(self.point(dtype))) for dtype in self.library.floats}
 
+    def _everything(self, y: Any, target: Any) -> tuple[Any, ...]:
         def total(y: Any) -> Any:
             value = self.case.run(y, target)[0]
             return value.sum() if value.ndim else value
 
+        value, dy = self.case.run(y, target)
         one = self.library.brought(np.ones((), str(y.dtype).rpartition(".")[2]))
-        return self.library.pull(total, (y,), one)[0] if self.library.pull is not None else None
-
-    @cached_property
-    def compiled(self) -> tuple[Any, ...]:
-        """The value, dy, and dy as the library finds it, compiled as one."""
-
-        def everything(y: Any, target: Any) -> tuple[Any, ...]:
-            return *self.case.run(y, target), self.derivative(y, target)
-
-        compiled: tuple[Any, ...] = self.library.compile(everything)(*self.library.brought(self.point("float32")))
-        return compiled
+        return value, dy, *self.library.pull(total, (y,), one)
 
     def expect(self, where: str, found: tuple[Any, ...], y: Array, target: Array) -> None:
         """Raise unless a value and a gradient are NumPy's, to rounding; without a value, compare the gradient."""
@@ -227,21 +214,17 @@ def value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
 def compiled_value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
     """If the library compiles functions, the compiled loss gives the same value and dy."""
     library = elsewhere.library
-    if library.compile is not None:
-        elsewhere.expect("compiled (value, dy)", elsewhere.compiled[:2], *elsewhere.point(library.floats[0]))
+    for dtype in library.floats if library.compile is not as_it_is else ():
+        elsewhere.expect("compiled (value, dy)", elsewhere.compiled[dtype][:2], *elsewhere.point(dtype))
 
 
 @law("loss on another library")
 def the_librarys_derivative_of_the_value_is_our_own(elsewhere: LossElsewhere) -> None:
     """If the library differentiates functions, its derivative of the value, or of the sum of all rows', is dy."""
     library = elsewhere.library
-    if library.pull is None:
-        return
-    for dtype in library.floats:
-        y, target = elsewhere.point(dtype)
-        compiled = library.compile is not None and dtype == library.floats[0]
-        found = elsewhere.compiled[2] if compiled else elsewhere.derivative(*library.brought((y, target)))
-        elsewhere.expect("dy by the library's derivative of the value", (found,), y, target)
+    for dtype in library.floats if library.pull is not pulls_nothing else ():
+        found = elsewhere.compiled[dtype][2:]
+        elsewhere.expect("dy by the library's derivative of the value", found, *elsewhere.point(dtype))
 
 
 ELSEWHERE_LOSS_LAWS: tuple[Law[LossElsewhere], ...] = (

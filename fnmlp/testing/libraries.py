@@ -9,6 +9,7 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.checks import as_choice
 from fnmlp.errors import MissingDependencyError
+from fnmlp.key import Key
 from fnmlp.moving import as_numpy
 from fnmlp.testing.report import DifferenceFound
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
@@ -19,6 +20,16 @@ Function: TypeAlias = Callable[..., Any]
 FLOATS = "float32", "float64"
 
 
+def pulls_nothing(function: Function, points: Sequence[Any], cotangent: Any) -> Sequence[Any]:
+    """Return nothing: a library with this does not differentiate."""
+    return ()
+
+
+def as_it_is(function: Function) -> Function:
+    """Return a function itself: a library with this does not compile."""
+    return function
+
+
 @frozen
 class Library:
     """Hold what a check needs to know of a library.
@@ -26,30 +37,31 @@ class Library:
     `kind`     the type of its arrays.
     `array`    makes one of NumPy's.
     `floats`   the dtypes that it computes in.
-    `pull`     (function, points, cotangent) -> the derivatives with respect to the points; None if it has none.
-    `compile`  compiles a function; None if it can't.
-    `key`      makes a random key of its own from a number; None if it takes ours alone.
+    `pull`     (function, points, cotangent) -> the derivatives with respect to the points.
+    `compile`  compiles a function.
+    `key`      makes a random key, one of its own if it has any, from a number.
     """
 
     name: str
-    kind: type
+    kind: Any
     array: Callable[[Array], Any]
     floats: tuple[str, ...] = FLOATS
-    pull: Callable[[Function, Sequence[Any], Any], Sequence[Any]] | None = None
-    compile: Callable[[Function], Function] | None = None
-    key: Callable[[int], Any] | None = None
+    pull: Callable[[Function, Sequence[Any], Any], Sequence[Any]] = pulls_nothing
+    compile: Callable[[Function], Function] = as_it_is
+    key: Callable[[int], Any] = Key
 
-    def brought(self, tree: Tree) -> Tree:
+    def brought(self, tree: Tree) -> Any:
         """Return a tree of NumPy arrays as arrays of this library, which share no memory with them."""
         return tree_map(lambda leaf: self.array(np.array(leaf)), tree)
 
-    def returned(self, tree: Tree) -> Tree:
+    def returned(self, tree: Tree) -> Any:
         """Return a tree of this library's arrays as NumPy's."""
         return tree_map(as_numpy, tree)
 
-    def results(self, where: str, tree: Tree, like: Tree) -> Tree:
+    def results(self, where: str, tree: Tree, like: Tree) -> Any:
         """Return results as NumPy arrays; raise unless they are this library's arrays, and in the dtypes of others."""
-        for (path, leaf), other in zip(tree_paths(tree, where), tree_leaves(like), strict=True):
+        others: tuple[Any, ...] = tree_leaves(like)
+        for (path, leaf), other in zip(tree_paths(tree, where), others, strict=True):
             if not isinstance(leaf, self.kind):
                 raise DifferenceFound(path, f"an array of {self.name}", type(leaf).__name__)
             expected = other.dtype.name if other.dtype.name in self.floats else self.floats[0]
@@ -100,7 +112,8 @@ def _pulled_by_torch(function: Function, points: Sequence[Any], cotangent: Any) 
 def _jax() -> Library:
     import jax
 
-    floats = FLOATS if jax.config.jax_enable_x64 else FLOATS[:1]
+    widest = jax.dtypes.canonicalize_dtype("float64").name
+    floats = FLOATS[: FLOATS.index(widest) + 1]
     return Library(
         "jax", jax.Array, jax.numpy.asarray, floats, pull=_pulled_by_jax, compile=_compiled_by_jax, key=jax.random.key
     )
