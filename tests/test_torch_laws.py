@@ -39,8 +39,9 @@ def test_losses_keep_every_law_on_torch(specimen: LossSpecimen, seed: int) -> No
     specimen.check(on="torch", seed=seed, trials=1)
 
 
-def results(layer: fn.Layer[Any], params: Tree, x: Any, dy: Any, key: fn.Key | None = None) -> tuple[Any, ...]:
-    """Return all that a layer computes, as leaves."""
+def results(layer: fn.Layer[Any], point: Any, key: fn.Key | None = None) -> tuple[Any, ...]:
+    """Return all that a layer computes from parameters, inputs and a cotangent, as leaves."""
+    params, x, dy = point
     y, pullback = layer.vjp(params, x, key)
     gradient, delayed_dx = pullback(dy)
     return layer.apply(params, x), y, *tree_leaves(gradient), delayed_dx()
@@ -56,8 +57,8 @@ def nowhere(tree: Tree) -> Any:
 def test_no_layer_waits_for_a_number(specimen: Specimen, key: fn.Key | None) -> None:
     """The bug: the ids of an embedding were read before the next operation could start."""
     point = specimen.point(3, 4, np.float32)
-    found = results(specimen.layer, *nowhere(point), key=key)
-    expected = results(specimen.layer, *point, key=key)
+    found = results(specimen.layer, nowhere(point), key)
+    expected = results(specimen.layer, point, key)
     assert [tuple(x.shape) for x in found] == [x.shape for x in expected]
     assert {x.device.type for x in found} == {"meta"}
 
@@ -107,8 +108,8 @@ def stacked(points: list[Tree]) -> tuple[list[Any], Callable[..., Tree]]:
 def test_vmap_runs_several_networks_at_once(specimen: Specimen) -> None:
     points = [specimen.point(seed, 4, np.float32) for seed in (3, 4)]
     leaves, rebuild = stacked(points)
-    found = torch.func.vmap(lambda *own: results(specimen.layer, *rebuild(own)))(*leaves)
-    expected = [np.stack(pair) for pair in zip(*(results(specimen.layer, *point) for point in points), strict=True)]
+    found = torch.func.vmap(lambda *own: results(specimen.layer, rebuild(own)))(*leaves)
+    expected = [np.stack(pair) for pair in zip(*(results(specimen.layer, point) for point in points), strict=True)]
     assert_close(tuple(found), tuple(expected), eps=256, at_least=1)
 
 
@@ -118,10 +119,10 @@ def test_vmap_runs_over_rows(specimen: Specimen) -> None:
     params, x, dy = tree_map(to_torch, point)
 
     def one(x: Any, dy: Any) -> Any:
-        y, *_, dx = results(specimen.layer, params, x[None], dy[None])
+        y, *_, dx = results(specimen.layer, (params, x[None], dy[None]))
         return y[0], dx[0]
 
-    y, *_, dx = results(specimen.layer, *point)
+    y, *_, dx = results(specimen.layer, point)
     assert_close(torch.func.vmap(one)(x, dy), (y, dx), eps=256, at_least=1)
 
 

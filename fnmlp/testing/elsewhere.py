@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
@@ -22,6 +22,10 @@ SHARE = 32
 """How many times its rounding error a result may be off, in units of the dtype's eps."""
 
 
+Point: TypeAlias = tuple[Tree, Any, Any]
+"""Parameters, inputs and a cotangent: NumPy's arrays, or the library's."""
+
+
 @frozen(slots=False, eq=False)
 class LayerElsewhere:
     """Hold one trial of a layer, and the library that it runs on."""
@@ -29,31 +33,24 @@ class LayerElsewhere:
     case: LayerCase
     library: Library
 
-    def point(self, dtype: str) -> tuple[Tree, Array, Array]:
+    def point(self, dtype: str) -> Point:
         """Return parameters, inputs and a cotangent in a dtype, as NumPy arrays."""
         case = self.case
         return cast(case.params, dtype), case.x.astype(dtype) if case.differentiable else case.x, case.dy.astype(dtype)
 
-    def run(self, params: Tree, x: Any, dy: Any, key: Any) -> tuple[Any, ...]:
+    def run(self, point: Point, key: Any) -> tuple[Any, ...]:
         """Return the output, the gradient of the parameters, dx, and each row's gradient if the layer has `rows`."""
         rows = self.case.layer.rows
-        by_row = () if rows is None else tree_map(Rows.multiplied, rows(params, x, dy))
-        return *self.case.run(params, x, dy, key), by_row
+        by_row = () if rows is None else tree_map(Rows.multiplied, rows(*point))
+        return *self.case.run(*point, key), by_row
 
-    def expected(self, params: Tree, x: Array, dy: Array, key: Any) -> tuple[Any, ...]:
-        """Return NumPy's results in float64."""
-        return self.run(*self._widened(params, x, dy), key)
-
-    def _widened(self, params: Tree, x: Array, dy: Array) -> tuple[Tree, Array, Array]:
-        return cast(params, np.float64), x.astype(np.float64) if x.dtype.kind == "f" else x, dy.astype(np.float64)
-
-    def rounding(self, params: Tree, x: Array, dy: Array, key: Any, *, loosely: bool = False) -> tuple[Any, ...]:
+    def rounding(self, point: Point, key: Any, *, loosely: bool = False) -> tuple[Any, ...]:
         """Return how far rounding may move these results, in units of eps.
 
         `loosely` is for results of other formulas or of other noise, in which anything may cancel.
         """
-        wide = self._widened(params, x, dy)
-        plain = self.run(*wide, key)
+        wide: Point = widened(point)
+        plain = self.run(wide, key)
         level = max(largest(plain), grown(*wide))
         known = *self.case.rounding(*wide, key), tree_map(lambda gradient: np.abs(gradient) + level, plain[3])
         return tuple(tree_map(lambda size: size + level, one) for one in known) if loosely else known
@@ -62,9 +59,9 @@ class LayerElsewhere:
         """Return the gradients that the library has too: of the parameters, and of inputs if they are floats."""
         return results[1:3] if self.case.differentiable else results[1:2]
 
-    def derivative(self, params: Tree, x: Any, dy: Any, key: Any) -> tuple[Any, ...]:
+    def derivative(self, point: Point, key: Any) -> tuple[Any, ...]:
         """Return the same gradients as the library itself finds them, by differentiating the output."""
-        layer = self.case.layer
+        layer, (params, x, dy) = self.case.layer, point
         leaves, rebuild = tree_flatten((params, x) if self.case.differentiable else (params,))
 
         def output(*leaves: Any) -> Any:
@@ -81,21 +78,26 @@ class LayerElsewhere:
     @cached_property
     def compiled(self) -> dict[str, tuple[Any, ...]]:
         """For each dtype and each key: the results, and the library's derivatives, compiled as one function."""
-        return {dtype: self._compiled(*self.library.brought(self.point(dtype))) for dtype in self.library.floats}
+        return {dtype: self._compiled(self.library.brought(self.point(dtype))) for dtype in self.library.floats}
 
-    def _compiled(self, *given: Any) -> tuple[Any, ...]:
+    def _compiled(self, given: Point) -> tuple[Any, ...]:
         leaves, rebuild = tree_flatten(given)
         forms: list[Callable[[Any], Any]] = []
 
         def everything(keys: tuple[Any, ...], *leaves: Any) -> tuple[Any, ...]:
             at: Any = rebuild(leaves)
-            found = tuple((self.run(*at, key=key), self.derivative(*at, key=key)) for key in keys)
+            found = tuple((self.run(at, key), self.derivative(at, key)) for key in keys)
             forms.append(tree_flatten(found)[1])
             return tree_leaves(found)
 
         found = self.library.compile(everything)(self.keys, *leaves)
         pairs: tuple[Any, ...] = forms[0](found)
         return pairs
+
+
+def widened(tree: Tree) -> Any:
+    """Return a tree of NumPy arrays with its floats in float64."""
+    return tree_map(lambda leaf: leaf.astype(np.float64) if leaf.dtype.kind == "f" else leaf, tree)
 
 
 def _expect(where: str, expected: Tree, got: Tree, rounding: Callable[[], Tree], dy: Array) -> None:
@@ -115,10 +117,9 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
         given = elsewhere.library.brought(point)
         before = tree_map(np.array, elsewhere.library.returned(given))
         for key in (None, fold_in(elsewhere.case.key, 4)):
-            like = elsewhere.run(*point, key)
-            found = elsewhere.library.results(RESULTS, elsewhere.run(*given, key=key), like)
-            rounding = partial(elsewhere.rounding, *point, key)
-            _expect(RESULTS, elsewhere.expected(*point, key), found, rounding, point[2])
+            found = elsewhere.library.results(RESULTS, elsewhere.run(given, key), elsewhere.run(point, key))
+            rounding = partial(elsewhere.rounding, point, key)
+            _expect(RESULTS, elsewhere.run(widened(point), key), found, rounding, point[2])
         if not tree_equal(before, elsewhere.library.returned(given)):
             raise DifferenceFound("(params, x, dy)", "what was given", "other numbers")
 
@@ -129,15 +130,15 @@ def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> Non
     library, where = elsewhere.library, f"compiled {RESULTS}"
     for dtype in library.floats if library.compile is not as_it_is else ():
         point = elsewhere.point(dtype)
-        given, like = library.brought(point), elsewhere.run(*point, None)
+        given, like = library.brought(point), elsewhere.run(point, None)
         for (found, _), key in zip(elsewhere.compiled[dtype], elsewhere.keys, strict=True):
-            single, results = (library.results(where, one, like) for one in (elsewhere.run(*given, key=key), found))
-            rounding = partial(elsewhere.rounding, *point, None, loosely=key is not None)
+            single, results = (library.results(where, one, like) for one in (elsewhere.run(given, key), found))
+            rounding = partial(elsewhere.rounding, point, None, loosely=key is not None)
             _expect(where, single, results, rounding, point[2])
 
 
 @law("layer on another library")
-def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> None:
+def differentiating_apply_gives_our_gradients(elsewhere: LayerElsewhere) -> None:
     """If the library differentiates functions, its derivative of `apply` is our own, and with a key that of `vjp`."""
     library, where = elsewhere.library, "(params, dx) by the library's derivative of apply"
     for dtype in library.floats if library.pull is not pulls_nothing else ():
@@ -148,14 +149,14 @@ def the_librarys_derivative_of_apply_is_our_own(elsewhere: LayerElsewhere) -> No
             _expect(where, ours, library.results(where, derived, ours), rounding, point[2])
 
 
-def _rounding_of_gradients(elsewhere: LayerElsewhere, point: tuple[Tree, Array, Array]) -> tuple[Any, ...]:
-    return elsewhere.gradients(elsewhere.rounding(*point, None, loosely=True))
+def _rounding_of_gradients(elsewhere: LayerElsewhere, point: Point) -> tuple[Any, ...]:
+    return elsewhere.gradients(elsewhere.rounding(point, None, loosely=True))
 
 
 ELSEWHERE_LAYER_LAWS: tuple[Law[LayerElsewhere], ...] = (
     results_are_those_of_numpy,
     compiled_results_are_those_of_single_calls,
-    the_librarys_derivative_of_apply_is_our_own,
+    differentiating_apply_gives_our_gradients,
 )
 
 
@@ -188,7 +189,7 @@ class LossElsewhere:
 
     def expect(self, where: str, found: tuple[Any, ...], y: Array, target: Array) -> None:
         """Raise unless a value and a gradient are NumPy's, to rounding; without a value, compare the gradient."""
-        wide = y.astype(np.float64), target.astype(np.float64) if target.dtype.kind == "f" else target
+        wide = widened((y, target))
         like, expected = (tuple(map(np.asarray, self.case.run(*given)))[-len(found) :] for given in ((y, target), wide))
 
         def rounding() -> tuple[Any, ...]:
@@ -211,7 +212,7 @@ def value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
 
 
 @law("loss on another library")
-def compiled_value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
+def a_compiled_loss_is_that_of_numpy(elsewhere: LossElsewhere) -> None:
     """If the library compiles functions, the compiled loss gives the same value and dy."""
     library = elsewhere.library
     for dtype in library.floats if library.compile is not as_it_is else ():
@@ -219,7 +220,7 @@ def compiled_value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> 
 
 
 @law("loss on another library")
-def the_librarys_derivative_of_the_value_is_our_own(elsewhere: LossElsewhere) -> None:
+def differentiating_the_value_gives_our_dy(elsewhere: LossElsewhere) -> None:
     """If the library differentiates functions, its derivative of the value, or of the sum of all rows', is dy."""
     library = elsewhere.library
     for dtype in library.floats if library.pull is not pulls_nothing else ():
@@ -229,6 +230,6 @@ def the_librarys_derivative_of_the_value_is_our_own(elsewhere: LossElsewhere) ->
 
 ELSEWHERE_LOSS_LAWS: tuple[Law[LossElsewhere], ...] = (
     value_and_gradient_are_those_of_numpy,
-    compiled_value_and_gradient_are_those_of_numpy,
-    the_librarys_derivative_of_the_value_is_our_own,
+    a_compiled_loss_is_that_of_numpy,
+    differentiating_the_value_gives_our_dy,
 )
