@@ -1,7 +1,6 @@
 """Run the suite over kernels of BLAS, threads, seeds, Pythons and versions: `python -m tests.anywhere --help`.
 
-Every row of the table that it prints is one run of all tests in a process of its own. The exit status is 1 where any of
-them failed.
+It prints a table with a row for each run of all tests, in a process of its own. The exit status is 1 if a run failed.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -38,7 +37,7 @@ COUNTED = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 @frozen
 class Run:
-    """One run of the suite: by what Python, with what set in the environment, and how it is called in the table."""
+    """One run of the suite: its name in the table, its Python, and its environment variables."""
 
     python: Path
     label: str
@@ -83,7 +82,7 @@ def lowest(requirements: list[str]) -> list[str]:
 
 
 def requirements_of_tests() -> list[str]:
-    """Return what the project and its extra `test` need, with the extras that this one is made of written out."""
+    """Return the requirements of the project and its extra `test`, with nested extras resolved."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
 
@@ -132,7 +131,7 @@ def run_suite(run: Run, arguments: list[str]) -> tuple[Mapping[str, int], float,
     """Run the tests, and return how many passed, failed and were skipped, the seconds, and what was printed."""
     command = [str(run.python), "-m", "pytest", "-q", "--tb=short", f"--hypothesis-seed={run.seed}", *arguments]
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **run.settings}
-    for name in ("HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS"):  # a run is as a stranger has it, with a seed of its own
+    for name in ("HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS"):  # as in a stranger's environment, with another seed
         settings.pop(name, None)
     began = monotonic()
     ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
@@ -142,7 +141,7 @@ def run_suite(run: Run, arguments: list[str]) -> tuple[Mapping[str, int], float,
 
 
 def runs(options: Namespace, folder: Path) -> Iterator[Run]:
-    """Yield all runs that were asked for: kernels and threads, plain loops, the lowest versions, other Pythons."""
+    """Yield the requested runs: kernels and threads, plain loops, the lowest versions, other Pythons."""
     here = Path(sys.executable)
     seeds = iter(range(options.seed, 2**31))
     for kernel in options.kernel or offered_kernels(here):

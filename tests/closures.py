@@ -1,4 +1,4 @@
-"""Layers of closures, which keep every law but that of pickling: right and wrong ones for the tests of the kit."""
+"""Layers made of closures, right and wrong, for the tests of the kit; they keep every law but that of pickling."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from fnmlp.testing.magnitudes import spread
 
 
 def layer(apply: Any, slope: Any, *, name: str = "mine()") -> fn.Layer[tuple[()]]:
-    """Make an elementwise layer of a function and of what claims to be its derivative."""
+    """Make an elementwise layer from a function and its supposed derivative."""
 
     def init(key: fn.Key, shape: fn.Shape) -> tuple[tuple[()], fn.Shape]:
         return (), shape

@@ -38,12 +38,12 @@ FOLDER = Path(os.environ.get("FNMLP_DATA_DIR", "data"), "mnist")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(specs: list[object]) -> None:
-    """Share the cores among the workers: threads of BLAS that wait for a core cost 40 times what they save."""
+    """Share the cores among the workers, because threads of BLAS that wait for a core cost 40 times what they save."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // len(specs))))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make errors of the warnings of the examples too, which are imported by their bare names."""
+    """Turn warnings of the examples into errors too; they are imported by their bare names."""
     folder = Path(__file__).resolve().parents[1] / "examples"
     for example in sorted(folder.rglob("*.py")):
         name = ".".join(example.relative_to(folder).with_suffix("").parts)
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def torch_in_float64() -> Iterator[None]:
-    """Let torch's default dtype be float64: its NAdam keeps the product of its momenta in that."""
+    """Make float64 torch's default dtype, in which its NAdam keeps the product of its momenta."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     yield
@@ -68,25 +68,25 @@ def torch_in_float64() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the thousands of tests that stay until the end."""
+    """Exempt the thousands of tests, which stay until the end, from garbage collection."""
     gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-    """After a failure, say what keeps a new name from being imported: the tests of that could not even be collected."""
+    """After a failure, say why a new name can't be imported, because then its tests can't be collected."""
     for line in [*names.unlisted(), *names.stale()] if exitstatus else ():
         terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def kernels() -> tuple[str, ...]:
-    """Return the kernels of BLAS that this processor can run; one without a name where NumPy's BLAS has only one."""
+    """Return the kernels of BLAS that this processor can run; a nameless one if NumPy's BLAS has only one."""
     return offered_kernels(Path(sys.executable))
 
 
 @pytest.fixture(scope="session")
 def mnist_batches() -> tuple[Batch, ...]:
-    """Return 50 batches of 64 images (uint8, 784 pixels) and labels: MNIST's first, or a stand-in's."""
+    """Return 50 batches of 64 images (uint8, 784 pixels) and labels, from MNIST or a substitute."""
     there = (FOLDER / "train-images-idx3-ubyte.gz").is_file()
     images, labels = _mnist(FOLDER, BATCHES * ROWS) if there else _stand_in(BATCHES * ROWS)
     return tuple(Batch(images[row : row + ROWS], labels[row : row + ROWS]) for row in range(0, len(labels), ROWS))
@@ -99,14 +99,14 @@ def _mnist(folder: Path, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8
 
 
 def _stand_in(rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Enlarge scikit-learn's digits of 8 x 8 to 24 x 24, in a frame of 28 x 28; each round of them is shifted."""
+    """Enlarge scikit-learn's 8x8 digits to 24x24 in a frame of 28x28; shift each round of them."""
     from sklearn.datasets import load_digits
 
     digits, labels = load_digits(return_X_y=True)
     round_of, digit = np.divmod(np.arange(rows), len(labels))
     enlarged = np.kron(digits.reshape(-1, 8, 8), np.ones((3, 3)))
     framed = np.pad(enlarged, ((0, 0), (2, 2), (2, 2)))
-    # A square makes the greys as dark, and the mean as low, as those of MNIST are.
+    # Squaring makes greys as dark, and the mean as low, as in MNIST.
     pixels = np.rint((framed / 16) ** 2 * 255).astype(np.uint8).reshape(-1, 784)
     images = np.stack([np.roll(pixels[of], shift) for of, shift in zip(digit, round_of, strict=True)])
     return images, labels[digit].astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Small data sets in the files of MNIST and its kin, each known again by the grey level of all its pixels."""
+"""Small data sets in the file format of MNIST, each recognizable by the grey level of its pixels."""
 
 from collections.abc import Mapping
 import gzip
@@ -23,7 +23,7 @@ TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = PARTS
 
 
 def made_up(mark: int = 0, name: str = "mnist", rows: int = 7) -> dict[str, NDArray[Any]]:
-    """Make a small data set in the form of a known one, all of whose pixels are `mark`, so that it is known again."""
+    """Make a small data set in the form of a known one, recognizable because all its pixels are `mark`."""
     source = SOURCES[name]
     images = np.full((rows, 28, 28), mark, np.uint8)
     labels = labels_of(source, np.arange(rows) % len(source.classes))
@@ -44,7 +44,7 @@ def idx_bytes(array: NDArray[Any]) -> bytes:
 
 
 def write_quickly(path: Path, array: NDArray[Any]) -> None:
-    """Write the bytes of an IDX file without the care that `write_idx` takes of a power failure."""
+    """Write an IDX file without the precautions of `write_idx` against power failures."""
     raw = idx_bytes(array)
     path.write_bytes(gzip.compress(raw, 1, mtime=0) if path.suffix == ".gz" else raw)
 
@@ -83,12 +83,12 @@ def write_files(
 
 
 def known_as(patch: pytest.MonkeyPatch, arrays: Mapping[str, NDArray[Any]], name: str = "mnist") -> None:
-    """Let the known files of a data set be these, and no longer the real ones."""
+    """Replace the known files of a data set by these."""
     patch.setitem(SOURCES, name, evolve(SOURCES[name], digests=digests_of(arrays)))
 
 
 EACH_SET = pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.digests])
-"""The data sets whose files are known, and so may lie in the cache."""
+"""The data sets whose files are known, so that they may be in the cache."""
 
 
 def why_not_read(folder: Path) -> str:

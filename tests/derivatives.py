@@ -1,4 +1,4 @@
-"""What derivatives along a direction are compared with: pullbacks, and changes of the gradient."""
+"""References for derivatives along a direction: pullbacks, and differences of gradients."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""IDX files built byte by byte, right and wrong, and what the reader says of them."""
+"""IDX files built byte by byte, right and wrong, and the reader's answers."""
 
 import gzip
 import os
@@ -34,7 +34,7 @@ def read_bytes(contents: bytes, name: str) -> NDArray[Any]:
 
 
 def why_unread(contents: bytes, name: str = "a.idx") -> str:
-    """Say why this file is refused; every refusal is a DataError that names the file and a byte."""
+    """Return why a file is refused; every refusal is a DataError that names the file and a byte."""
     return refusal(lambda: read_bytes(contents, name), DataError, f"{os.sep}{name}, ", "byte")
 
 

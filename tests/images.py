@@ -26,7 +26,7 @@ def pictures(seed: int, shape: tuple[int, ...], dtype: Any = np.uint8) -> NDArra
 
 
 def ramps(count: int, size: int, axis: int) -> NDArray[np.float64]:
-    """Make images whose pixels tell their row or column, counted from the centre: what is seen tells from where."""
+    """Make images whose pixels hold their row or column, counted from the centre."""
     ramp = np.indices((size, size))[axis] - (size - 1) / 2
     return np.broadcast_to(ramp, (count, size, size))
 

@@ -1,4 +1,4 @@
-"""Servers on this machine that a data set is downloaded from: a good one, and one for each fault."""
+"""Local servers to download a data set from: a good one, and one for each fault."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ from tests.data_sets import PARTS, digests_of, idx_bytes, made_up
 
 
 def bodies_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    """Return what a mirror of a data set sends, by the path that is asked for."""
+    """Return the bodies that a mirror of a data set sends, by path."""
     return {f"/{name}.gz": gzip.compress(idx_bytes(array)) for name, array in arrays.items()}
 
 
@@ -31,7 +31,7 @@ Start = Callable[[Answer], "Mirror"]
 
 
 class Mirror:
-    """A server on this machine: what it does is its answer, what it was asked for is in `asked`."""
+    """A local server: `answer` says what it does, and `asked` lists the paths that were requested."""
 
     def __init__(self, answer: Answer) -> None:
         self.asked: list[str] = []
@@ -53,7 +53,7 @@ class Mirror:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def hold(self) -> None:
-        """Keep a connection open, without another byte, until the test is over."""
+        """Keep a connection open without sending another byte until the test is over."""
         self.holding.release()
         assert self.released.wait(60)
 
@@ -66,7 +66,7 @@ class Mirror:
 def sends(
     change: Callable[[bytes], bytes] = bytes, *, of: Mapping[str, bytes] = BODIES, status: int = 200, **headers: object
 ) -> Answer:
-    """Answer with a file, perhaps changed, and with headers that need not be true."""
+    """Answer with a file, perhaps changed, and perhaps with false headers."""
 
     def answer(_: Mirror, handler: BaseHTTPRequestHandler) -> None:
         body = change(of[handler.path])

@@ -1,4 +1,4 @@
-"""Take the arguments of a right call wrong, one after another, and look at the answers."""
+"""Replace the arguments of a right call by wrong ones, one after another, and judge the answers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
@@ -27,14 +27,14 @@ KINDS: dict[str, Any] = {
     "parameters": PARAMS,
     "a state": STATE,
 }
-"""What stands in the place of one argument after the other, with all others right."""
+"""The values that replace one argument after another, while all others are right."""
 
 Taken = Mapping[str, set[str]]
-"""Argument -> kinds that are right there, though another kind stands in the right call."""
+"""Argument -> kinds that are right too, beside the one in the right call."""
 
 
 def called(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
-    """Return what comes of a call: "taken", "refused" in our one line, or Python's own error."""
+    """Return the outcome of a call: "taken", "refused" in our one line, or Python's own error."""
     try:
         result = function(*arguments, **options)
         if isinstance(result, Iterator):
@@ -71,8 +71,8 @@ def faults(
 ) -> list[str]:
     """Return what is wrong with the answers to arguments of the wrong kind, named with the argument and the kind.
 
-    In the arguments `own` stands what the user's function is given: there its errors are answers too. So are those of
-    NumPy's functions, in the place of one of ours.
+    The arguments `own` are passed to the user's function, whose errors are right answers. So are the errors of NumPy's
+    functions in place of one of ours.
     """
     arguments, options = right_call
     found = []

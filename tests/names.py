@@ -1,6 +1,6 @@
 """`python -m tests.names` gathers what every module offers in its `__all__`: for the lazy loader, and as type stubs.
 
-The files that it writes are part of the source. A test fails where they differ from what the modules say.
+The files that it writes are part of the source. A test fails if they differ from what the modules say.
 """
 
 import ast
@@ -52,8 +52,8 @@ def packages() -> list[Path]:
 
 
 def written() -> dict[Path, str]:
-    """Return the text of every file that is made of the modules' names."""
-    # Imported here, because it needs the file that this program may have to write first.
+    """Return the text of every file that is generated from the modules' names."""
+    # Imported late, because it needs a file that this program may have to write first.
     from fnmlp.lazy import APART
 
     names = gathered()
@@ -83,7 +83,7 @@ def _stub(names: Mapping[str, tuple[str, ...]], *, version: bool) -> str:
 
 
 def _listed(head: str, items: list[str], tail: str) -> str:
-    """Write items on one line, with a comma after the only one, or else each on its own."""
+    """Write items on one line if they fit, or else each on its own."""
     line = f"{head}{', '.join(items)}{',' if len(items) == 1 else ''}{tail}"
     if len(line) <= WIDTH:
         return line
@@ -92,7 +92,7 @@ def _listed(head: str, items: list[str], tail: str) -> str:
 
 
 VOCABULARY = ("layers", "combinators", "losses", "optimizers", "metrics")
-"""The rooms in which all that documents its shapes is for users."""
+"""The rooms in which every function that documents its shapes is public."""
 
 
 def unlisted() -> list[str]:

@@ -1,4 +1,4 @@
-"""Libraries that not every machine has: the tests that need one are skipped by name where it is missing."""
+"""Optional libraries: the tests that need one are skipped, and name it, if it is missing."""
 
 from importlib import import_module
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 @frozen
 class Missing:
-    """Stands for a library that is not installed, and for all that is in it: a test that calls it is skipped."""
+    """Stands for a library that is not installed and for everything in it; a test that calls it is skipped."""
 
     name: str
 
@@ -23,10 +23,10 @@ class Missing:
 
 
 def optional(name: str) -> Any:
-    """Import a module, or return what stands for it where its library is not installed."""
+    """Import a module, or return a stand-in if its library is not installed."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != name.partition(".")[0]:
-            raise  # it is there, and broken
+            raise  # installed, but broken
         return Missing(name)

@@ -1,4 +1,4 @@
-"""What it means that a function is pure: its arguments stay as they were, and nothing of them is kept."""
+"""A pure function leaves its arguments as they were and keeps nothing of them."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A right call of every public function, by its arguments: what mistakes are made of by taking one argument wrong."""
+"""A right call of every public function; tests make mistakes by replacing one argument."""
 
 from functools import partial
 from inspect import Parameter, isfunction, signature
@@ -52,7 +52,7 @@ USUAL: dict[str, Any] = {
     "optimizer": SGD,
     "layer": fn.relu(),
 }
-"""What is right for an argument of such a name, wherever it stands; for others it is their default."""
+"""Right values for arguments by name, in every function; other arguments take their defaults."""
 
 GIVEN: dict[str, Call] = {
     "Batch": call(inputs=X, targets=LABELS, weights=np.ones(4)),
@@ -199,7 +199,7 @@ GIVEN: dict[str, Call] = {
 
 
 def usual(name: str) -> Call | None:
-    """Return a call of a public function by the usual arguments, and else by those of its specimen; None without."""
+    """Return a call of a public function with the usual arguments, or else its specimen's; None if some are missing."""
     parameters = signature(getattr(fnmlp, name)).parameters
     options = {key: USUAL.get(key, parameter.default) for key, parameter in parameters.items()}
     known = {key: value for key, value in options.items() if value is not Parameter.empty}
@@ -208,7 +208,7 @@ def usual(name: str) -> Call | None:
 
 
 def of_specimen(name: str) -> dict[str, Any]:
-    """Return the arguments by which the catalogue first constructs a layer; none for what is no layer."""
+    """Return the arguments of a layer's first specimen in the catalogue; none if it isn't a layer."""
     texts = [one.layer.name for one in LAYERS if one.named and constructor_of(one.layer.name) == name]
     if not texts:
         return {}

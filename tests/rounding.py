@@ -1,4 +1,4 @@
-"""How far rounding can take one SGD step of linear, ReLU, linear, softmax under mean squared error: a running bound.
+"""A running bound on the rounding errors in one SGD step of linear, ReLU, linear, softmax with mean squared error.
 
 Each bound holds for any order of summation, so for any library, kernel of BLAS and number of threads.
 Source: Higham 2002, "Accuracy and Stability of Numerical Algorithms", sections 3.3 (running error analysis) and 3.5.
@@ -22,7 +22,7 @@ EXP = 4
 def step_bound(params: Any, batch: fn.Batch, rate: float) -> Tree:
     """Return how far apart, element by element, two correct implementations can leave the parameters."""
     u = float(np.finfo(batch.inputs.dtype).eps) / 2
-    tiny = 1e4 * float(np.finfo(batch.inputs.dtype).tiny)  # what underflows is this far off at most
+    tiny = 1e4 * float(np.finfo(batch.inputs.dtype).tiny)  # the largest error of underflow
 
     def gamma(n: int) -> float:
         return n * u / (1 - n * u)

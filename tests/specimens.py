@@ -1,4 +1,4 @@
-"""What a specimen of a loss, an optimiser or a metric is: the thing, its name, and what tests must know of it."""
+"""Specimens of losses, optimisers and metrics: the thing, its name, and what tests must know about it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -72,9 +72,9 @@ class LossSpecimen:
 class OptimizerSpecimen:
     """An optimiser.
 
-    `reference`  its oracle: the rule written down a second time, without a line of the library.
+    `reference`  its oracle: the rule written a second time, without the library.
     `steps`      how many updates it takes until the parameters move.
-    `shrinks`    parameters move without a gradient too.
+    `shrinks`    parameters move even without a gradient.
     """
 
     name: str

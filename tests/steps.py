@@ -1,4 +1,4 @@
-"""What tests share: points to test at, and what counts as close or the same."""
+"""Points to test at, and what counts as close or equal."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def everything(layer: Layer[Any], params: Tree, x: NDArray[Any], dy: NDArray[Any
 def assert_close(found: Tree, expected: Tree, *, eps: float = 64, at_least: float = 0) -> None:
     """Claim that trees agree to `eps` units in the last place of their largest number, or of `at_least`.
 
-    Where BLAS may sum in another order, the γₙ bound holds: 64 covers sums of up to 64 terms. A sum that cancels
+    BLAS may sum in another order, so the γₙ bound applies: 64 covers sums of up to 64 terms. A sum that cancels
     is as exact as its terms are large: `at_least` gives their size.
     """
     for left, right in zip(tree_leaves(found), tree_leaves(expected), strict=True):

@@ -1,4 +1,4 @@
-"""Many small cases in one test: each is as cheap as its own lines, and a failure still names its case."""
+"""Many small cases in one test: cheap, and a failure still names its case."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -9,9 +9,9 @@ import pytest
 
 
 def each(names: str | Sequence[str], cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a test over cases as `pytest.mark.parametrize` does, but as one test, which tells of all cases that fail.
+    """Run a test over cases like `pytest.mark.parametrize`, but as one test that reports all cases that fail.
 
-    For cases of a few milliseconds: a test of its own would cost each as much again. Fixtures are made once for all.
+    Use it for cases of a few milliseconds, whose time separate tests would double. All cases share the fixtures.
     """
     one = isinstance(names, str) and "," not in names
     words = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)

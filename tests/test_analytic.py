@@ -15,7 +15,7 @@ from tests.sweep import each
 
 
 def mapped(function: Callable[[Any], Any]) -> fn.Layer[Any]:
-    """Be a layer of a user's own, that maps all numbers without the help of `elementwise`; its gradient is wrong."""
+    """Make a user's own elementwise layer without `elementwise`; its gradient is wrong."""
     return fn.Layer(
         "mapped()",
         fn.relu().init,
@@ -65,7 +65,7 @@ def test_what_loses_the_derivative_is_refused_and_not_a_wrong_number(name: str, 
 
 
 def strips(part: str) -> fn.Layer[Any]:
-    """Be a layer of a user's own whose pullback takes the type from its gradient, or from dx."""
+    """Make a user's own layer whose pullback strips the type of its gradient or of dx."""
 
     def vjp(weight: fn.Array, x: fn.Array, _: fn.Key | None) -> Any:
         def pull(dy: fn.Array) -> Any:

@@ -89,7 +89,7 @@ def test_what_is_no_batch_and_what_loses_rows_is_refused() -> None:
 
 
 def marked(rows: int, dtype: Any = np.float64) -> fn.Batch:
-    """Make a batch whose inputs and targets tell the row: what is mixed tells of which rows and how."""
+    """Make a batch whose inputs and targets show the row, so that mixed rows show their sources."""
     return fn.Batch(np.eye(rows, dtype=dtype), np.eye(rows, dtype=dtype))
 
 

@@ -52,14 +52,14 @@ INSTALLED = pytest.mark.skipif(
 
 
 def built(name: str, work: Work, data: Dataset = DATA) -> Peer:
-    """Build a work in a library, or skip the test where that is not installed."""
+    """Build a work in a library, or skip the test if that is not installed."""
     if not version(LIBRARIES[name].package):
         pytest.skip(f"{LIBRARIES[name].package} is not installed")
     return LIBRARIES[name].build(work, data)
 
 
 def after(peer: Peer, *stretches: int | None) -> Weights:
-    """Train for an epoch after another, of so many batches or all; return copies of the weights."""
+    """Train for several epochs, of this many batches or all; return copies of the weights."""
     state = reduce(lambda state, stretch: peer.epoch(state, *stretch), enumerate(stretches), peer.start)
     return tuple(np.array(leaf) for leaf in peer.weights(state))
 

@@ -94,7 +94,7 @@ def test_a_link_to_a_file_is_refused_although_it_holds_the_known_bytes(tmp_path:
 
 
 def leave_stray(cache: Path) -> Path:
-    """Leave what a process that was killed in a download leaves."""
+    """Leave the same files as a process that was killed in a download."""
     stray = cache / f"{SCRATCH}stray"
     (stray / "0").mkdir(parents=True)
     (stray / "0" / "part").write_bytes(b"half")

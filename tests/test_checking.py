@@ -1,4 +1,4 @@
-"""A step that is looked at closely: the same bits as ever, and the first number that is not finite is named."""
+"""`checked_step` gives the same bits as `train_step`, and names the first number that is not finite."""
 
 from collections.abc import Callable
 from functools import partial, reduce
@@ -149,7 +149,7 @@ def test_a_layer_of_closures_is_seen_from_outside(at: str, words: str) -> None:
 
 
 def steep(y: Any, target: Any) -> tuple[Any, Any]:
-    """Be a loss whose gradient is large: Adam's squares of what it comes to overflow."""
+    """Be a loss with so large a gradient that its squares in Adam overflow."""
     return fn.cross_entropy(y, target)[0], np.full_like(y, 1e37)
 
 

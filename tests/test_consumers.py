@@ -1,4 +1,4 @@
-"""What consumes the states: each score is computed once, training goes no further than is asked, and NaN never wins."""
+"""Consumers of states: each score is computed once, training goes no further than asked, and NaN never wins."""
 
 from functools import partial
 from itertools import count, islice

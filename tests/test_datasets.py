@@ -1,4 +1,4 @@
-"""Claims about where data sets are looked for, and what is refused of what is found."""
+"""Claims about where data sets are searched for, and which files are refused."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Links and permissions stay whatever is saved through them, and what is read-only is refused, by every writer."""
+"""Every writer keeps links and permissions, and refuses read-only files."""
 
 from collections.abc import Callable
 import errno

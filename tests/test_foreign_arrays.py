@@ -51,7 +51,7 @@ KINDS: tuple[tuple[str, Callable[[Any], Any], str], ...] = (
 
 
 def accepted(takers: Iterable[Callable[[Callable[[Any], Any]], Any]], *, but: str = "") -> list[str]:
-    """Return the kinds that something takes, or refuses without their remedy; it is given the way to make the kind."""
+    """Return the kinds that a function takes, or refuses without naming the way to convert them."""
     found = []
     for (kind, make, remedy), take in product(KINDS, takers):
         if kind == but:

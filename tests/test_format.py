@@ -231,11 +231,11 @@ def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> Non
         fn.load(tmp_path / "pipe")
 
 
-# What someone made on purpose, with the right digest.
+# Files made on purpose, with a right digest.
 
 
 def sealed(header: object, data: bytes = b"") -> bytes:
-    """Make a file of any header, and reckon its digest."""
+    """Make a file from any header, with a right digest."""
     text = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
     content = len(text).to_bytes(8, "little") + text + data
     return content[: checkpoint.DIGEST.start] + checkpoint._digest(content) + content[checkpoint.DIGEST.stop :]
@@ -250,7 +250,7 @@ def header(text: str, **arrays: object) -> dict[str, object]:
 
 
 def of_array(dtype: str, shape: list[int], size: int) -> bytes:
-    """Make a file that says this of an array whose bytes are `size` zeros."""
+    """Make a file that describes an array of `size` zero bytes like this."""
     return sealed(header(told(), a={"dtype": dtype, "shape": shape, "data_offsets": [0, size]}), bytes(size))
 
 

@@ -1,4 +1,4 @@
-"""A file of another kind is called what it is, with the way to what is in it, by whatever is asked to read it."""
+"""Every reader names the kind of a wrong file, and says how to read it."""
 
 from collections.abc import Callable
 import gzip
@@ -88,7 +88,7 @@ def test_a_file_of_ours_that_is_cut_short_is_called_that(length: int, tmp_path: 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Return a folder with a model of ours, a state, and a checkpoint of the trainer's, as far as its texts tell."""
+    """Return a folder with a model, a state, and a file with the texts of the trainer's checkpoints."""
     fn.save_model(tmp_path / "model", MODEL, PARAMS, example=(3,))
     fn.save(tmp_path / "state", (PARAMS, 3), {})
     fn.save(tmp_path / "run", (PARAMS, 3), {"dataset": "digits", "history": "[]"})

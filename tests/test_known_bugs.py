@@ -1,6 +1,6 @@
-"""Bugs that other libraries had, or the lab's code, and that no change may bring here: each test forbids one by name.
+"""Bugs of other libraries and of the lab's code. Each test forbids one by name.
 
-Where it is cheap, a test shows that the naive formula fails on the very numbers on which ours must not.
+Where that is cheap, it also shows that the naive formula fails on the same numbers.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ over_dtypes = each("dtype", [np.float32, np.float64])
 
 
 def exact(function: Callable[[Any], Any], x: Float32) -> NDArray[np.float64]:
-    """Return a function of mpmath's numbers, to 40 digits, as the nearest float64."""
+    """Evaluate a function in mpmath to 40 digits, and round to float64."""
     with mpmath.workdps(40):
         return np.array([float(function(mpmath.mpf(float(number)))) for number in x])
 

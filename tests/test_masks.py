@@ -1,4 +1,4 @@
-"""Cutout and mirror: a square around any pixel is as likely as another, and an image is mirrored or as it was."""
+"""Cutout and mirror: squares are equally likely around every pixel, and an image is mirrored or unchanged."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Without an optional package what needs it says which one, and how to get it."""
+"""Without an optional package, errors name it and say how to get it."""
 
 from collections.abc import Callable
 import importlib
@@ -37,7 +37,7 @@ def test_what_needs_an_absent_package_names_it(
 
 
 class Broken(importlib.abc.MetaPathFinder):
-    """Finds one package, whose import fails as that of a package does that was built for another machine."""
+    """Finds one package, whose import fails as if it was built for another machine."""
 
     def __init__(self, package: str) -> None:
         self.package = package

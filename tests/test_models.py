@@ -83,7 +83,7 @@ def test_a_file_whose_description_does_not_fit_is_refused(description: dict[str,
     assert "\n" not in str(caught.value)
 
 
-# What is saved can be loaded: all else is refused when saving.
+# Whatever can't be loaded again is refused when saving.
 
 
 def halves(key: fn.Key, shape: fn.Shape, fans: tuple[int, int]) -> fn.Array:

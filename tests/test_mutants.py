@@ -3,7 +3,7 @@
 from tests.mutants.hunt import Verdict, hunt, table
 
 SHARE = 20
-"""One specimen of so many is hunted here; `python -m tests.mutants` hunts all."""
+"""One specimen in this many is tried here; `python -m tests.mutants` tries all."""
 
 
 def test_mutants_are_caught_within_the_default_number_of_trials() -> None:

@@ -1,4 +1,4 @@
-"""No file can make the package run code: nothing in it unpickles, evaluates, or unpacks an archive where it likes."""
+"""No file can make the package run code: it never unpickles, evaluates, or unpacks an archive to any place."""
 
 import ast
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ATTRIBUTES = {"extract", "extractall", "unpack_archive", "read_pickle", "eval", 
 
 
 def dangers(source: str) -> Iterator[str]:
-    """Yield what in a source could run what a file says."""
+    """Yield the calls in a source text that could run code from a file."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):

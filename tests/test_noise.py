@@ -1,4 +1,4 @@
-"""Noise: only where there is a key, by that key alone, of the size that was asked for, and the same going backwards."""
+"""Noise: only with a key, drawn from that key alone, of the right size, and the same in the pullback."""
 
 from math import sqrt
 from typing import Any
@@ -33,7 +33,7 @@ def trained(layer: fn.Layer[tuple[()]], x: NDArray[Any], key: fn.Key | None = KE
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dropout_drops_what_its_rate_says_and_keeps_the_mean(rate: float, dtype: Any) -> None:
-    # A library meant by the rate what is kept.
+    # In one library the rate was the share that is kept.
     y = trained(fn.dropout(rate), np.ones(MANY, dtype))
     dropped = float((y == 0).mean())
     five_deviations = 5 * sqrt(rate * (1 - rate) / MANY)

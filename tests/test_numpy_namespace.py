@@ -1,4 +1,4 @@
-"""The namespace of NumPy arrays gives NumPy's own answers, with less around them."""
+"""The namespace for NumPy arrays gives NumPy's own answers, with less overhead."""
 
 from typing import Any
 

@@ -91,14 +91,14 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--vary": ("pieces=2",),
     "--seeds": ("2",),
 }
-"""Options, and what they are tried with; the others are switches."""
+"""Options with the values to try; all others are switches."""
 
 LATER = ("--checkpoint-seconds", "--checkpoint-keep", "--resume", "--overwrite")
 """Options that matter in a longer run with --checkpoint, or in a second one."""
 
 
 class Outcome(NamedTuple):
-    """What a command came to: its status, what it printed, and the files that it wrote."""
+    """The outcome of a command: its status, its output, and the files that it wrote."""
 
     status: int
     out: str
@@ -115,7 +115,7 @@ def options_of(command: click.Command) -> list[click.Option]:
 
 
 def written(path: Path) -> bytes:
-    """Return what a file says but for how long things took; of checkpoints, only that they are there."""
+    """Return a file's contents without times; of checkpoints, only that they exist."""
     content = b"" if path.name in ("c", "new") else path.read_bytes()
     return re.sub(rb'"seconds": [\d.]+', b"", content)
 
@@ -158,7 +158,7 @@ def outcome(home: Path, folder: Path, name: str, line: Sequence[str]) -> Outcome
 
 
 def tries(name: str, line: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield what is added to a line: each option that isn't on it, with each value that doesn't hold there already."""
+    """Yield additions to a line: each option that isn't on it, with each value that isn't already in effect."""
     recipe = RECIPES[line[1]] if line[0] == "--recipe" else None
     held = {flag(field): spelled(recipe, field) for field in KINDS} if recipe else {}
     held |= {option: value for option, value in pairwise(line) if option.startswith("--")}

@@ -28,7 +28,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 LEAST = float(np.finfo(np.float64).smallest_subnormal)
 HALF = 10.0 ** np.linspace(-3, 3, 25)
 MAGNITUDES = np.concatenate([-HALF, HALF]).astype(np.float32)
-"""From a thousandth to a thousand, on either side of 0, as numbers that float32 has."""
+"""Numbers of float32 from a thousandth to a thousand, of either sign."""
 
 
 def public_layers() -> list[str]:
@@ -51,7 +51,7 @@ def test_every_specimen_of_an_activation_has_a_curve_of_its_own() -> None:
 
 
 def points(text: str, dtype: Any) -> NDArray[Any]:
-    """Return numbers of all magnitudes, and those beside the places where the pieces of an activation meet."""
+    """Return numbers of all magnitudes, and numbers beside the points where the pieces of an activation meet."""
     meets = np.array([*CURVES[text].meets], dtype)
     near = [meets + (1 + np.abs(meets)) * dtype(share) for share in (-1e-3, -1e-6, 1e-6, 1e-3)]
     beside = [np.nextafter(meets, dtype(side)) for side in (-np.inf, np.inf)]
@@ -69,7 +69,7 @@ class Exact:
 
 @cache
 def exact(text: str, order: int, x: float) -> Exact:
-    """Return the derivative of an order of an activation."""
+    """Return an activation or its derivative of this order at a point."""
     with mpmath.workdps(CURVES[text].digits):
         value, steeper = (mpmath.diff(CURVES[text].value, mpmath.mpf(x), order + more) for more in (0, 1))
         return Exact(float(value), float(abs(x * steeper)))
@@ -86,7 +86,7 @@ def found(layer: Layer[Any], order: int, x: NDArray[Any]) -> NDArray[Any]:
 def expect_curve(layer: Layer[Any], text: str, order: int, dtype: Any) -> None:
     """Claim that a layer is a curve, or its derivative the curve's: its value to 4 ULP of float32, its derivative to 8.
 
-    In float64 a computed function is the exact one of an argument that is some roundings off, and then rounded itself.
+    In float64 the bound allows some roundings of the argument and of the result.
     """
     x = points(text, dtype)
     truth = [exact(text, order, float(number)) for number in x]
@@ -97,7 +97,7 @@ def expect_curve(layer: Layer[Any], text: str, order: int, dtype: Any) -> None:
     if dtype is np.float32:
         wrong = errors(y, values) > (4, 8)[order]
     else:
-        # What underflows is a multiple of the least number there is, and is multiplied by at most x.
+        # Underflow adds multiples of the smallest number, times at most x.
         wrong = np.abs(y - values) > 16 * EPSILON * (np.abs(values) + carried) + 4 * LEAST * (1 + np.abs(x))
     assert not wrong.any(), f"at {x[wrong]}: expected {values[wrong]}, got {y[wrong]}"
 
@@ -140,7 +140,7 @@ def test_infinite_numbers_have_the_limits_and_nan_stays_nan(text: str, dtype: An
 
 
 def inputs(specimen: Specimen, seed: int) -> NDArray[Any]:
-    """Draw inputs of all magnitudes side by side, or what the layer takes in their place."""
+    """Draw inputs of all magnitudes side by side, or a layer's own kind of inputs."""
     shape = (6, *specimen.example)
     if specimen.differentiable:
         return np.random.default_rng(seed).choice(MAGNITUDES.astype(np.float64), shape)
@@ -170,7 +170,7 @@ def formula_of(specimen: Specimen) -> Callable[[Any, Any], Any]:
 def expect_formula(layer: Layer[Any], formula: Callable[[Any, Any], Any], specimen: Specimen, seed: int) -> None:
     """Claim that a layer is a formula, and each number of its gradients the complex step of the formula.
 
-    A gradient is as exact as what is added up is large: its own terms, and what cancels before, dy and dy times x.
+    The error of a gradient grows with the terms that are summed: its own, and dy and dy times x, which cancel before.
     """
     params, x = moved(layer.init(Key(seed), specimen.example)[0], seed), inputs(specimen, seed)
     y, pullback = layer.vjp(params, x, None)
@@ -188,7 +188,7 @@ def expect_formula(layer: Layer[Any], formula: Callable[[Any, Any], Any], specim
 
 
 def slopes(formula: Callable[..., Any], at: Tree, place: int, index: tuple[int, ...], x: NDArray[Any]) -> Float64:
-    """Return the derivative of each output by one number of one leaf; x is at hand where it is no leaf."""
+    """Return the derivative of each output by one number of one leaf; `x` is the input if it isn't a leaf."""
     leaves, rebuild = tree_flatten(at)
     point = [leaf.astype(complex) for leaf in leaves]
     point[place][index] += 1e-20j
@@ -197,19 +197,19 @@ def slopes(formula: Callable[..., Any], at: Tree, place: int, index: tuple[int, 
 
 
 def wrong_square(x: NDArray[Any]) -> NDArray[Any]:
-    """Be x² + 1, but for what is far out, where the 1 is forgotten."""
+    """Return x² + 1, but forget the 1 far out."""
     y: NDArray[Any] = np.where(np.abs(x) > 3, x * x, x * x + 1)
     return y
 
 
 def wrong_tanh_slope(x: NDArray[Any]) -> NDArray[Any]:
-    """Be the derivative of tanh as it is often written: in the tails nothing is left of it."""
+    """Return the derivative of tanh as often written, which vanishes in the tails."""
     slope: NDArray[Any] = 1 - np.tanh(x) ** 2
     return slope
 
 
 def wrong_softsign_slope(x: NDArray[Any]) -> NDArray[Any]:
-    """Be the derivative of softsign, but for small negative numbers."""
+    """Return the derivative of softsign, wrong for small negative numbers."""
     return np.where((x < 0) & (x > -0.01), 1.0, (1 + np.abs(x)) ** -2.0).astype(x.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Optimisers that gather, skip or share out gradients: what waits is not lost, what is not finite leaves no trace."""
+"""Optimisers that accumulate, skip or divide gradients: waiting ones aren't lost, and infinite ones leave no trace."""
 
 from functools import partial, reduce
 from typing import Any

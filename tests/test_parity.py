@@ -70,7 +70,7 @@ NUDGES = 2
 """How often torch runs from nudged parameters."""
 
 FACTOR = 10
-"""How much farther from torch than torch is from itself our run may end; runs from different nudges differ by 2."""
+"""How many times farther from torch our run may end than torch from itself; runs from different nudges differ by 2."""
 
 
 def norm(tree: Tree) -> float:

@@ -202,7 +202,7 @@ def _pairs(left: Tree, right: Tree) -> list[tuple[Any, Any]]:
 
 
 def halved(layer: fn.Layer[Any]) -> fn.Layer[Any]:
-    """Be a user's combinator, of closures, that does with gradients what no combinator here does."""
+    """Make a user's combinator from closures, which treats gradients as no combinator here does."""
 
     def vjp(params: Tree, x: fn.Array, key: fn.Key | None) -> Any:
         y, pullback = layer.vjp(params, x, key)

@@ -29,7 +29,7 @@ IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 
 @pytest.fixture(autouse=True, scope="module")
 def _own_font_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Let matplotlib keep its list of fonts away from the user's folders."""
+    """Keep matplotlib's list of fonts out of the user's folders."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
         yield
@@ -126,14 +126,14 @@ def test_samples_show_each_image_under_its_title(columns: int, places: int) -> N
 
 
 def boxes(texts: Iterable[Any]) -> list[Any]:
-    """Draw a figure, and return where its texts, or legends, then stand."""
+    """Draw a figure, and return the places of its texts or legends."""
     drawn = list(texts)
     drawn[0].figure.draw_without_rendering()
     return [text.get_window_extent() for text in drawn]
 
 
 def test_long_titles_stand_beside_each_other_and_within_the_picture() -> None:
-    # They ran into each other, and the first and the last out of the picture.
+    # They ran into each other, and over the edges of the picture.
     titles = [
         "photo-of-the: T-shirt/top",
         "no. 9999: no class, because its outputs are NaN",
@@ -224,7 +224,7 @@ def test_a_model_is_asked_in_the_dtype_of_the_points() -> None:
     assert asked == [np.float32]
 
 
-# What does not fit is refused.
+# Wrong arguments are refused.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is given as NumPy's numbers is kept as Python's own, which names, states and files can hold."""
+"""NumPy's numbers become Python's own, which names, states and files can hold."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ class Index:
 
 
 def narrow(number: float) -> Any:
-    """Return NumPy's smallest kind of a number that holds it: what arithmetic overflows or rounds in."""
+    """Return a number in NumPy's smallest fitting type, in which arithmetic overflows or rounds."""
     if isinstance(number, float):
         return np.float32(number) if float(np.float32(number)) == number else np.float64(number)
     return np.uint8(number) if 0 <= number < 256 else np.int64(number)
@@ -50,7 +50,7 @@ KINDS: dict[str, Callable[[float], Any]] = {
 by_kind = pytest.mark.parametrize("give", KINDS.values(), ids=KINDS)
 
 VOCABULARY = {"LAYERS": "layer", "OPTIMIZERS": "optimizer", "METRICS": "metric", "INITIALIZERS": "", "SCHEDULES": ""}
-"""The catalogue's lists, and where in their specimens that which was constructed stands."""
+"""The catalogue's tables, and the field of their specimens that holds the constructed value."""
 
 
 class InNumPy(ast.NodeTransformer):
@@ -88,7 +88,7 @@ CATALOGUE_IN_NUMPY = _in_numpy()
 
 
 def held(value: Any) -> Iterator[Any]:
-    """Yield all that a value is made of, through bound options and records."""
+    """Yield all parts of a value, through bound options and records."""
     if isinstance(value, partial):
         yield from held((value.func, value.args, tuple(value.keywords.values())))
     elif isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""What a consumer of states saves, and when; what is killed and started again ends with the same bits."""
+"""What `checkpoints` saves, and when; a run that is killed and resumed ends with the same bits."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ STEPS_AN_EPOCH = 7
 
 
 def states_from(state: fn.TrainState) -> Iterator[fn.TrainState]:
-    """Go on with training wherever a state stands: in the middle of an epoch as at its beginning."""
+    """Continue training from any state, even in the middle of an epoch."""
     epoch, begun = divmod(state.step, STEPS_AN_EPOCH)
     of_epoch = partial(fn.batches, DATA, size=32, key=fn.Key(1))
     rest = (of_epoch(epoch=later) for later in range(epoch + 1, 100))

@@ -1,4 +1,4 @@
-"""Standardization is a value that is fitted once, to training rows: exact, invertible, and held by a model file."""
+"""Standardization is fitted once, to training rows; it is exact, invertible, and stored in model files."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Layers of shared, repeated and held parameters: the identities between them, and what no step moves."""
+"""Tied, repeated and frozen parameters: the identities between them, and that no step moves frozen ones."""
 
 import pickle
 from typing import Any

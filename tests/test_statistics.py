@@ -1,4 +1,4 @@
-"""Statistics of leaves: right to the last digits at any scale, and no number that is not finite hides the others."""
+"""Statistics of leaves: exact at any scale, and an infinite number doesn't hide the others."""
 
 from math import inf, isclose, nan, sqrt
 from typing import Any

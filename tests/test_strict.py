@@ -1,4 +1,4 @@
-"""Strict layers: a row's bits depend on that row and the parameters alone, and what can't keep that is refused."""
+"""Strict layers: a row's bits depend only on that row and the parameters; operations that break this are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ MODEL = fn.chain(fn.linear(5), fn.relu(), fn.linear(3), fn.softmax())
 
 
 def with_specials(x: NDArray[Any], seed: int) -> NDArray[Any]:
-    """Put a zero, a NaN or something infinite here and there."""
+    """Put a zero, a NaN or an infinity here and there."""
     if x.dtype.kind != "f":
         return x
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The kit itself: what it says of a broken law, what it accepts, and what its strategies give."""
+"""The kit itself: how it reports a broken law, what it accepts, and what its strategies draw."""
 
 from collections.abc import Callable, Generator
 from functools import partial

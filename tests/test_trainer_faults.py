@@ -1,4 +1,4 @@
-"""Claims about `examples/mnist.py` and bad input: one line on stderr, status 1 or 2, and nothing half-written."""
+"""Claims about bad input to `examples/mnist.py`: one line on stderr, status 1 or 2, and nothing half-written."""
 
 from collections.abc import Callable
 import json

@@ -1,4 +1,4 @@
-"""Claims about `examples/mnist.py` as a process: its terminal, its signals, and output that nobody takes."""
+"""Claims about `examples/mnist.py` as a process: its terminal, its signals, and output that nobody reads."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Claims about `examples/mnist.py train --checkpoint`: whatever stops a run, it goes on and ends with the same bits."""
+"""Claims about `examples/mnist.py train --checkpoint`: a stopped run resumes and ends with the same bits."""
 
 from pathlib import Path
 import shutil
@@ -20,7 +20,7 @@ RUN = (*SMALL, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--aver
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a run that nothing stopped, and with every checkpoint that it wrote on the way."""
+    """Return a folder with an uninterrupted run and every checkpoint that it wrote."""
     folder = tmp_path_factory.mktemp("whole")
     save = checkpoint.save
 

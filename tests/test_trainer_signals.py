@@ -1,4 +1,4 @@
-"""Claims about `examples/mnist.py train` and signals that come where no step is taken: it ends, and loses nothing."""
+"""Claims about signals to `examples/mnist.py train` outside of steps: it ends, and loses nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ RUN = (*SMALL, "--recipe", "fast", "--dropout", 0.1, 0.1)
 
 @contextmanager
 def running(prelude: str, home: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """Run the trainer where something lasts for ever."""
+    """Run the trainer with one function that never returns."""
     line, variables = command(home, "train", *RUN, *arguments)
     program = [sys.executable, "-c", START.format(prelude=prelude), *line[1:]]
     pipe = subprocess.PIPE

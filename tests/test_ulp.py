@@ -23,7 +23,7 @@ def test_an_activation_is_within_4_ulp_and_its_derivative_within_8(text: str) ->
 
 
 def test_every_reference_is_of_an_activation_that_has_a_curve() -> None:
-    # Those without one are measured at some points, by tests/test_oracles.py.
+    # tests/test_oracles.py measures those without a reference at some points.
     assert {*REFERENCES} <= {*CURVES}
     assert {"gelu()", "silu()", "sigmoid()", "tanh()", "softplus()", "mish()"} <= {*REFERENCES}
 
@@ -43,7 +43,7 @@ def test_softmax_is_within_16_ulp_over_a_million_rows(million_rows: NDArray[np.f
 
 
 def test_log_softmax_is_within_16_ulp_over_a_million_rows(million_rows: NDArray[np.float32]) -> None:
-    # The logarithm of the largest share is log1p of minus the others; that of another share is below it as x is.
+    # The log of the largest share is log1p(-others); that of another share is lower by the difference in x.
     x = million_rows
     exact = x.astype(np.float64) - x.max(axis=1, keepdims=True)
     shares = np.exp(exact)

@@ -1,4 +1,4 @@
-"""numpy.seterr(all="raise") stops nothing that is in order: underflow is no error, overflow still is one."""
+"""Under numpy.seterr(all="raise") underflow isn't an error, and overflow still is."""
 
 from collections.abc import Callable
 from functools import partial
@@ -37,7 +37,7 @@ def same_bits_when_underflow_raises(compute: Callable[[], Any]) -> None:
 
 
 def scaled(x: NDArray[Any], magnitude: float, dtype: Any) -> NDArray[Any]:
-    """Multiply floats, where NumPy may say what it likes."""
+    """Multiply floats; NumPy may warn or raise."""
     with np.errstate(all="ignore"):
         return (x * magnitude).astype(dtype) if x.dtype.kind == "f" else x
 

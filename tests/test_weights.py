@@ -1,4 +1,4 @@
-"""Weights of rows: one of weight 2 counts like two rows and one of weight 0 like none, from batch to metric."""
+"""Weights of rows, from batch to metric: weight 2 counts like two rows, weight 0 like none."""
 
 from collections.abc import Callable
 from functools import partial, reduce

@@ -1,4 +1,4 @@
-"""The kit refuses layers and optimisers that somebody wrote with a slip, and takes the same code without it."""
+"""The kit refuses layers and optimisers with a slip, and accepts the same code without it."""
 
 from itertools import chain
 

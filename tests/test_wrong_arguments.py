@@ -15,7 +15,7 @@ from tests.right_calls import DATA, KEY, LABELS, MODEL, PARAMS, STATE, STEP, TAR
 
 
 def named(case: Callable[..., Any]) -> str:
-    """Return what a case types."""
+    """Return the text of a call."""
     return " ".join(getsource(case).strip().removeprefix("lambda: ").removesuffix(",").split())
 
 
@@ -81,7 +81,7 @@ REMEDIES: tuple[tuple[Callable[[], Any], str], ...] = (
     (lambda: fn.one_hot(LABELS, "3"), r"for instance 0"),
     (lambda: fn.one_hot(LABELS, 3, dtype="bogus"), r"choose 'float32'"),
 )
-"""Mistakes, and what of the remedy is to be written."""
+"""Mistakes, and a pattern for the remedy."""
 
 
 def test_the_remedy_is_what_to_write() -> None:
@@ -97,7 +97,7 @@ PAIR = (X, LABELS.tolist())
 
 
 def same(left: Any, right: Any) -> bool:
-    """Compare two trees, or what else is returned."""
+    """Compare two results."""
     return fnmlp.tree_equal(left, right)
 
 
@@ -114,7 +114,7 @@ TAKERS: tuple[Callable[[Any], Any], ...] = (
     lambda data: tuple(fn.rate_range(MODEL, fn.cross_entropy, fn.sgd, STATE, [data] * 3, steps=3)),
     lambda data: fn.replay(STEP, STATE, [data], number=1).after.params,
 )
-"""All that take a batch."""
+"""All functions that take a batch."""
 
 
 def test_a_pair_with_labels_in_a_list_is_a_batch_everywhere() -> None:

@@ -55,19 +55,19 @@ TAKEN: dict[str, dict[str, set[str]]] = {
     "best_state": {"pairs": {"a batch"}},
     "best_checkpoint": {"pairs": {"a batch"}},
     "early_stopping": {"pairs": {"a batch"}},
-    # Means every path, and says any error.
+    # `everywhere` accepts every path, and `one_line` any error.
     "everywhere": {"path": set(KINDS)},
     "one_line": {"error": set(KINDS)},
 }
-"""What is right where another kind stands in the table of right calls."""
+"""Kinds that are right too, beside the ones in the table of right calls."""
 
 OWN = {"tree_reduce": frozenset({"tree", "initial"})}
-"""What goes into the user's own function there raises what that raises."""
+"""Arguments that are passed to the user's own function, which may raise anything."""
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go where the files lie that the right calls read."""
+    """Change to a folder with the files that the right calls read."""
     monkeypatch.chdir(tmp_path)
     fn.save("tree", PARAMS, {})
     fn.save("state", STATE, {})

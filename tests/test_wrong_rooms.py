@@ -20,7 +20,7 @@ WARPS = augmentation.random_warps(KEY, 4, (6, 6), pixels=1.0)
 
 
 def halves(x: Any) -> Any:
-    """Give each of two classes a half."""
+    """Return one half for each of two classes."""
     return np.full((len(x), 2), 0.5)
 
 
@@ -64,7 +64,7 @@ TAKEN: dict[str, dict[str, set[str]]] = {
     "confusion": {"classes": {"an array"}},
     "samples": {"titles": {"a batch"}},
 }
-"""Two classes and four titles may be anything that is as many."""
+"""Two classes and four titles may be any two and four values."""
 
 OTHERS = {"digits", "emnist", "fashion_mnist", "kmnist", "qmnist"}
 """Take what `mnist` takes, or nothing."""
@@ -72,7 +72,7 @@ OTHERS = {"digits", "emnist", "fashion_mnist", "kmnist", "qmnist"}
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go where the files lie that the right calls read."""
+    """Change to a folder with the files that the right calls read."""
     monkeypatch.chdir(tmp_path)
     write_set(tmp_path, made_up(100))
     data.write_idx("pixels", np.zeros((3, 2), np.uint8))

@@ -1,4 +1,4 @@
-"""Every activation as a formula of mpmath, which is differentiated with so many digits that no tail is lost."""
+"""Every activation as a formula in mpmath, differentiated with enough digits for the tails."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -13,13 +13,13 @@ Number: TypeAlias = Any
 
 @frozen
 class Curve:
-    """An activation: its value, the derivative at the points where its pieces meet, and what infinities become.
+    """An activation: its formula, the derivative where its pieces meet, and its limits.
 
     `meets`   point -> derivative there: torch's convention where the sides differ.
     `ends`    the limits at -inf and inf.
     `slopes`  those of the derivative.
-    `digits`  that the derivative is taken with: so many that the smallest float64 keeps its own beside a 1. Fewer save
-              time where no value approaches a limit other than 0, and no pieces meet.
+    `digits`  for the derivative. The default keeps the digits of the smallest float64 beside a 1. Fewer are faster, and
+              enough where the limits are 0 and no pieces meet.
     """
 
     value: Callable[[Number], Number]

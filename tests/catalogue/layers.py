@@ -1,4 +1,4 @@
-"""Specimens of every layer: the first of a constructor carries its formula."""
+"""Specimens of every layer. The first of each constructor carries its formula."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -66,7 +66,7 @@ def pixels(key: Key, shape: Shape) -> Array:
 
 
 IDS = 5
-"""How many rows the tables of the specimens of `embedding` have."""
+"""The number of rows in the tables of the specimens of `embedding`."""
 
 
 def ids(key: Key, shape: Shape) -> Array:
@@ -75,12 +75,12 @@ def ids(key: Key, shape: Shape) -> Array:
 
 
 def sine(x: Array) -> Array:
-    """Be a function that a user brings along."""
+    """Return the sine, as a user's own function."""
     return namespace(x).sin(x)
 
 
 def cosine(x: Array) -> Array:
-    """Be its derivative."""
+    """Return the derivative of `sine`."""
     return namespace(x).cos(x)
 
 
@@ -88,8 +88,8 @@ def cosine(x: Array) -> Array:
 class Specimen:
     """A layer, the shape of an example, and what `check_layer` must know of it.
 
-    `noisy`   it draws noise where a key is given.
-    `named`   `build` makes it from its name alone; a layer that holds functions or parameters of the user's it can't.
+    `noisy`   it draws noise if there is a key.
+    `named`   `build` makes it from its name, so it holds no functions or parameters of a user.
     `kinks`   inputs where its derivative jumps.
     `formula`  its oracle in plain NumPy: (parameters, x, the constructor's arguments) -> y. The first specimen of a
               constructor carries it; an activation has a curve in its place.
@@ -120,7 +120,7 @@ class Specimen:
         return self.draw is normal_numbers
 
     def point(self, seed: int, rows: int, dtype: Any = np.float64) -> tuple[Tree, NDArray[Any], NDArray[Any]]:
-        """Return parameters, inputs and a cotangent to test the layer with; it takes floats unless it can't."""
+        """Return parameters, inputs and a cotangent to test the layer with."""
         params, x, dy = point_of(self.layer, self.example, seed, rows, dtype)
         return params, self.draw(Key(seed), x.shape) if self.draw is ids else x, dy
 

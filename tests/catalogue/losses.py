@@ -1,4 +1,4 @@
-"""Specimens of every loss: the first of a name carries its oracles."""
+"""Specimens of every loss. The first of each name carries its oracles."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Specimens of every metric, each with what plain loops over its rows come to."""
+"""Specimens of every metric, each with the same in plain loops over rows."""
 
 from functools import partial
 

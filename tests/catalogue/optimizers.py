@@ -1,4 +1,4 @@
-"""Specimens of every optimiser, each with its rule written a second time; and of the schedules of rates."""
+"""Specimens of every optimiser, each with its rule written a second time, and of every schedule."""
 
 import numpy as np
 
@@ -57,7 +57,7 @@ SCHEDULES: tuple[tuple[str, Schedule], ...] = (
 
 
 def is_first(path: str) -> bool:
-    """Mean the first matrix of a tree."""
+    """Choose the first matrix of a tree."""
     return path in {"[0]", "[0].weight"}
 
 
