@@ -51,6 +51,20 @@ def words(key: Key, shape: Shape) -> Array:
     return bits(jax_key(key), shape, "uint16")
 
 
+def integers(key: Key, shape: Shape, limit: int | Shape) -> Array:
+    """Draw integers from 0 to limit - 1 uniformly; a tuple holds a limit for each place along the last axis.
+
+    >>> integers(Key(0), (3,), 10)
+    array([1, 0, 9])
+    """
+    if drawn_by_numpy(key):
+        return generator(key).integers(limit, size=shape)
+    from jax.numpy import asarray
+    from jax.random import randint
+
+    return randint(jax_key(key), shape, 0, asarray(limit))
+
+
 def drawn_by_numpy(key: Any) -> bool:
     """Tell whether NumPy draws the numbers of a key: unless it is JAX's own, or made of JAX's arrays.
 

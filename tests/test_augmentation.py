@@ -119,7 +119,7 @@ def test_a_pickled_augmentation_does_the_same(augment: Callable[[Key, NDArray[An
         (np.zeros((2, 9, 8), np.int64), DtypeError, "uint8, float32 or float64, got int64"),
         (np.zeros((2, 9, 8), np.float16), DtypeError, "float16"),
         (np.zeros((2, 9, 8), bool), DtypeError, "bool"),
-        ([[[1.0]]], DtypeError, "a NumPy array, got list; convert with numpy.asarray"),
+        ([[[1.0]]], DtypeError, "a NumPy( or JAX)? array, got list; convert with numpy.asarray"),
     ],
 )
 def test_what_is_no_stack_of_images_is_refused(

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from fnmlp.arrays import Array, read_only
-from fnmlp.augmentation.images import check_images
+from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
+from fnmlp.augmentation.images import LIBRARIES, check_images
 from fnmlp.checks import as_count
-from fnmlp.key import Key, generator
+from fnmlp.draws import integers, uniform
+from fnmlp.key import Key
 
 __all__ = ["cutout", "mirror"]
 
@@ -23,17 +24,17 @@ def cutout(key: Key, images: Array, *, size: int) -> Array:
             [0, 7, 7, 7],
             [7, 7, 7, 7]]], dtype=uint8)
     """
-    check_images("cutout", images)
+    check_images("cutout", images, libraries=(*LIBRARIES.values(),))
     side = as_count("cutout(size)", size)
-    rows, columns = generator(key).integers(images.shape[1:], size=(len(images), 2)).T - side // 2
-    _, height, width = images.shape
+    count, height, width = images.shape
+    rows, columns = bring(integers(key, (count, 2), (height, width)), images).T - side // 2
     hidden = _covered(rows, side, height)[:, :, None] & _covered(columns, side, width)[:, None, :]
-    return read_only(np.where(hidden, 0, images).astype(images.dtype, copy=False))
+    return read_only(to_dtype(namespace(images).where(hidden, 0, images), images.dtype))
 
 
 def _covered(starts: Array, side: int, length: int) -> Array:
     """Tell for each start which of the places 0 … length - 1 are among the next `side` places."""
-    distances = np.arange(length) - starts[:, None]
+    distances = namespace(starts).arange(length) - starts[:, None]
     return (distances >= 0) & (distances < side)
 
 
@@ -47,6 +48,7 @@ def mirror(key: Key, images: Array) -> Array:
     array([[3, 2, 1],
            [4, 5, 6]], dtype=uint8)
     """
-    check_images("mirror", images)
-    exchanged = generator(key).random(len(images)) < 0.5
-    return read_only(np.where(exchanged[:, None, None], images[:, :, ::-1], images).astype(images.dtype, copy=False))
+    check_images("mirror", images, libraries=(*LIBRARIES.values(),))
+    exchanged = bring(uniform(key, (images.shape[0],), 1.0) < 0, images)
+    mirrored = namespace(images).where(exchanged[:, None, None], images[:, :, ::-1], images)
+    return read_only(to_dtype(mirrored, images.dtype))

@@ -4,16 +4,17 @@ A map says where in the image each pixel of the result is read. Places are round
 level of 255 by less than 1; quarter turns, shifts by whole pixels and the identity stay exact.
 """
 
-from operator import itemgetter
+from functools import partial
 
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, as_array, read_only
-from fnmlp.augmentation.images import check_images
+from fnmlp.arrays import Array, as_array, bring, namespace, read_only, to_dtype
+from fnmlp.augmentation.images import LIBRARIES, check_images
 from fnmlp.checks import check_kind
+from fnmlp.draws import integers
 from fnmlp.errors import DataError, ShapeError
-from fnmlp.key import Key, generator
+from fnmlp.key import Key
 from fnmlp.tree import tree_map
 
 __all__ = ["Warps", "apply_warps", "as_warps", "resample"]
@@ -74,24 +75,42 @@ def resample(images: Array, warps: Warps) -> Array:
     array([[[2., 0.],
             [4., 0.]]])
     """
-    check_images("resample", images)
+    check_images("resample", images, libraries=(*LIBRARIES.values(),))
     check_kind("resample(warps)", warps, Warps, "as_warps(points)")
     if warps.corners.shape != images.shape:
         remedy = "make warps of the images' own height and width, one for each image"
         raise ShapeError("resample", f"warps of shape {images.shape}", warps.corners.shape, remedy)
-    count, height, width = images.shape
+    xp, (count, height, width) = namespace(images), images.shape
     below, size = width + 1, (height + 1) * (width + 1)
-    # All pixels in one line: zeros before a row also end the previous row, zeros above an image the previous image.
-    line = np.zeros(count * size + below + 1, np.result_type(images.dtype, np.float32))
-    line[: count * size].reshape(count, height + 1, width + 1)[:, 1:, 1:] = images
-    corners = warps.corners + np.arange(0, count * size, size)[:, None, None]
+    line = _in_one_line(images)
+    warps = tree_map(partial(bring, like=images), warps)
+    corners = warps.corners + xp.arange(0, count * size, size)[:, None, None]
     down, right = warps.down * np.float32(1 / 256), warps.right * np.float32(1 / 256)
-    upper = _between(line.take(corners), line[1:].take(corners), right)
-    lower = _between(line[below:].take(corners), line[below + 1 :].take(corners), right)
+    upper = _between(_read(line, corners), _read(line[1:], corners), right)
+    lower = _between(_read(line[below:], corners), _read(line[below + 1 :], corners), right)
     values = _between(upper, lower, down)
-    if images.dtype == np.uint8:
-        values = np.rint(values)
-    return read_only(values.astype(images.dtype, copy=False))
+    if images.dtype == xp.uint8:
+        values = xp.round(values)
+    return read_only(to_dtype(values, images.dtype))
+
+
+def _in_one_line(images: Array) -> Array:
+    """Return all pixels in one line, with a row of zeros above and a column of zeros to the left of each image.
+
+    Zeros before a row also end the previous row, and zeros above an image the previous image.
+    """
+    xp, (count, height, width) = namespace(images), images.shape
+    dtype, length = xp.result_type(images.dtype, xp.float32), count * (height + 1) * (width + 1)
+    if not isinstance(images, np.ndarray):
+        framed = xp.pad(xp.astype(images, dtype), ((0, 0), (1, 0), (1, 0)))
+        return xp.pad(framed.reshape(length), (0, width + 2))
+    line = np.zeros(length + width + 2, dtype)
+    line[:length].reshape(count, height + 1, width + 1)[:, 1:, 1:] = images
+    return line
+
+
+def _read(line: Array, places: Array) -> Array:
+    return namespace(line).take(line, places)
 
 
 def _between(start: Array, end: Array, fraction: Array) -> Array:
@@ -112,9 +131,9 @@ def apply_warps(warps: Warps, key: Key, images: Array) -> Array:
     >>> apply_warps(warps, Key(1), np.zeros((5, 8, 8), np.uint8)).shape
     (5, 8, 8)
     """
-    check_images("apply_warps", images)
+    check_images("apply_warps", images, libraries=(*LIBRARIES.values(),))
     check_kind("apply_warps(warps)", warps, Warps, "random_warps(key, 100, (28, 28))")
-    if not len(warps.corners):
+    if not warps.corners.shape[0]:
         raise DataError("apply_warps", "at least one map", "none", "make some with random_warps")
-    chosen = generator(key).integers(len(warps.corners), size=len(images))
-    return resample(images, tree_map(itemgetter(chosen), warps))
+    chosen = bring(integers(key, images.shape[:1], warps.corners.shape[0]), images)
+    return resample(images, tree_map(lambda maps: namespace(images).take(bring(maps, images), chosen, axis=0), warps))

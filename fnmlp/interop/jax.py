@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 
 from fnmlp.arrays import Array, device_of
+from fnmlp.augmentation import Warps
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
 from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_kind
 from fnmlp.draws import entropy_words
@@ -33,7 +34,7 @@ from fnmlp.tree import tree_children
 try:
     import jax
     import jax.numpy as jnp
-    from jax.tree_util import GetAttrKey, register_pytree_with_keys
+    from jax.tree_util import GetAttrKey, Partial, register_pytree_with_keys
 except ImportError as error:
     raise MissingDependencyError.of("fnmlp.interop.jax", "jax", error, "pip install 'fnmlp[jax]'") from error
 
@@ -95,7 +96,7 @@ def _arrays_of(key: Key) -> tuple[Any, tuple[Any, ...]]:
 TREES = (
     *(Linear, Embedding, LayerNorm, RmsNorm, Prelu),
     *(Sums, NadamState, AccumulatedState, AveragedState, ChosenState, FiniteState, PartitionedState, ScheduledState),
-    *(Batch, TrainState),
+    *(Batch, TrainState, Warps),
 )
 """The types of fnmlp's trees, keys apart."""
 
@@ -116,14 +117,18 @@ def fold_epoch(
     start: int = 0,
     stop: int | None = None,
     augment: Callable[[Key, Array], Array] | None = None,
+    augment_key: Key | None = None,
     donate: bool = False,
 ) -> tuple[TrainState, Any]:
     """Take the steps of an epoch, or of a stretch of it, as one compiled loop; return the state and each step's loss.
 
     It is `reduce(step, batches(data, size=size, key=key, epoch=epoch, start=start), state)` on JAX: the same rows in
     the same order, the last smaller batch included. `stop` is the number of the first batch that is left out. `augment`
-    changes the inputs of batch i, with the key `fold_in(fold_in(key, epoch), i)`. A step is compiled once for the
-    shapes and the size, whatever the epoch, `start` and `stop` are.
+    changes the inputs of batch i, with the key `fold_in(fold_in(augment_key, epoch), i)`; `augment_key` is `key` unless
+    you give another. A step is compiled once for the shapes and the size, whatever the epoch, `start` and `stop` are.
+
+    Arrays that the functions bind with functools.partial are compiled in as constants. Bind large or varying ones with
+    jax.tree_util.Partial, as in `Partial(apply_warps, warps)`: then they are arguments of the compiled loop.
 
     Data that JAX holds already, as `fnmlp.to` makes them, stay on their device; NumPy's are sent there at each call.
     `donate=True` gives the memory of a state that JAX holds away: it can't be used afterwards.
@@ -153,7 +158,8 @@ def fold_epoch(
     order = epoch_order(len(data), key=key, epoch=epoch).astype(np.int32)
     rows, rest = order[: whole * size].reshape(whole, size), order[None, whole * size :]
     compiled = _giving if as_bool("fold_epoch(donate)", donate) else _keeping
-    fold = partial(compiled, Fixed(step), Fixed(augment), fold_in(key, epoch))
+    drawn = fold_in(key if augment_key is None else augment_key, epoch)
+    fold = partial(compiled, _as_tree(step), None if augment is None else _as_tree(augment), drawn)
     state = jax.tree.map(partial(_strongly_typed, device_of(jnp.asarray(data.inputs))), state)
     losses = []
     if begin < min(end, whole):
@@ -184,12 +190,20 @@ def _strongly_typed(device: Any, leaf: Any) -> Any:
     return jnp.array(leaf, kinds.get(type(leaf)), device=device)  # a copy, which may be donated
 
 
+def _as_tree(function: Callable[..., Any]) -> Partial:
+    """Return a function as a pytree, whose leaves are the arrays that it binds if it is one of JAX's partials."""
+    return function if isinstance(function, Partial) else Partial(Fixed(function))
+
+
 class Fixed:
     """Hold a function that is compiled in; two that bind the same objects to the same function are equal."""
 
     def __init__(self, function: Any) -> None:
         """Remember the function, and what it is made of."""
         self.function, self.parts = function, tuple(_parts(function))
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fixed) and self.parts == other.parts
@@ -209,7 +223,15 @@ def _parts(function: Any) -> Iterator[Any]:
 
 
 def _fold(
-    step: Fixed, augment: Fixed, key: Key, state: TrainState, data: Batch, rows: Any, first: int, begin: int, end: int
+    step: Partial,
+    augment: Partial | None,
+    key: Key,
+    state: TrainState,
+    data: Batch,
+    rows: Any,
+    first: int,
+    begin: int,
+    end: int,
 ) -> tuple[TrainState, Any]:
     """Fold a step over batches `begin` to `end`; `rows` are the row numbers of those from batch `first` on."""
 
@@ -217,12 +239,12 @@ def _fold(
         state, losses = carried
         place = number - first
         batch = _taken(data, rows[place])
-        if augment.function is not None:
-            batch = attrs.evolve(batch, inputs=augment.function(fold_in(key, number), batch.inputs))
-        state = step.function(state, batch)
+        if augment is not None:
+            batch = attrs.evolve(batch, inputs=augment(fold_in(key, number), batch.inputs))
+        state = step(state, batch)
         return state, losses.at[place].set(state.loss)
 
-    after = jax.eval_shape(step.function, state, _taken(data, rows[0]))
+    after = jax.eval_shape(step, state, _taken(data, rows[0]))
     state = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), state, after)
     return jax.lax.fori_loop(begin, end, advance, (state, jnp.zeros(rows.shape[0], after.loss.dtype)))
 
@@ -231,5 +253,5 @@ def _taken(data: Batch, rows: Any) -> Batch:
     return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), data)
 
 
-_keeping = jax.jit(_fold, static_argnums=(0, 1))
-_giving = jax.jit(_fold, static_argnums=(0, 1), donate_argnums=3)
+_keeping = jax.jit(_fold)
+_giving = jax.jit(_fold, donate_argnums=3)
