@@ -18,6 +18,7 @@ import numpy as np
 import fnmlp as fn
 from fnmlp.files import followed, permissions_of
 from imports import import_failure
+from waiting import is_left_behind
 
 DATA_BEGINS = b"\x1f\x8b", b"\x00\x00\x08"
 """The first bytes of data files: gzip, and IDX of bytes."""
@@ -147,6 +148,30 @@ def _terminate(number: int, _: object) -> NoReturn:
     fail("terminated", 128 + number)
 
 
+@contextmanager
+def _nothing_lost() -> Iterator[None]:
+    """Raise again what a signal raised while the garbage collector called a function: there, Python only reports it."""
+    before = sys.unraisablehook
+
+    def raise_again(lost: Any) -> None:
+        if not isinstance(lost.exc_value, (KeyboardInterrupt, SystemExit)):
+            before(lost)
+            return
+
+        def again(*_: object) -> NoReturn:
+            raise lost.exc_value
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    sys.unraisablehook = raise_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@_nothing_lost()
 def run(command: click.Command) -> None:
     """Run a command; every failure is one line on stderr and an exit status."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -173,4 +198,7 @@ def run(command: click.Command) -> None:
 def fail(message: str, status: int) -> NoReturn:
     """Print an error and exit."""
     click.echo(f"error: {message}", err=True)
+    if is_left_behind():  # a compiler, which can't be stopped, and would disturb an orderly end
+        sys.stdout.flush()
+        os._exit(status)
     sys.exit(status)

@@ -29,6 +29,12 @@ def loss_of_probabilities(name: str) -> fn.Loss:
     return build_loss(Recipe(loss=name))
 
 
+def scores_of(outputs: fn.Array, labels: fn.Array, loss: str) -> tuple[float, float]:
+    """Return the loss and the accuracy of probabilities."""
+    value, _ = loss_of_probabilities(loss)(outputs, labels)
+    return float(value), fn.accuracy(outputs, labels)
+
+
 @frozen
 class ImageModel:
     """A model that reads images, as `train --output` saved it."""

@@ -26,12 +26,13 @@ try:
         signals_noted,
     )
     from data_sets import DATASETS, pick_dataset, with_validation
+    from engines import Engine, engine_of, engine_options
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import Dataset
     from fnmlp.files import is_there
     from fnmlp.labels import largest
-    from image_models import load, loss_of_probabilities, model_parts
+    from image_models import load, model_parts, scores_of
     from pictures import Asked, check_asked, pictures_of, test_images_of
     from recipe_options import RecipeCommand, recipe_for, recipe_options, typed_fields, with_fields
     from run_checkpoints import (
@@ -40,6 +41,7 @@ try:
         changes_since,
         check_run,
         digest_of,
+        engines_of,
         identity_of,
         origin_of,
         saved_parts,
@@ -49,7 +51,7 @@ try:
     from run_replay import replayed, report, steps_in_all
     from run_reports import Say, follow
     from run_settings import Settings, check_settings, checkpoint_options, data_options, output_options, settings_of
-    from training_run import Progress, beginning, model_of, training
+    from training_run import Progress, beginning, model_of, steps_taken, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
@@ -63,6 +65,7 @@ def cli() -> None:
 @cli.command(cls=RecipeCommand)
 @recipe_options
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of initial weights and order.")
+@engine_options
 @data_options
 @checkpoint_options
 @output_options
@@ -77,6 +80,8 @@ def train(context: click.Context, /, **typed: Any) -> None:
     settings = settings_of(typed)
     check_settings(context, settings)
     say: Say = (lambda _: None) if settings.quiet else click.echo
+    every = settings.checkpoint_every if settings.checkpoint else 0
+    engine = engine_of(settings.engine, settings.device, every=every, say=say)
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     named = recipe_for(data.name, settings.recipe)
     settings, recipe = evolve(settings, recipe=named), with_fields(named, typed_fields(context))
@@ -84,7 +89,7 @@ def train(context: click.Context, /, **typed: Any) -> None:
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
-    progress = trained(members, data, settings, say)
+    progress = trained(engine, members, data, settings, say)
     if settings.output:
         fn.save(settings.output, *model_parts(*model_of(members, progress), data, recipe))
         say(f"model saved to {settings.output}")
@@ -93,9 +98,9 @@ def train(context: click.Context, /, **typed: Any) -> None:
         say(f"curves drawn to {settings.plot}")
 
 
-def trained(members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
+def trained(engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
     """Train to the end of a run, or exit after a signal."""
-    progress, progresses = started(members, data, settings, say)
+    progress, progresses = started(engine, members, data, settings, say)
     with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
         for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
             pass
@@ -107,24 +112,27 @@ def trained(members: Sequence[Member], data: Dataset, settings: Settings, say: S
 
 
 def started(
-    members: Sequence[Member], data: Dataset, settings: Settings, say: Say
+    engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say
 ) -> tuple[Progress, Generator[Progress, None, None]]:
     """Start or resume a run; return its first progress, and an iterator that continues and saves it."""
     recipe, progress, path = members[0].recipe, beginning(members), settings.checkpoint
     identity = identity_of(recipe, data, settings) if path else {}
+    engines = engines_of(engine)
     if path and settings.resume and is_there(path):
-        progress, changes = taken_up(path, recipe, data, settings, identity)
+        progress, engines, changes = taken_up(path, engine, recipe, data, settings, identity)
         say(f"resumed from {path}: epoch {len(progress.history) + 1}, step {progress.state.step}")
-        if changes:
-            say(f"the last bits may differ from an uninterrupted run: {changes}")
-    progresses = training(members, data.test, settings, progress)
+        for change in changes:
+            say(change)
+    progresses = training(engine, members, data.test, settings, progress)
     if settings.best:
         best = best_so_far(settings.best, settings, progress)
         progresses = best_kept(progresses, members, data, settings, settings.best, best)
     if path:
         steps, seconds, keep = settings.checkpoint_every, settings.checkpoint_seconds, settings.checkpoint_keep
-        parts = partial(saved_parts, identity, members[0].model)
-        progresses = fn.checkpoints(progresses, path, steps=steps, seconds=seconds, keep=keep, parts=parts)
+        parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)
+        progresses = fn.checkpoints(
+            progresses, path, steps=steps, seconds=seconds, keep=keep, parts=parts, step_of=step_of
+        )
     return progress, progresses
 
 
@@ -146,12 +154,13 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
     members = members_of(run_of.recipe, data, run_of.seed)
     if step > (steps := steps_in_all(members[0])):
         raise click.UsageError(f"--step {step}: the steps of the run are 1 to {steps}")
-    seen = replayed(saved, members, step)
-    click.echo(report(seen, data.classes))
+    engine = engine_of(run_of.engine, None, say=lambda _: None)
+    seen = replayed(engine, saved, members, step)
+    click.echo(report(engine, seen, data.classes))
     if seen.known == fn.tree_sha256(seen.taken.after.params):
         click.echo("the parameters are bit-identical to those of the run")
     elif seen.known:
-        changes = changes_since(saved) or "the code or the files changed"
+        changes = "; ".join(changes_since(saved, engine)) or "the code or the files changed"
         fail(f"the parameters differ from the run; since then: {changes}", 1)
 
 
@@ -159,19 +168,22 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
 @click.argument("model", type=FILE)
 @click.option("--dataset", type=click.Choice([*DATASETS]), help="[default: the one that it was trained on]")
 @data_dir_option
+@engine_options
 @plot_option
-def evaluate(model: Path, dataset: str | None, data_dir: Path | None, plot: Path | None) -> None:
+def evaluate(
+    model: Path, dataset: str | None, data_dir: Path | None, engine: str, device: str | None, plot: Path | None
+) -> None:
     """Evaluate MODEL, a file from `train --output`, on the test images.
 
     Prints loss, accuracy and the confusion matrix, with true classes down and predicted classes across.
     """
     check_distinct([("--plot", plot)] if plot else [], [("MODEL", model)])
-    known = load(model)
+    computing, known = engine_of(engine, device), load(model)
     test = known.test_set(dataset, data_dir)
-    outputs = fn.predict(known.saved.model, known.saved.params, test.inputs)
-    value, _ = loss_of_probabilities(known.saved.notes["loss"])(outputs, test.targets)
+    outputs = computing.predict(known.saved.model, known.saved.params, test.inputs)
+    value, accuracy = scores_of(outputs, test.targets, known.saved.notes["loss"])
     matrix = fn.confusion_matrix(outputs, test.targets)
-    click.echo(f"{len(test)} test images  loss {value:.5f}  accuracy {fn.accuracy(outputs, test.targets):.4f}")
+    click.echo(f"{len(test)} test images  loss {value:.5f}  accuracy {accuracy:.4f}")
     click.echo(matrix_text(matrix, known.classes))
     if plot:
         plots.save_figure(plot, plots.confusion(matrix, known.classes))
@@ -192,8 +204,9 @@ def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
 @click.option("--invert", is_flag=True, help="The files show dark strokes on a light ground.")
 @click.option("--fit", is_flag=True, help="Crop, resize and centre drawings of any size like those of the data set.")
 @data_dir_option
+@engine_options
 @plot_option
-def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
+def predict(model: Path, engine: str, device: str | None, plot: Path | None, **wanted: Any) -> None:
     """Classify IMAGES, and print the probability of each class.
 
     IMAGES are PNG or similar files, with the size that MODEL was trained on, and light strokes on a dark ground as in
@@ -202,10 +215,10 @@ def predict(model: Path, plot: Path | None, **wanted: Any) -> None:
     asked = Asked(**wanted)
     check_asked(asked)
     check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), *(("IMAGES", path) for path in asked.images)])
-    known = load(model)
+    computing, known = engine_of(engine, device), load(model)
     pictures = [*pictures_of(known, asked), *test_images_of(known, asked)]
     pixels = np.stack([picture.pixels for picture in pictures])
-    outputs = fn.predict(known.saved.model, known.saved.params, pixels)
+    outputs = computing.predict(known.saved.model, known.saved.params, pixels)
     guesses = [
         known.classes[best] if best >= 0 else "no class, because its outputs are NaN" for best in largest(outputs)
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import asdict, evolve, fields, frozen
 
+from engines import ENGINES, Engine
 import fnmlp as fn
 from fnmlp.data import Dataset
 from fnmlp.expressions import spell
@@ -76,10 +77,17 @@ def resumed(saved: fn.Checkpoint, members: Sequence[Member]) -> Progress:
     return Progress(state, total, finished, history)
 
 
+def engines_of(engine: Engine, saved: fn.Checkpoint | None = None) -> dict[str, str]:
+    """Describe, as texts, the engine of a run, and which engines it had before, if it is resumed with another."""
+    before = saved.description.get("engines", "numpy").split(", ") if saved else []
+    names = before if before[-1:] == [engine.name] else [*before, engine.name]
+    return {"engines": ", ".join(names), "engine_version": engine.version}
+
+
 def taken_up(
-    path: Path, recipe: Recipe, data: Dataset, settings: Settings, identity: Mapping[str, str]
-) -> tuple[Progress, str]:
-    """Return a run's progress from a checkpoint, and the changes of the environment since, in words.
+    path: Path, engine: Engine, recipe: Recipe, data: Dataset, settings: Settings, identity: Mapping[str, str]
+) -> tuple[Progress, dict[str, str], list[str]]:
+    """Return a run's progress from a checkpoint, its engines, and what has changed since, in sentences.
 
     With a constant rate, a run may continue for more epochs than it was started with.
     """
@@ -88,7 +96,7 @@ def taken_up(
     begun = evolve(recipe, epochs=int(found)) if re.fullmatch(r"[1-9]\d{0,8}", found) else recipe
     check_run(saved, {**identity, "epochs": repr(begun.epochs)})
     progress = resumed(saved, members_of(begun, data, settings.seed))
-    return longer(path, progress, begun, recipe, settings), changes_since(saved)
+    return longer(path, progress, begun, recipe, settings), engines_of(engine, saved), warnings_of(saved, engine)
 
 
 def longer(path: Path, progress: Progress, begun: Recipe, recipe: Recipe, settings: Settings) -> Progress:
@@ -111,9 +119,30 @@ def longer(path: Path, progress: Progress, begun: Recipe, recipe: Recipe, settin
     return evolve(progress, finished=(), history=history)
 
 
-def changes_since(saved: fn.Checkpoint) -> str:
-    """Describe how the environment has changed since a file was written; "" if it hasn't."""
-    return "; ".join(differences(saved.written_by, environment()))
+def warnings_of(saved: fn.Checkpoint, engine: Engine) -> list[str]:
+    """Say in sentences what a resumed run may do to its results.
+
+    A run may go on with another engine: its state is the same in both. Only rounding differs, and random numbers.
+    """
+    changes, before = changes_since(saved, engine), engine_before(saved)
+    if before == engine.name:
+        return [f"the last bits may differ from an uninterrupted run: {'; '.join(changes)}"] if changes else []
+    differing = "rounding, and the random numbers of dropout and warps, differ from an uninterrupted run"
+    return [f"the run continues with --engine {engine.name} after --engine {before}: {differing}"]
+
+
+def engine_before(saved: fn.Checkpoint) -> str:
+    """Return the name of the engine that wrote a checkpoint."""
+    return saved.description.get("engines", "numpy").rpartition(", ")[2]
+
+
+def changes_since(saved: fn.Checkpoint, engine: Engine) -> list[str]:
+    """Describe how the environment has changed since a file was written."""
+    several = saved.description.get("engines", "").partition(", ")[2]
+    found = [*differences(saved.written_by, environment())]
+    if engine.name != "numpy":  # its version is in the environment already
+        found += differences({"engine": saved.description.get("engine_version", "")}, {"engine": engine.version})
+    return [*found, f"the run changed its engine: {saved.description['engines']}"] if several else found
 
 
 def best_so_far(path: Path, settings: Settings, progress: Progress) -> float:
@@ -155,6 +184,7 @@ class Origin:
     validation: float
     seed: int
     recipe: Recipe
+    engine: str
 
 
 def origin_of(saved: fn.Checkpoint) -> Origin:
@@ -163,7 +193,9 @@ def origin_of(saved: fn.Checkpoint) -> Origin:
     told = saved.description
     with suppress(KeyError, ValueError, SyntaxError, RecursionError, MemoryError):
         options = {field.name: literal_eval(told[field.name]) for field in fields(Recipe)}
-        if all(isinstance(options[name], type(value)) for name, value in asdict(Recipe()).items()):
-            return Origin(told["dataset"], float(told["validation"]), int(told["seed"]), Recipe(**options))
+        kinds = all(isinstance(options[name], type(value)) for name, value in asdict(Recipe()).items())
+        if kinds and engine_before(saved) in ENGINES:
+            seed, validation = int(told["seed"]), float(told["validation"])
+            return Origin(told["dataset"], validation, seed, Recipe(**options), engine_before(saved))
     remedy = "give a file that `train --checkpoint` wrote"
     raise fn.CheckpointError(saved.path, "the options of a run", "none that fit", remedy)

@@ -1,6 +1,7 @@
 """The networks of a run, with everything that their training depends on."""
 
 from collections.abc import Iterator
+from functools import partial
 import math
 from typing import Any
 
@@ -28,23 +29,12 @@ class Member:
 
 def members_of(recipe: Recipe, data: Dataset, seed: int) -> list[Member]:
     """Build the networks of a recipe; member m is the network that the seed `seed * members + m` trains alone."""
+    model = build_model(recipe, white=data.white, classes=len(data.classes))
+    optimizer = build_optimizer(recipe, steps=steps_of(recipe, data.train) * recipe.epochs)
+    # All have one model, loss and optimiser, so that an engine that compiles them does so once.
+    member = partial(Member, recipe, data.train, model, build_loss(recipe), optimizer)
     first = seed * recipe.members
-    return [member_of(recipe, data, fn.Key(first + place)) for place in range(recipe.members)]
-
-
-def member_of(recipe: Recipe, data: Dataset, key: fn.Key) -> Member:
-    """Build one network of a recipe."""
-    start_key, order_key, augment_key = fn.split(key, 3)
-    return Member(
-        recipe=recipe,
-        train=data.train,
-        model=build_model(recipe, white=data.white, classes=len(data.classes)),
-        loss=build_loss(recipe),
-        optimizer=build_optimizer(recipe, steps=steps_of(recipe, data.train) * recipe.epochs),
-        start_key=start_key,
-        order_key=order_key,
-        augment_key=augment_key,
-    )
+    return [member(*fn.split(fn.Key(first + place), 3)) for place in range(recipe.members)]
 
 
 def steps_of(recipe: Recipe, data: fn.Batch) -> int:

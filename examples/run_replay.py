@@ -1,14 +1,14 @@
 """Replay a step of a run from a checkpoint, and report its batch and what it did in each layer."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import chain
+from collections import deque
+from collections.abc import Sequence
 
 from attrs import frozen
 
+from engines import Engine, Trainer
 import fnmlp as fn
 from run_checkpoints import resumed
-from run_members import Member, augmentation_of, batches_of, first_state, steps_of
+from run_members import Member, first_state, steps_of
 
 
 @frozen(eq=False)
@@ -27,11 +27,14 @@ class Seen:
     known: str | None
 
 
-def batches_from(member: Member, step: int) -> Iterator[fn.Batch]:
-    """Yield the batches of a whole run, from any step on."""
-    (epoch, start), augment = divmod(step, steps_of(member.recipe, member.train)), augmentation_of(member)
-    rest = (batches_of(member, augment, later, 0) for later in range(epoch + 1, member.recipe.epochs))
-    return chain(batches_of(member, augment, epoch, start), chain.from_iterable(rest))
+def trained_to(step: int, trainer: Trainer, member: Member, state: fn.TrainState) -> fn.TrainState:
+    """Return the state of a network after a step, from any state before it."""
+    steps = steps_of(member.recipe, member.train)
+    while state.step < step:
+        epoch = state.step // steps
+        stretches = trainer.epoch(state, epoch, min(steps, step - epoch * steps))
+        state, _ = deque(stretches, maxlen=1).pop()
+    return state
 
 
 def rows_of(member: Member, epoch: int, place: int) -> list[int]:
@@ -46,7 +49,7 @@ def steps_in_all(member: Member) -> int:
     return steps_of(member.recipe, member.train) * member.recipe.epochs
 
 
-def replayed(saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen:
+def replayed(engine: Engine, saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen:
     """Replay a step: from the saved state, or from the beginning if the step lies before it."""
     progress = resumed(saved, members)
     place = min(len(progress.finished), len(members) - 1)
@@ -56,17 +59,18 @@ def replayed(saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen
         state.step: fn.tree_sha256(state.params)
     }
     start = state if state.step < step else first_state(member)
-    take = partial(fn.train_step, member.model, member.loss, member.optimizer)
-    taken = fn.replay(take, start, batches_from(member, start.step), number=step)
+    trainer = engine.trainer(member, 0)
+    before = trained_to(step - 1, trainer, member, start)
+    batch = trainer.batch(*divmod(step - 1, steps_of(member.recipe, member.train)))
+    taken = fn.ReplayedStep(before, batch, trained_to(step, trainer, member, before))
     return Seen(member, start.step, taken, known.get(step))
 
 
-def report(seen: Seen, classes: tuple[str, ...]) -> str:
+def report(engine: Engine, seen: Seen, classes: tuple[str, ...]) -> str:
     """Describe a step: its rows and labels, its loss, and each parameter's gradient and update."""
     before, batch, after = seen.taken.before, seen.taken.batch, seen.taken.after
     epoch, place = divmod(before.step, steps_of(seen.member.recipe, seen.member.train))
-    key = fn.fold_in(before.key, before.step)
-    _, grads = fn.value_and_grad(seen.member.model, seen.member.loss, before.params, batch, key)
+    grads = engine.grads(seen.member, before, batch)
     moved = dict(fn.update_ratios(before.params, after.params))
     widest = max(map(len, moved))
     place_in_run = f"step {after.step} of {steps_in_all(seen.member)}: epoch {epoch + 1}, batch {place + 1}"

@@ -51,7 +51,7 @@ def with_bar(
     description = f"epoch {len(progress.history) + 1}"
     with tqdm(total=steps, desc=description, unit="step", leave=False, disable=hidden) as bar:
         for progress in progresses:  # noqa: PLR1704 (the last one stays)
-            if progress.state.step % 50 == 0:
+            if progress.state.step % steps - bar.n >= 50:
                 show(bar, progress, steps)
             yield progress
         show(bar, progress, steps)

@@ -44,6 +44,8 @@ class Settings:
     history: Path | None = None
     plot: Path | None = None
     quiet: bool = False
+    engine: str = "numpy"
+    device: str | None = None
 
     @property
     def judge(self) -> str:

@@ -1,17 +1,19 @@
 """One run of the trainer: a fold over the batches of every epoch of each of its networks."""
 
 from collections.abc import Generator, Sequence
+from functools import partial, reduce
 import math
+from operator import add
 from time import perf_counter
 from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
+from engines import Engine
 import fnmlp as fn
-from fnmlp.tree import first_not_finite
-from image_models import loss_of_probabilities
+from image_models import scores_of
 from recipe_building import classifier
-from run_members import Member, augmentation_of, batches_of, first_state, learned, steps_of
+from run_members import Member, first_state, learned, steps_of
 from run_settings import Settings
 
 Entry: TypeAlias = dict[str, Any]
@@ -38,38 +40,47 @@ def beginning(members: Sequence[Member]) -> Progress:
     return Progress(first_state(members[0]), 0.0, (), ())
 
 
+def steps_taken(members: Sequence[Member], progress: Progress) -> int:
+    """Count the steps of all networks so far."""
+    recipe, done = members[0].recipe, len(progress.finished)
+    before = done * recipe.epochs * steps_of(recipe, members[0].train)
+    return before + (progress.state.step if done < len(members) else 0)
+
+
 def training(
-    members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress
+    engine: Engine, members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress
 ) -> Generator[Progress, None, None]:
-    """Train to the end of a run, and yield the progress: first the given one, then after each step."""
+    """Train to the end of a run, and yield the progress: first the given one, then after each stretch of steps."""
     yield progress
     for member in members[len(progress.finished) :]:
-        recipe, steps, augment = member.recipe, steps_of(member.recipe, member.train), augmentation_of(member)
+        recipe, steps = member.recipe, steps_of(member.recipe, member.train)
+        trainer = engine.trainer(member, len(progress.finished) * recipe.epochs * steps)
         for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
-            for batch in batches_of(member, augment, epoch, progress.state.step - epoch * steps):
-                given = member.model, member.loss, member.optimizer, progress.state, batch
-                state = fn.train_step(*given)
-                ends = state.step == (epoch + 1) * steps
-                # The loss after a step is the one before the next; the last step has none, so check its parameters.
-                if not math.isfinite(state.loss) or (ends and first_not_finite(state.params)):
-                    state = fn.checked_step(*given)  # it names the layer
-                progress = evolve(progress, state=state, total=progress.total + state.loss)
-                if not ends:
+            for state, losses in trainer.epoch(progress.state, epoch, steps):
+                # One by one, so that the sum doesn't depend on where a stretch ends.
+                progress = evolve(progress, state=state, total=reduce(add, losses, progress.total))
+                if state.step < (epoch + 1) * steps:
                     yield progress
-            progress = after_epoch(members, held_out, settings, progress, perf_counter() - began)
+            progress = after_epoch(engine, members, held_out, settings, progress, perf_counter() - began)
             yield progress
 
 
 def after_epoch(
-    members: Sequence[Member], held_out: fn.Batch, settings: Settings, progress: Progress, seconds: float
+    engine: Engine,
+    members: Sequence[Member],
+    held_out: fn.Batch,
+    settings: Settings,
+    progress: Progress,
+    seconds: float,
 ) -> Progress:
     """Record the results of an epoch; after a network's last epoch, continue with the next one."""
     member, state = members[len(progress.finished)], progress.state
     so_far, steps = (*progress.finished, learned(member, state)), steps_of(member.recipe, member.train)
     rest, ends = members[len(so_far) :], state.step == member.recipe.epochs * steps
     looked = not settings.no_eval and (settings.each_epoch or (ends and not rest))
-    loss, accuracy = scores(member, so_far, held_out, settings, state.step) if looked else (None, None)
+    judged = partial(scores, engine, member, so_far, held_out, settings)
+    loss, accuracy = judged(state.step) if looked else (None, None)
     entry = {
         "epoch": len(progress.history) + 1,
         "train_loss": progress.total / steps,
@@ -87,11 +98,16 @@ def after_epoch(
 
 
 def scores(
-    member: Member, so_far: Sequence[Any], held_out: fn.Batch, settings: Settings, step: int
+    engine: Engine,
+    member: Member,
+    so_far: Sequence[Any],
+    held_out: fn.Batch,
+    settings: Settings,
+    step: int,
 ) -> tuple[float, float]:
     """Return the loss and accuracy, on held-out images, of the networks trained so far."""
     model, params = classifier(member.recipe, member.model, so_far)
-    loss, accuracy = fn.evaluate(model, loss_of_probabilities(member.recipe.loss), params, held_out)
+    loss, accuracy = scores_of(engine.predict(model, params, held_out.inputs), held_out.targets, member.recipe.loss)
     if not math.isfinite(loss):
         where, remedy = f"step {step}: the outputs", "train with a smaller --rate"
         raise fn.DivergenceError(where, f"a finite {settings.judge} loss", loss, remedy)

@@ -57,7 +57,7 @@ def _moved_leaf(leaf: Any, like: Array, *, single: bool) -> Any:
         number = array.ndim == 0 and array is not leaf and (single or array.dtype.kind in "biu")
         return array.item() if number else array
     own, target = namespace(leaf), namespace(like)
-    moved = target.asarray(leaf if own is target else np.array(as_numpy(leaf)), device=device_of(like))
+    moved = _placed(leaf if own is target else np.array(as_numpy(leaf)), like)
     if _name(moved) != _name(leaf):
         remedy = (
             f"convert it with .astype({_name(moved)!r}), or let JAX hold it: jax.config.update('jax_enable_x64', True)"
@@ -71,12 +71,21 @@ def _moved_number(number: float, like: Array) -> Any:
     xp = namespace(like)
     if not _is_jax(xp) or (type(number) is int and number.bit_length() > 31):
         return number
-    array = xp.asarray(number, xp.asarray(number).dtype, device=device_of(like))  # with a dtype it is not weakly typed
-    return array if array.item() == number or number != number else number  # noqa: PLR0124 (NaN)
+    array = np.asarray(number, xp.result_type(number))
+    return _placed(array, like) if array.item() == number or number != number else number  # noqa: PLR0124 (NaN)
 
 
 def _is_jax(xp: Any) -> bool:
     return bool(xp.__name__ == "jax.numpy")
+
+
+def _placed(x: Array, like: Array) -> Array:
+    """Return an array as one of the library of another, on its device."""
+    if not _is_jax(namespace(like)):
+        return namespace(like).asarray(x, device=device_of(like))
+    from jax import device_put  # without compiling a program for each shape, as jax.numpy.asarray does
+
+    return device_put(x, device_of(like))
 
 
 def _name(x: Array) -> str:
@@ -101,11 +110,7 @@ def _moved_key(key: Key, like: Array) -> Key:
     moved = object.__new__(type(key))
     words: Any = entropy_words(key)
     if _is_jax(namespace(like)):
-        asarray, device = namespace(like).asarray, device_of(like)
-        entropy, path = (
-            asarray(words, device=device),
-            tuple(asarray(np.uint32(index), device=device) for index in key.path),
-        )
+        entropy, path = _placed(words, like), tuple(_placed(np.uint32(index), like) for index in key.path)
     elif drawn_by_numpy(key):
         return key
     else:

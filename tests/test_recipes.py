@@ -9,6 +9,7 @@ from click import UsageError
 import numpy as np
 import pytest
 
+from engines import NUMPY
 import fnmlp as fn
 from fnmlp.augmentation import mirror
 from fnmlp.data import Dataset, digits
@@ -159,7 +160,7 @@ def trained(recipe: Recipe) -> str:
     images = fn.Batch(random.integers(0, 16, (8, 4, 4)).astype(np.uint8), np.arange(8, dtype=np.uint8) % 3)
     members = members_of(recipe, Dataset("digits", images, images, ("a", "b", "c"), 16), 0)
     settings = Settings("", 0, "", None, validation=0.0, no_eval=True)
-    *_, last = training(members, images, settings, beginning(members))
+    *_, last = training(NUMPY, members, images, settings, beginning(members))
     model, params = model_of(members, last)
     return model.name + fn.tree_sha256(params)
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, pairwise
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +41,24 @@ def states_from(state: fn.TrainState) -> Iterator[fn.TrainState]:
 
 def after(steps: int) -> fn.TrainState:
     return next(islice(states_from(START), steps, None))
+
+
+@given(stretches=st.lists(st.integers(1, 5), max_size=6), first=st.integers(0, 4), every=st.integers(1, 7))
+def test_states_that_come_in_stretches_are_saved_by_the_number_of_their_step(
+    stretches: list[int], first: int, every: int
+) -> None:
+    # Counted one by one, states of a compiled loop of 100 steps each were saved every 100 · `steps` steps.
+    steps = [*accumulate(stretches, initial=first)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "state")
+        states = checkpoints(steps, path, steps=every, step_of=lambda step: step)
+        found = [resume(path, 0) for _ in states]
+        passed = [
+            max((new for old, new in pairwise(steps[:place]) if old // every < new // every), default=0)
+            for place in range(1, len(steps) + 1)
+        ]
+        assert found == passed
+        assert resume(path, 0) == (steps[-1] if stretches else 0)
 
 
 @given(kills=st.lists(st.integers(1, 12), max_size=4), every=st.integers(1, 5))

@@ -30,7 +30,7 @@ runpy.run_path(sys.argv.pop(0) and sys.argv[0], run_name="__main__")
 """
 LONG_READING = "import fnmlp.data; fnmlp.data.digits = last_for_ever"
 LONG_WARPS = "import fnmlp.augmentation; fnmlp.augmentation.random_warps = last_for_ever"
-LONG_EVALUATION = "import fnmlp; fnmlp.evaluate = last_for_ever"
+LONG_EVALUATION = "import fnmlp; fnmlp.predict = last_for_ever"
 STOP_AT_ONCE = """
 from contextlib import closing
 enter = closing.__enter__

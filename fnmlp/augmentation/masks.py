@@ -1,7 +1,5 @@
 """Cutout, which hides a square of each image, and mirror."""
 
-import numpy as np
-
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
 from fnmlp.augmentation.images import LIBRARIES, check_images
 from fnmlp.checks import as_count

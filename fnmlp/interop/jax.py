@@ -164,11 +164,18 @@ def fold_epoch(
     losses = []
     if begin < min(end, whole):
         state, every = fold(state, data, rows, 0, begin, min(end, whole))
-        losses.append(every[begin : min(end, whole)])
+        losses.append((every, begin, min(end, whole)))
     if end > max(begin, whole):
         state, every = fold(state, data, rest, whole, whole, end)
-        losses.append(every)
-    return state, jnp.concatenate(losses) if losses else jnp.zeros(0)
+        losses.append((every, 0, 1))
+    return state, _joined(losses)
+
+
+def _joined(losses: list[tuple[Array, int, int]]) -> Array:
+    """Return the losses from one place to another of each array; NumPy cuts, as JAX would compile for each length."""
+    if all(last - first == len(every) for every, first, last in losses):
+        return jnp.concatenate([every for every, _, _ in losses]) if losses else jnp.zeros(0)
+    return jax.device_put(np.concatenate([np.asarray(every)[first:last] for every, first, last in losses]))
 
 
 def _stretch(rows: int, size: int, start: int, stop: int | None) -> tuple[int, int, int]:
@@ -187,7 +194,7 @@ def _strongly_typed(device: Any, leaf: Any) -> Any:
     if isinstance(leaf, jax.Array):
         return jnp.asarray(leaf, leaf.dtype) if leaf.weak_type else leaf
     kinds = {bool: jnp.bool_, int: jnp.int32, float: jnp.result_type(float)}
-    return jnp.array(leaf, kinds.get(type(leaf)), device=device)  # a copy, which may be donated
+    return jax.device_put(np.array(leaf, kinds.get(type(leaf))), device)  # a copy, which may be donated
 
 
 def _as_tree(function: Callable[..., Any]) -> Partial:

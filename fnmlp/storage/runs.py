@@ -36,14 +36,16 @@ def checkpoints(
     seconds: float = 0.0,
     keep: int = 1,
     parts: Parts[State] | None = None,
+    step_of: Callable[[State], int] | None = None,
 ) -> Generator[State, None, None]:
     """Pass states on, and save one every `steps` steps or `seconds` seconds, and the last one when the loop ends.
 
     The first state is not saved, because the sequence starts from it. A state with infinities or NaN is not saved
     either, so the file keeps the last good one. With `keep` above 1, older files stay as `path.1`, `path.2` and so on.
     If `path` is a symbolic link, they stand beside its target. `parts` chooses what to save of a state; by default that
-    is the whole state, which must be a tree of arrays and numbers. If you may leave the loop early, close the iterator,
-    for instance with contextlib.closing, so that the last state is saved at once.
+    is the whole state, which must be a tree of arrays and numbers. Each state counts as one step after the one before;
+    if there may be several steps between two states, `step_of` returns the number of a state's step. If you may leave
+    the loop early, close the iterator, for instance with contextlib.closing, so that the last state is saved at once.
     Units:    `seconds` are wall-clock seconds; 0 steps or seconds turn that interval off.
     Raises:   OptionError for negative steps or seconds, and unless keep is at least 1; CheckpointError if a file can't
               be written; DivergenceError, naming the leaf, if a state to save is not finite.
@@ -59,7 +61,13 @@ def checkpoints(
     every = as_natural("checkpoints(steps)", steps), as_nonnegative("checkpoints(seconds)", seconds)
     kept = as_count("checkpoints(keep)", keep)
     passed = as_iterator("checkpoints(states)", states, "states")
-    return _saving(passed, as_path(path), *every, kept, _parts("checkpoints(parts)", parts))
+    if step_of is not None:
+        check_function("checkpoints(step_of)", step_of, 1, "lambda state: state.step")
+    return _saving(_numbered(passed, step_of), as_path(path), *every, kept, _parts("checkpoints(parts)", parts))
+
+
+def _numbered(states: Iterator[State], step_of: Callable[[State], int] | None) -> Iterator[tuple[int, State]]:
+    return enumerate(states) if step_of is None else ((step_of(state), state) for state in states)
 
 
 def _parts(where: str, parts: Parts[State] | None) -> Parts[State]:
@@ -70,7 +78,7 @@ def _parts(where: str, parts: Parts[State] | None) -> Parts[State]:
 
 
 def _saving(
-    states: Iterator[State],
+    numbered: Iterator[tuple[int, State]],
     path: str,
     steps: int,
     seconds: float,
@@ -83,21 +91,26 @@ def _saving(
         rotate(path, keep)
         checkpoint.save(path, tree, texts)
 
-    latest: tuple[int, State] | None = None
-    saved, last = 0, monotonic()
+    latest = next(numbered, None)
+    if latest is None:
+        return
+    before = saved = latest[0]
+    last = monotonic()
     try:
-        for latest in enumerate(states):
+        yield latest[1]
+        for latest in numbered:
             number, state = latest
-            if number and ((steps and number % steps == 0) or (seconds and monotonic() - last >= seconds)):
+            if (steps and number // steps > before // steps) or (seconds and monotonic() - last >= seconds):
                 try:
                     save(number, state)
                 except CheckpointError:
                     saved = number  # even if it failed: a second try would rename the older files again
                     raise
                 saved, last = number, monotonic()
+            before = number
             yield state
     finally:
-        if latest is not None and latest[0] > saved:
+        if latest[0] > saved:
             with suppress(DivergenceError):
                 save(*latest)
 

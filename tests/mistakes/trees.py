@@ -26,6 +26,7 @@ TREES: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.checkpoints([STATE], None),
         lambda: fn.checkpoints([STATE], "never-written", parts={"params": PARAMS}),
         lambda: fn.checkpoints([STATE], "never-written", keep=0),
+        lambda: fn.checkpoints([STATE], "never-written", step_of=3),
     ),
     "fold_in": (
         lambda: fn.fold_in(0, 1),

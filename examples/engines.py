@@ -1,0 +1,116 @@
+"""Engines take the steps of a run and apply models. NumPy's is here; JAX's is imported when it is asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+import math
+from typing import Any, TypeAlias
+
+from attrs import frozen
+import click
+import numpy as np
+
+from command_line import option, option_group
+import fnmlp as fn
+from fnmlp.tree import Tree, first_not_finite
+from recipe_building import Augment
+from run_members import Member, augmentation_of, batches_of, steps_of
+from waiting import interruptible
+
+ENGINES = ("numpy", "jax")
+
+Stretch: TypeAlias = tuple[fn.TrainState, Sequence[float]]
+"""The state after some steps, as NumPy's arrays, and the loss of each of them."""
+
+
+@frozen(eq=False)
+class Trainer:
+    """Hold what trains one network.
+
+    `epoch`  (state, number of the epoch, number of the batch to stop before) -> stretches of its steps.
+    `batch`  (number of the epoch, number of the batch) -> the batch that this step is taken on.
+    """
+
+    epoch: Callable[[fn.TrainState, int, int], Iterator[Stretch]]
+    batch: Callable[[int, int], fn.Batch]
+
+
+@frozen(eq=False)
+class Engine:
+    """Hold what runs a model.
+
+    `name`     the name of the engine.
+    `version`  what the last bits of its results depend on, beside the environment that each file records.
+    `trainer`  (network, number of steps that the run took before it) -> what trains it.
+    `predict`  (model, parameters, inputs) -> outputs, as NumPy's array.
+    `grads`    (network, state, batch) -> the gradients of a step.
+    """
+
+    name: str
+    version: str
+    trainer: Callable[[Member, int], Trainer]
+    predict: Callable[[fn.Layer[Any], Tree, fn.Array], fn.Array]
+    grads: Callable[[Member, fn.TrainState, fn.Batch], Tree]
+
+
+def _trainer(member: Member, _: int) -> Trainer:
+    augment = augmentation_of(member)
+    return Trainer(partial(_epoch, member, augment), partial(_batch, member, augment))
+
+
+def _epoch(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, stop: int) -> Iterator[Stretch]:
+    """Take the steps of an epoch one by one."""
+    steps = steps_of(member.recipe, member.train)
+    place = state.step - epoch * steps
+    for _, batch in zip(range(place, stop), batches_of(member, augment, epoch, place), strict=False):
+        given = member.model, member.loss, member.optimizer, state, batch
+        state = fn.train_step(*given)
+        ends = state.step == (epoch + 1) * steps
+        # The loss after a step is the one before the next; the last step has none, so check its parameters.
+        if not math.isfinite(state.loss) or (ends and first_not_finite(state.params)):
+            state = fn.checked_step(*given)  # it names the layer
+        yield state, (state.loss,)
+
+
+def _batch(member: Member, augment: Augment | None, epoch: int, place: int) -> fn.Batch:
+    return next(batches_of(member, augment, epoch, place))
+
+
+def grads_of(member: Member, state: fn.TrainState, batch: fn.Batch) -> Tree:
+    """Return the gradients of the step that is taken from a state on a batch."""
+    key = fn.fold_in(state.key, state.step)
+    return fn.value_and_grad(member.model, member.loss, state.params, batch, key)[1]
+
+
+NUMPY = Engine("numpy", f"numpy {np.__version__}", _trainer, fn.predict, grads_of)
+
+engine_options = option_group(
+    option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="numpy",
+        help="Library that computes: NumPy, or JAX, which compiles the steps first and can use a GPU.",
+    ),
+    click.option(
+        "--device", metavar="NAME", help="Device of JAX's to compute on, such as cpu:0 or gpu.  [default: JAX's first]"
+    ),
+)
+
+
+def engine_of(name: str, device: str | None, *, every: int = 0, say: Callable[[str], None] = click.echo) -> Engine:
+    """Return the engine of that name; `every` and `say` are as for `jax_engine`."""
+    if name == "numpy":
+        if device is not None:
+            raise click.UsageError("--device needs --engine jax: NumPy always computes on the processor")
+        return NUMPY
+    return _jax(device, every, say)
+
+
+@interruptible
+def _jax(device: str | None, every: int, say: Callable[[str], None]) -> Engine:
+    try:
+        import fnmlp.interop.jax  # noqa: F401 (it says how to get JAX)
+    except fn.MissingDependencyError as error:
+        raise click.UsageError(f"--engine jax needs JAX, got {error.got}; {error.remedy}") from error
+    from jax_engine import jax_device, jax_engine
+
+    return jax_engine(jax_device(device), every=every, say=say)
