@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-import math
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -11,7 +10,7 @@ import numpy as np
 
 from command_line import option, option_group
 import fnmlp as fn
-from fnmlp.tree import Tree, first_not_finite
+from fnmlp.tree import Tree
 from recipe_building import Augment
 from run_members import Member, augmentation_of, batches_of, steps_of
 from waiting import interruptible
@@ -28,10 +27,12 @@ class Trainer:
 
     `epoch`  (state, number of the epoch, number of the batch to stop before) -> stretches of its steps.
     `batch`  (number of the epoch, number of the batch) -> the batch that this step is taken on.
+    `blame`  (state, number of the epoch, losses of a stretch that began there and diverged): raises, naming the layer.
     """
 
     epoch: Callable[[fn.TrainState, int, int], Iterator[Stretch]]
     batch: Callable[[int, int], fn.Batch]
+    blame: Callable[[fn.TrainState, int, Sequence[float]], None]
 
 
 @frozen(eq=False)
@@ -54,25 +55,25 @@ class Engine:
 
 def _trainer(member: Member, _: int) -> Trainer:
     augment = augmentation_of(member)
-    return Trainer(partial(_epoch, member, augment), partial(_batch, member, augment))
+    bound = (partial(function, member, augment) for function in (_epoch, _batch, _blame))
+    return Trainer(*bound)
 
 
 def _epoch(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, stop: int) -> Iterator[Stretch]:
     """Take the steps of an epoch one by one."""
-    steps = steps_of(member.recipe, member.train)
-    place = state.step - epoch * steps
+    place = state.step - epoch * steps_of(member.recipe, member.train)
     for _, batch in zip(range(place, stop), batches_of(member, augment, epoch, place), strict=False):
-        given = member.model, member.loss, member.optimizer, state, batch
-        state = fn.train_step(*given)
-        ends = state.step == (epoch + 1) * steps
-        # The loss after a step is the one before the next; the last step has none, so check its parameters.
-        if not math.isfinite(state.loss) or (ends and first_not_finite(state.params)):
-            state = fn.checked_step(*given)  # it names the layer
+        state = fn.train_step(member.model, member.loss, member.optimizer, state, batch)
         yield state, (state.loss,)
 
 
 def _batch(member: Member, augment: Augment | None, epoch: int, place: int) -> fn.Batch:
     return next(batches_of(member, augment, epoch, place))
+
+
+def _blame(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, _: Sequence[float]) -> None:
+    batch = _batch(member, augment, epoch, state.step - epoch * steps_of(member.recipe, member.train))
+    fn.checked_step(member.model, member.loss, member.optimizer, state, batch)
 
 
 def grads_of(member: Member, state: fn.TrainState, batch: fn.Batch) -> Tree:

@@ -6,7 +6,7 @@ from functools import partial
 import math
 import os
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any
 
 from attrs import evolve, field, frozen
 import click
@@ -16,7 +16,7 @@ import numpy as np
 from engines import Engine, Stretch, Trainer, grads_of
 import fnmlp as fn
 from fnmlp.interop.jax import fold_epoch
-from fnmlp.tree import Tree, first_not_finite, tree_leaves
+from fnmlp.tree import Tree, tree_leaves
 from run_members import Member, augmentation_of, first_state, steps_of
 from waiting import interruptible
 
@@ -102,7 +102,7 @@ def trainer(device: Any, every: int, say: Callable[[str], None], member: Member,
     with precision(member.recipe.dtype):
         bound = None if augment is None else as_tree(device, augment)
         ready = compiled(Ready(device, member, before, every, held(device, member.train), bound), say)
-    return Trainer(partial(epoch_of, ready), partial(batch_of, ready))
+    return Trainer(partial(epoch_of, ready), partial(batch_of, ready), partial(blame, ready))
 
 
 def as_tree(device: Any, function: Callable[..., Any]) -> Any:
@@ -169,10 +169,7 @@ def stretch(
     with precision(ready.member.recipe.dtype):
         before = held(ready.device, state)
     after, computed = fold(ready, before, epoch, start, stop)
-    losses, result = computed.tolist(), as_numpy(after)
-    if not all(map(math.isfinite, losses)) or (stop == ready.steps and first_not_finite(result.params)):
-        raise_diverged(ready, before, epoch, start, losses)
-    return after, result, losses
+    return after, as_numpy(after), computed.tolist()
 
 
 def until_checkpoint(ready: Ready, step: int) -> int:
@@ -180,16 +177,19 @@ def until_checkpoint(ready: Ready, step: int) -> int:
     return ready.every - (ready.before + step) % ready.every if ready.every else ready.steps
 
 
-def raise_diverged(ready: Ready, state: fn.TrainState, epoch: int, place: int, losses: Sequence[float]) -> NoReturn:
+@interruptible
+def blame(ready: Ready, state: fn.TrainState, epoch: int, losses: Sequence[float]) -> None:
     """Raise for the first step after a state that ends in infinities or NaN, naming the layer."""
-    member = ready.member
+    member, place = ready.member, state.step - epoch * ready.steps
     wrong = next((number for number, loss in enumerate(losses) if not math.isfinite(loss)), len(losses) - 1)
+    with precision(member.recipe.dtype):
+        state = held(ready.device, state)
     if wrong:
         state, _ = fold(ready, state, epoch, place, place + wrong)
     with precision(member.recipe.dtype):
         batch = held(ready.device, batch_of(ready, epoch, place + wrong))
         fn.checked_step(member.model, member.loss, member.optimizer, state, batch)
-    where = f"step {epoch * ready.steps + place + wrong + 1}"
+    where = f"step {epoch * ready.steps + place + wrong + 1}"  # uncompiled it just stayed finite
     raise fn.DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
 
 

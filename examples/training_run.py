@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from engines import Engine
 import fnmlp as fn
+from fnmlp.tree import first_not_finite
 from image_models import scores_of
 from recipe_building import classifier
 from run_members import Member, first_state, learned, steps_of
@@ -58,9 +59,13 @@ def training(
         for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
             for state, losses in trainer.epoch(progress.state, epoch, steps):
+                ends = state.step == (epoch + 1) * steps
+                # The loss after a step is the one before the next; the last step has none, so check its parameters.
+                if not all(map(math.isfinite, losses)) or (ends and first_not_finite(state.params)):
+                    trainer.blame(progress.state, epoch, losses)
                 # One by one, so that the sum doesn't depend on where a stretch ends.
                 progress = evolve(progress, state=state, total=reduce(add, losses, progress.total))
-                if state.step < (epoch + 1) * steps:
+                if not ends:
                     yield progress
             progress = after_epoch(engine, members, held_out, settings, progress, perf_counter() - began)
             yield progress
