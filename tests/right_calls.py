@@ -2,6 +2,7 @@
 
 from functools import partial
 from inspect import Parameter, isfunction, signature
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ GIVEN: dict[str, Call] = {
         seconds=0.0,
         keep=1,
         parts=lambda state: (state, {}),
-        step_of=lambda state: 1,
+        step_of=partial(next, count()),
     ),
     "clip_by_global_norm": call(limit=1.0, epsilon=1e-6),
     "clip_by_value": call(limit=1.0),
