@@ -206,7 +206,7 @@ def batch_of(ready: Ready, epoch: int, place: int) -> fn.Batch:
         return batch
     with precision(member.recipe.dtype):
         key = fn.fold_in(fn.fold_in(augment_key(member), epoch), place)
-        inputs = ready.augment(held(ready.device, key), held(ready.device, batch.inputs))
+        inputs = jax.jit(ready.augment)(held(ready.device, key), held(ready.device, batch.inputs))
     return evolve(batch, inputs=as_numpy(inputs))
 
 
@@ -214,7 +214,7 @@ def batch_of(ready: Ready, epoch: int, place: int) -> fn.Batch:
 def gradients(device: Any, member: Member, state: fn.TrainState, batch: fn.Batch) -> Tree:
     """Return the gradients of the step that is taken from a state on a batch."""
     with precision(member.recipe.dtype):
-        return as_numpy(grads_of(member, held(device, state), held(device, batch)))
+        return as_numpy(jax.jit(partial(grads_of, member))(held(device, state), held(device, batch)))
 
 
 @frozen

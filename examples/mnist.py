@@ -1,9 +1,8 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 import sys
 from typing import Any
@@ -102,13 +101,21 @@ def trained(engine: Engine, members: Sequence[Member], data: Dataset, settings: 
     """Train to the end of a run, or exit after a signal."""
     progress, progresses = started(engine, members, data, settings, say)
     with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
-        for progress in follow(takewhile(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
+        for progress in follow(until(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
             pass
     if received:
         kept = settings.checkpoint and settings.checkpoint.exists()
         advice = f"; continue from {settings.checkpoint} with --resume" if kept else ""
         fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
     return progress
+
+
+def until(going_on: Callable[[object], bool], progresses: Iterator[Progress]) -> Iterator[Progress]:
+    """Pass a run on, up to the first progress after which it is told to stop."""
+    for progress in progresses:
+        yield progress
+        if not going_on(progress):
+            return
 
 
 def started(
