@@ -38,6 +38,8 @@ POSITIVE = Range("a finite number above 0", lambda x: (x > 0) & (x < inf))
 NONNEGATIVE = Range("a finite number of at least 0", lambda x: (x >= 0) & (x < inf))
 FRACTION = Range("a number of at least 0 and below 1", lambda x: (x >= 0) & (x < 1))
 
+SHARE = Range("a number from 0 to 1", lambda x: (x >= 0) & (x <= 1), 0.25)
+
 
 def as_real(where: str, value: float, allowed: Range) -> float:
     """Return `value` as a Python float if it is in a range.

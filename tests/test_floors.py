@@ -21,7 +21,7 @@ HOUSE = (
     ("kinds", "checks", "rules"),
     ("files", "tree", "key"),
     ("conditions", "draws"),
-    ("labels",),
+    ("labels", "options"),
     ("moving",),
     ("weights", "moments", "rows"),
     ("layer",),

@@ -159,3 +159,29 @@ def test_a_label_out_of_range_is_nan_for_one_hot_rows() -> None:
     found = np.asarray(jax.jit(partial(fn.one_hot, classes=3))(np.array([0, 3, -1])))
     assert np.isnan(found).all(axis=1).tolist() == [False, True, True]
     assert found[0].tolist() == [1.0, 0.0, 0.0]
+
+
+TRACED: dict[str, tuple[Any, Any, float, float]] = {
+    "delta": (fn.huber, SHARES, 0.5, -0.5),
+    "gamma": (fn.focal, LABELS, 1.5, -1.0),
+    "margin": (fn.hinge, LABELS, 0.75, np.inf),
+    "label_smoothing": (fn.cross_entropy, LABELS, 0.25, 1.0),
+    "pos_weight": (fn.binary_cross_entropy, SHARES, 2.0, -1.0),
+    "alpha": (fn.binary_focal, SHARES, 0.75, 1.25),
+}
+"""Losses, targets, and an option that JAX may trace, with a number in its range and one outside it."""
+
+
+def test_options_of_losses_may_be_traced_and_give_nan_out_of_range() -> None:
+    def every(y: Any, numbers: dict[str, Any]) -> dict[str, Any]:
+        return {name: TRACED[name][0](y, TRACED[name][1], **{name: number}) for name, number in numbers.items()}
+
+    run = compiled(every)
+    good, bad = (run(Y, {name: np.float32(row[place]) for name, row in TRACED.items()}) for place in (2, 3))
+    for name, (loss, target, number, wrong) in TRACED.items():
+        value, dy = loss(Y, target, **{name: number})
+        assert_close(good[name], (np.asarray(value), dy), at_least=1)
+        assert np.isnan(bad[name][0]), name
+        assert name == "margin" or np.isnan(bad[name][1]).any(), name  # whatever the margin, hinge counts classes
+        with pytest.raises(fn.OptionError, match=name):
+            loss(Y, target, **{name: wrong})

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from fnmlp import options
 from fnmlp.arrays import Array, namespace, owned
-from fnmlp.checks import as_nonnegative
 from fnmlp.losses.shared import as_probabilities, as_targets, check_alike, reduce_elements, shared_out
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights, weights_like
@@ -65,6 +65,6 @@ def binary_cross_entropy(
 def _positive_weights(pos_weight: float | Weights, y: Array) -> Any:
     """Return one number, an array with one for each column, or None if ones and zeros count equally."""
     where = "binary_cross_entropy(pos_weight)"
-    if isinstance(pos_weight, (int, float)):
-        return as_nonnegative(where, pos_weight)
+    if isinstance(pos_weight, (int, float)) or getattr(pos_weight, "ndim", None) == 0:
+        return options.nonnegative(where, pos_weight)
     return weights_like(where, pos_weight, y, y.shape[-1] if y.ndim > 1 else 1)

@@ -7,8 +7,10 @@ use it. A single -inf rules out its class: the probability is 0.
 from functools import partial
 from typing import Any
 
+from fnmlp import options
 from fnmlp.arrays import Array, device_of, namespace, owned, to_dtype
-from fnmlp.checks import as_finite, as_fraction, check_function
+from fnmlp.checks import check_function
+from fnmlp.conditions import surely_zero
 from fnmlp.errors import OptionError
 from fnmlp.labels import at_labels, one_hot
 from fnmlp.losses.shared import (
@@ -65,7 +67,7 @@ def cross_entropy(
     (0.6931, array([[ 0.5, -0.5]]))
     """
     check_classes("cross_entropy", y)
-    smoothing = as_fraction("cross_entropy(label_smoothing)", label_smoothing)
+    smoothing = options.fraction("cross_entropy(label_smoothing)", label_smoothing)
     by_class = weights_like("cross_entropy(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("cross_entropy", sample_weights, y)
     target = labels = as_targets("cross_entropy", y, target)
@@ -74,7 +76,7 @@ def cross_entropy(
         shares, mass = hot_rows("cross_entropy", y, labels), of_labels(by_class, by_row, labels)
     else:
         shares, mass = _shares(y, target, ignore_label), by_row
-    if target.ndim == 1 and not smoothing:
+    if target.ndim == 1 and surely_zero(smoothing):
         terms, dy = entropy_of_labels(y, labels, shares)
         counted = mass
     else:
@@ -97,8 +99,8 @@ def _weighted(shares: Array, by_class: Array | None) -> Array:
     return shares if by_class is None else shares * by_class
 
 
-def _smoothed(shares: Array, smoothing: float) -> Array:
-    if not smoothing:
+def _smoothed(shares: Array, smoothing: Any) -> Array:
+    if surely_zero(smoothing):
         return shares
     smoothed = shares * (1 - smoothing)
     smoothed += smoothing / shares.shape[1]
@@ -208,7 +210,7 @@ def hinge(
     (0.25, array([[-0.5,  0.5]]))
     """
     check_classes("hinge", y)
-    margin = as_finite("hinge(margin)", margin)
+    margin = options.finite("hinge(margin)", margin)
     xp, classes = namespace(y), y.shape[1]
     labels = as_targets("hinge", y, labels)
     hot = hot_rows("hinge", y, labels)

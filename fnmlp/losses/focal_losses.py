@@ -2,9 +2,8 @@
 
 from typing import Any
 
+from fnmlp import options
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import as_nonnegative
-from fnmlp.errors import OptionError
 from fnmlp.losses.classification import entropy_of_labels
 from fnmlp.losses.shared import (
     as_probabilities,
@@ -53,7 +52,7 @@ def focal(
     (0.1733, array([[ 0.2983, -0.2983]]))
     """
     check_classes("focal", y)
-    gamma = as_nonnegative("focal(gamma)", gamma)
+    gamma = options.nonnegative("focal(gamma)", gamma)
     by_class = weights_like("focal(class_weights)", class_weights, y, y.shape[1])
     by_row = row_weights("focal", sample_weights, y)
     labels, by_row = without_ignored("focal", y, as_targets("focal", y, labels), ignore_label, by_row)
@@ -105,9 +104,7 @@ def binary_focal(
     target = as_targets("binary_focal", y, target)
     check_alike("binary_focal", y, target)
     target = as_probabilities("binary_focal", target)
-    alpha, gamma = as_nonnegative("binary_focal(alpha)", alpha), as_nonnegative("binary_focal(gamma)", gamma)
-    if alpha > 1:
-        raise OptionError("binary_focal(alpha)", "a number from 0 to 1", alpha, "choose for instance 0.25")
+    alpha, gamma = options.share("binary_focal(alpha)", alpha), options.nonnegative("binary_focal(gamma)", gamma)
     xp, above = namespace(y), y > 0
     size = xp.where(above, y, -y)
     tail = xp.exp(-size)

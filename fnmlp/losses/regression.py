@@ -3,8 +3,8 @@
 from math import log
 from typing import Any
 
+from fnmlp import options
 from fnmlp.arrays import Array, namespace, owned
-from fnmlp.checks import as_positive
 from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights
@@ -79,7 +79,7 @@ def huber(
     """
     target = as_targets("huber", y, target)
     check_alike("huber", y, target)
-    delta = as_positive("huber(delta)", delta)
+    delta = options.positive("huber(delta)", delta)
     difference = y - target
     held: Array = namespace(y).clip(difference, -delta, delta)
     terms, dy = owned(difference), owned(held)

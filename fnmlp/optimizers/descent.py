@@ -19,8 +19,8 @@ from fnmlp.optimizers.core import (
     step_along,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere
-from fnmlp.optimizers.options import fraction, fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
+from fnmlp.options import fraction, fractions, nonnegative, positive
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map
 

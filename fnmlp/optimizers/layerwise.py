@@ -21,8 +21,8 @@ from fnmlp.optimizers.core import (
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.moments import AdamNumbers, adam_direction, adam_numbers
-from fnmlp.optimizers.options import finite, fraction, fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
+from fnmlp.options import finite, fraction, fractions, nonnegative, positive
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["lamb", "muon"]

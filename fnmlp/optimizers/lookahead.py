@@ -19,7 +19,7 @@ from fnmlp.optimizers.core import (
     zeros_leaf,
 )
 from fnmlp.optimizers.moments import adam_options
-from fnmlp.optimizers.options import nonnegative
+from fnmlp.options import nonnegative
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["NadamState", "nadam"]

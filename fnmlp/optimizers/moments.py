@@ -22,8 +22,8 @@ from fnmlp.optimizers.core import (
     step_along,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere
-from fnmlp.optimizers.options import fractions, nonnegative, positive
 from fnmlp.optimizers.wrappers import decoupled_decay
+from fnmlp.options import fractions, nonnegative, positive
 
 __all__ = ["adam", "adamax", "adamw", "radam"]
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from fnmlp.checks import as_count, as_iterator, check_function
 from fnmlp.conditions import choose, cos, larger, pick, smaller
 from fnmlp.errors import OptionError
-from fnmlp.optimizers.options import fraction, nonnegative, positive
+from fnmlp.options import fraction, nonnegative, positive
 
 __all__ = [
     "Schedule",

@@ -20,7 +20,7 @@ from fnmlp.optimizers.core import (
     step_along,
     sums_update,
 )
-from fnmlp.optimizers.options import fraction, nonnegative, positive
+from fnmlp.options import fraction, nonnegative, positive
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["adadelta", "adagrad", "rmsprop"]

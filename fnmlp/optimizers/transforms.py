@@ -24,7 +24,7 @@ from fnmlp.optimizers.core import (
     scaled,
 )
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
-from fnmlp.optimizers.options import nonnegative, positive
+from fnmlp.options import nonnegative, positive
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_leaves, tree_map
 

@@ -12,8 +12,8 @@ from fnmlp.conditions import choose, pick, surely_zero
 from fnmlp.errors import StructureError
 from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf, replacing, scaled
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
-from fnmlp.optimizers.options import fraction, positive
 from fnmlp.optimizers.schedules import Schedule
+from fnmlp.options import fraction, positive
 from fnmlp.tree import Tree, tree_map
 
 __all__ = [

@@ -1,14 +1,14 @@
-"""Options of optimisers: numbers that a compiler may trace.
+"""Options of optimisers and losses: numbers that a compiler may trace.
 
 A number that is known is checked at once, and becomes a Python float, which never promotes float32. One that a compiler
 traces, or that another device holds, can't be checked yet. It becomes NaN where it turns out to be out of range, and so
-do the parameters: no step is wrong unnoticed.
+do the parameters or the loss: nothing is wrong unnoticed.
 """
 
 from typing import Any
 
 from fnmlp.arrays import at_hand, namespace
-from fnmlp.checks import FINITE, FRACTION, NONNEGATIVE, POSITIVE, Range, as_real
+from fnmlp.checks import FINITE, FRACTION, NONNEGATIVE, POSITIVE, SHARE, Range, as_real
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import OptionError
 
@@ -47,6 +47,15 @@ def fraction(where: str, value: Any) -> Any:
     0.9
     """
     return _checked(where, value, FRACTION)
+
+
+def share(where: str, value: Any) -> Any:
+    """Check that a number is from 0 to 1.
+
+    >>> share("binary_focal(alpha)", 1)
+    1.0
+    """
+    return _checked(where, value, SHARE)
 
 
 def fractions(where: str, values: Any) -> tuple[Any, Any]:
