@@ -110,7 +110,9 @@ def _smoothed(shares: Array, smoothing: Any) -> Array:
 def entropy_of_labels(y: Array, labels: Array, hot: Array) -> tuple[Array, Array]:
     """Return log Σ exp(y - y of the label), and its gradient.
 
-    The sum has the label's own term and `others`. Nothing is subtracted from 1 afterwards, so nothing cancels.
+    The sum has the label's own term and `others`. Nothing is subtracted from 1 afterwards, so nothing cancels. Labels
+    have this formula of their own because that of distributions takes 1.25 times as long for 64 × 10 outputs, and three
+    times for 512 × 100.
     """
     xp = namespace(y)
     below, shares, _ = _exponentials(y)
