@@ -39,7 +39,7 @@ def standardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32")
     array([[-1.,  0.],
            [ 1.,  2.]])
     """
-    return _layer("standardize", _standardize_apply, _standardize_vjp, mean, deviation, dtype)
+    return _layer("standardize", _standardize_apply, _over, mean, deviation, dtype)
 
 
 @on_numbers
@@ -48,17 +48,6 @@ def _standardize_apply(mean: Array, deviation: Array, dtype: str, params: tuple[
     y: Array = x - _beside(x, mean)
     y /= _beside(x, deviation)
     return y
-
-
-def _standardize_vjp(
-    mean: Array,
-    deviation: Array,
-    dtype: str,
-    params: tuple[()],
-    x: Array,
-    key: Key | None,
-) -> tuple[Array, Pullback[tuple[()]]]:
-    return _standardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_over, deviation))
 
 
 @on_numbers
@@ -79,7 +68,7 @@ def unstandardize(mean: Numbers, deviation: Numbers, *, dtype: object = "float32
     array([[3., 1.],
            [7., 2.]])
     """
-    return _layer("unstandardize", _unstandardize_apply, _unstandardize_vjp, mean, deviation, dtype)
+    return _layer("unstandardize", _unstandardize_apply, _stretch, mean, deviation, dtype)
 
 
 @on_numbers
@@ -96,26 +85,15 @@ def _unstandardize_apply(
     return y
 
 
-def _unstandardize_vjp(
-    mean: Array,
-    deviation: Array,
-    dtype: str,
-    params: tuple[()],
-    x: Array,
-    key: Key | None,
-) -> tuple[Array, Pullback[tuple[()]]]:
-    return _unstandardize_apply(mean, deviation, dtype, params, x), input_pullback(partial(_stretch, deviation))
-
-
 @on_numbers
 def _stretch(deviation: Array, dy: Array) -> Array:
     return dy * _beside(dy, deviation)
 
 
 def _layer(
-    where: str, apply: Callable[..., Any], vjp: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: object
+    where: str, apply: Callable[..., Any], pull: Callable[..., Any], mean: Numbers, deviation: Numbers, dtype: object
 ) -> Layer[tuple[()]]:
-    """Check the options, and make either layer."""
+    """Check the options, and make either layer from its formula and the derivative of that."""
     mean = _checked(as_finite, f"{where}(mean)", mean)
     deviation = _checked(as_positive, f"{where}(deviation)", deviation)
     dtype_name = as_float_dtype(f"{where}(dtype)", dtype)
@@ -125,7 +103,21 @@ def _layer(
         raise OptionError(where, "one deviation for each mean", got, "take both from fit_standardize")
     name = expression(where, [mean, deviation], {} if dtype_name == "float32" else {"dtype": dtype_name})
     bound = centres, widths, dtype_name
-    return Layer(name, partial(_init, where, centres.shape), partial(apply, *bound), partial(vjp, *bound))
+    vjp = partial(_vjp, apply, pull, *bound)
+    return Layer(name, partial(_init, where, centres.shape), partial(apply, *bound), vjp)
+
+
+def _vjp(
+    apply: Callable[..., Any],
+    pull: Callable[..., Any],
+    mean: Array,
+    deviation: Array,
+    dtype: str,
+    params: tuple[()],
+    x: Array,
+    key: Key | None,
+) -> tuple[Array, Pullback[tuple[()]]]:
+    return apply(mean, deviation, dtype, params, x), input_pullback(partial(pull, deviation))
 
 
 def _checked(check: Callable[[str, float], float], where: str, value: Any) -> Numbers:
