@@ -103,7 +103,8 @@ def as_numpy(x: Any) -> Array:
         return x
     if hasattr(x, "detach"):  # torch
         return read_only(x.detach().cpu().numpy().copy())
-    return read_only(np.asarray(x.get() if hasattr(x, "get") else x))  # CuPy has `get`
+    # CuPy has `get`. A view, because NumPy may return the very array that another library holds.
+    return read_only(np.asarray(x.get() if hasattr(x, "get") else x).view())
 
 
 def _moved_key(key: Key, like: Array) -> Key:

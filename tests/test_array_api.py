@@ -92,6 +92,14 @@ def test_trees_hold_arrays_of_the_standard() -> None:
     assert tree_sha256(found) == tree_sha256(tree)
 
 
+def test_a_tree_that_was_moved_to_numpy_can_still_be_written_to() -> None:
+    """The bug: NumPy's array was the one inside, and became read-only there."""
+    x = strict.zeros(2)
+    found = fn.to(x, like=np.zeros(0))
+    x += 1
+    assert not found.flags.writeable
+
+
 def test_a_data_set_of_the_standard_is_served_and_trained_on() -> None:
     model, loss = fn.chain(fn.linear(3), fn.softmax()), fn.on_labels(fn.mse)
     state = fn.train_state(model, fn.sgd(0.5), key=fn.Key(0), example=(4,))

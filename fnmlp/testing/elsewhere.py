@@ -120,8 +120,8 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
             found = elsewhere.library.results(RESULTS, elsewhere.run(given, key), elsewhere.run(point, key))
             rounding = partial(elsewhere.rounding, point, key)
             _expect(RESULTS, elsewhere.run(widened(point), key), found, rounding, point[2])
-        if not tree_equal(before, elsewhere.library.returned(given)):
-            raise DifferenceFound("(params, x, dy)", "what was given", "other numbers")
+            if not tree_equal(before, elsewhere.library.returned(given)):
+                raise DifferenceFound("(params, x, dy)", "what was given", "other numbers")
 
 
 @law("layer on another library")
