@@ -103,7 +103,7 @@ def shown(value: object) -> str:
 
 
 def is_truth(value: Any) -> bool:
-    """Tell whether a value is True or False, of whatever library; some NumPy versions take theirs for an index.
+    """Tell whether a value is True or False, in any library; some NumPy versions accept theirs as an index.
 
     >>> import numpy as np
     >>> is_truth(True), is_truth(np.False_), is_truth(1)

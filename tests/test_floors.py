@@ -89,6 +89,11 @@ def test_an_import_is_seen_wherever_and_however_it_is_written(source: str, rooms
     assert list(imported_rooms(source)) == rooms
 
 
+def test_every_room_on_a_floor_is_there() -> None:
+    # The floors once listed rooms that had been taken down.
+    assert FLOORS.keys() <= {room_of(path) for path in FILES}
+
+
 CORE = [path for path in FILES if room_of(path) not in ("augmentation", "data", "interop", "plots", "testing")]
 
 
