@@ -11,7 +11,7 @@ import fnmlp as fn
 from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError, StructureError
 from fnmlp.layers import Linear
 from fnmlp.optimizers import sgd, sgd_update
-from fnmlp.optimizers.core import fade
+from fnmlp.optimizers.arithmetic import fade
 from fnmlp.tree import tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
 from tests.specimens import OptimizerSpecimen

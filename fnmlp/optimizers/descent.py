@@ -6,18 +6,8 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.checks import as_bool
 from fnmlp.conditions import choose, surely_zero
 from fnmlp.errors import OptionError
-from fnmlp.optimizers.core import (
-    Optimizer,
-    by_leaf,
-    check_gradient,
-    check_no_state,
-    copied,
-    fade,
-    overwrite,
-    owning,
-    replacing,
-    step_along,
-)
+from fnmlp.optimizers.arithmetic import fade, overwrite, replacing, step_along
+from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient, check_no_state, copied, owning
 from fnmlp.optimizers.filters import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.options import fraction, fractions, nonnegative, positive

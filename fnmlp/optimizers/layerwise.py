@@ -8,17 +8,8 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.checks import as_bool, as_count, check_function
 from fnmlp.conditions import pick, surely_zero
 from fnmlp.errors import OptionError, ShapeError
-from fnmlp.optimizers.core import (
-    Optimizer,
-    Sums,
-    by_leaf,
-    check_gradient,
-    fade,
-    owning,
-    step_along,
-    sums_update,
-    zeros_leaf,
-)
+from fnmlp.optimizers.arithmetic import fade, step_along
+from fnmlp.optimizers.core import Optimizer, Sums, by_leaf, check_gradient, owning, sums_update, zeros_leaf
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.moments import AdamNumbers, adam_direction, adam_numbers
 from fnmlp.optimizers.wrappers import decoupled_decay

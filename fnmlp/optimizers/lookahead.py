@@ -6,18 +6,8 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, namespace
 from fnmlp.conditions import remaining, sqrt
-from fnmlp.optimizers.core import (
-    Optimizer,
-    check_gradient,
-    check_state,
-    fade,
-    in_dtype_of,
-    map_apart,
-    overwrite,
-    owning,
-    step_along,
-    zeros_leaf,
-)
+from fnmlp.optimizers.arithmetic import fade, in_dtype_of, overwrite, step_along
+from fnmlp.optimizers.core import Optimizer, check_gradient, check_state, map_apart, owning, zeros_leaf
 from fnmlp.optimizers.moments import adam_options
 from fnmlp.options import nonnegative
 from fnmlp.tree import Tree, tree_map

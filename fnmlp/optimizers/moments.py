@@ -12,15 +12,8 @@ from attrs import frozen
 from fnmlp.arrays import Array, namespace
 from fnmlp.checks import as_bool
 from fnmlp.conditions import choose, larger, remaining, sqrt
-from fnmlp.optimizers.core import (
-    Optimizer,
-    by_leaf,
-    check_gradient,
-    fade,
-    overwrite,
-    replacing,
-    step_along,
-)
+from fnmlp.optimizers.arithmetic import fade, overwrite, replacing, step_along
+from fnmlp.optimizers.core import Optimizer, by_leaf, check_gradient
 from fnmlp.optimizers.filters import PathFilter, everywhere
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.options import fractions, nonnegative, positive

@@ -7,6 +7,7 @@ from attrs import frozen
 from fnmlp.arrays import Array
 from fnmlp.checks import as_count, check_kind
 from fnmlp.conditions import all_finite, choose, larger, pick
+from fnmlp.optimizers.arithmetic import replacing, scaled
 from fnmlp.optimizers.core import (
     Optimizer,
     StepOf,
@@ -14,8 +15,6 @@ from fnmlp.optimizers.core import (
     check_gradient,
     check_state,
     kept_leaf,
-    replacing,
-    scaled,
     spending,
     zeros_leaf,
 )

@@ -8,18 +8,8 @@ from functools import partial
 from fnmlp.arrays import Array, namespace, read_only
 from fnmlp.checks import as_bool
 from fnmlp.conditions import sqrt, surely_zero
-from fnmlp.optimizers.core import (
-    Optimizer,
-    Sums,
-    by_leaf,
-    check_gradient,
-    fade,
-    overwrite,
-    owning,
-    replacing,
-    step_along,
-    sums_update,
-)
+from fnmlp.optimizers.arithmetic import fade, overwrite, replacing, step_along
+from fnmlp.optimizers.core import Optimizer, Sums, by_leaf, check_gradient, owning, sums_update
 from fnmlp.options import fraction, nonnegative, positive
 from fnmlp.tree import Tree, tree_map
 

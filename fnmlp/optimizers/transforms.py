@@ -12,17 +12,8 @@ from fnmlp.arrays import Array, namespace
 from fnmlp.checks import check_function, check_kind
 from fnmlp.conditions import choose, hypot
 from fnmlp.errors import OptionError, StructureError
-from fnmlp.optimizers.core import (
-    Optimizer,
-    StepOf,
-    Update,
-    around,
-    check_gradient,
-    check_no_state,
-    in_dtype_of,
-    joining,
-    scaled,
-)
+from fnmlp.optimizers.arithmetic import in_dtype_of, scaled
+from fnmlp.optimizers.core import Optimizer, StepOf, Update, around, check_gradient, check_no_state, joining
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.options import nonnegative, positive
 from fnmlp.rules import on_numbers

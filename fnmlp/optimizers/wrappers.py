@@ -10,7 +10,8 @@ from fnmlp.arrays import Array, at_hand, namespace
 from fnmlp.checks import check_function, check_kind
 from fnmlp.conditions import choose, pick, surely_zero
 from fnmlp.errors import StructureError
-from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf, replacing, scaled
+from fnmlp.optimizers.arithmetic import replacing, scaled
+from fnmlp.optimizers.core import Optimizer, StepOf, around, check_state, kept_leaf
 from fnmlp.optimizers.filters import PathFilter, everywhere, flags, is_weight
 from fnmlp.optimizers.schedules import Schedule
 from fnmlp.options import fraction, positive
