@@ -180,6 +180,25 @@ def _foreign_at_hand(x: Any) -> bool:
     return not hasattr(x, "__cuda_array_interface__")
 
 
+def is_traced(x: Any) -> bool:
+    """Tell whether JAX traces an array, so that nobody can know its values.
+
+    >>> is_traced(np.zeros(2))
+    False
+    """
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(x, jax.core.Tracer)
+
+
+def is_foreign(x: Any) -> bool:
+    """Tell whether something is an array of another library than NumPy.
+
+    >>> is_foreign(np.zeros(2)), is_foreign(0.5)
+    (False, False)
+    """
+    return hasattr(x, "dtype") and not isinstance(x, (np.ndarray, np.generic))
+
+
 def device_of(x: Any) -> Any:
     """Return the device of an array, for new arrays beside it; None leaves the choice to the library of x.
 
@@ -227,27 +246,6 @@ def read_only(x: Array) -> Array:
     if isinstance(x, np.ndarray):
         x.setflags(write=False)
     return x
-
-
-def is_own(x: Any) -> bool:
-    """Tell whether an array may be computed with in place: nobody else seems to hold its memory, or it is JAX's.
-
-    A view is held by another array. An array of JAX's is never written to: in-place operators make a new one.
-
-    >>> x = np.zeros(2)
-    >>> is_own(x), is_own(x[:1]), is_own(read_only(x))
-    (True, False, False)
-    """
-    if isinstance(x, np.ndarray):
-        return x.base is None and x.flags.writeable
-    return is_jax(x) or _is_own_tensor(x)
-
-
-def _is_own_tensor(x: Any) -> bool:
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(x, torch.Tensor):
-        return False
-    return not x.requires_grad and x._base is None  # noqa: SLF001 (torch has no public way to ask for a view)
 
 
 def is_jax(x: Any) -> bool:

@@ -60,6 +60,16 @@ def all_finite(tree: Tree) -> Any:
     return reduce(and_, (namespace(leaf).all(namespace(leaf).isfinite(leaf)) for leaf in leaves))
 
 
+def plain(x: Any) -> Any:
+    """Return an array of one number as a Python number, if its value is at hand; else it stays an array.
+
+    >>> import numpy as np
+    >>> plain(np.float32(0.5))
+    0.5
+    """
+    return x.item() if at_hand(x) and hasattr(x, "item") else x
+
+
 def surely_zero(x: Any) -> bool:
     """Tell whether a number is 0, as far as is known: one that a compiler traces may be anything.
 

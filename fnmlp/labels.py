@@ -30,7 +30,7 @@ def one_hot(labels: Array, classes: int, *, dtype: object = "float32") -> Array:
     if dtype is None:  # NumPy takes it for float64
         raise OptionError("one_hot(dtype)", "a dtype", None, "choose 'float32'")
     hot = to_dtype(labels[:, None] == xp.arange(classes, device=device_of(labels))[None, :], dtype)
-    return hot if at_hand(labels) else nan_unless(_in_range(labels, classes)[:, None], hot)
+    return hot if at_hand(labels) else nan_unless(in_range(labels, classes)[:, None], hot)
 
 
 def at_labels(x: Array, labels: Array) -> Array:
@@ -46,10 +46,16 @@ def at_labels(x: Array, labels: Array) -> Array:
     # To torch, uint8 labels would be a mask.
     places = labels if labels.dtype == xp.int32 else to_dtype(labels, "int64")
     own = x[xp.arange(x.shape[0], device=device_of(x)), places]
-    return own if at_hand(labels) else nan_unless(_in_range(labels, x.shape[1]), own)
+    return own if at_hand(labels) else nan_unless(in_range(labels, x.shape[1]), own)
 
 
-def _in_range(labels: Array, classes: int) -> Array:
+def in_range(labels: Array, classes: int) -> Array:
+    """Tell which labels are those of a class.
+
+    >>> import numpy as np
+    >>> in_range(np.array([0, 3]), 3)
+    array([ True, False])
+    """
     return (labels >= 0) & (labels < classes)
 
 

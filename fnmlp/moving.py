@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fnmlp.arrays import Array, as_array, device_of, namespace, read_only
+from fnmlp.arrays import Array, as_array, device_of, is_traced, namespace, read_only
 from fnmlp.draws import drawn_by_numpy, entropy_words
 from fnmlp.errors import DtypeError, OptionError
 from fnmlp.key import Key, is_jax_key
@@ -95,16 +95,23 @@ def _name(x: Array) -> str:
 def as_numpy(x: Any) -> Array:
     """Return an array of any library and device as NumPy's, read-only unless it is NumPy's already.
 
+    Raises:   DtypeError for an array without values, or of numbers that NumPy doesn't have.
+
     >>> x = np.zeros(2)
     >>> as_numpy(x) is x
     True
     """
     if isinstance(x, np.ndarray):
         return x
-    if hasattr(x, "detach"):  # torch
-        return read_only(x.detach().cpu().numpy().copy())
-    # CuPy has `get`. A view, because NumPy may return the very array that another library holds.
-    return read_only(np.asarray(x.get() if hasattr(x, "get") else x).view())
+    try:
+        if hasattr(x, "detach"):  # torch
+            return read_only(x.detach().cpu().numpy().copy())
+        # CuPy has `get`. A view, because NumPy may return the very array that another library holds.
+        return read_only(np.asarray(x.get() if hasattr(x, "get") else x).view())
+    except (TypeError, RuntimeError) as error:
+        got = "one that a compiler traces" if is_traced(x) else f"{_name(x)} on {x.device}"
+        remedy = "do this outside of compiled functions" if is_traced(x) else "convert it to float32 numbers first"
+        raise DtypeError("to", "an array that NumPy can hold", got, remedy) from error
 
 
 def _moved_key(key: Key, like: Array) -> Key:

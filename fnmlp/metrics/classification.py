@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, as_array, device_of, namespace, to_dtype
+from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, to_dtype
 from fnmlp.checks import as_choice, as_count, as_integer
+from fnmlp.conditions import nan_unless, plain
 from fnmlp.errors import DataError, ShapeError
-from fnmlp.labels import at_labels, check_labels, largest, one_hot
+from fnmlp.labels import at_labels, check_labels, in_range, largest, one_hot
 from fnmlp.metrics.fold import Measure, Metric, check_counting, ratio, summed, weight_of_all
 from fnmlp.weights import Weights, row_weights
 
@@ -21,6 +22,7 @@ def accuracy(y: Array, labels: Array, *, sample_weights: Weights = (), ignore_la
     """Return the fraction of rows whose largest output is at the label; of equal outputs the first counts.
 
     A row with NaN counts as wrong, whatever its label. Rows whose label is `ignore_label`, such as -100, are left out.
+    Inside a function that JAX traces it is an array, and NaN if a label is out of range.
     Shapes:   y (batch, classes), labels (batch,), sample_weights (batch,).
     Raises:   DataError for no rows, a label out of range or a negative weight; ShapeError, DtypeError.
 
@@ -29,7 +31,8 @@ def accuracy(y: Array, labels: Array, *, sample_weights: Weights = (), ignore_la
     0.5
     """
     y, labels, weights = _rows("accuracy", ignore_label, y, labels, sample_weights)
-    return ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
+    share = ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
+    return share if at_hand(labels) else nan_unless(namespace(labels).all(in_range(labels, y.shape[1])), share)
 
 
 def confusion_matrix(
@@ -64,8 +67,8 @@ def _weight_of(chosen: Array, weights: Array | None) -> float:
     """Return the total weight of the chosen rows."""
     xp = namespace(chosen)
     if weights is None:
-        return int(xp.count_nonzero(chosen))
-    return float(xp.sum(weights * to_dtype(chosen, "float64")))
+        return plain(xp.count_nonzero(chosen))
+    return plain(xp.sum(weights * to_dtype(chosen, "float64")))
 
 
 Count: TypeAlias = Callable[[Array, Array, Array | None], tuple[Any, ...]]

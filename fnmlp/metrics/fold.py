@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, as_array, namespace
+from fnmlp.arrays import Array, as_array, at_hand, namespace
 from fnmlp.checks import as_iterator, check_function, check_kind
+from fnmlp.conditions import plain
 from fnmlp.errors import DataError, StructureError
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
@@ -122,7 +123,7 @@ def weight_of_all(y: Array, weights: Array | None) -> float:
     >>> weight_of_all(np.zeros((3, 2)), None)
     3
     """
-    return int(y.shape[0]) if weights is None else float(namespace(y).sum(weights))
+    return int(y.shape[0]) if weights is None else plain(namespace(y).sum(weights))
 
 
 def ratio(total: tuple[float, float]) -> float:
@@ -138,6 +139,6 @@ def ratio(total: tuple[float, float]) -> float:
 
 def check_counting(total: float) -> float:
     """Return the sum of all weights; raise if it is 0, because no metric is defined then."""
-    if not total:
+    if at_hand(total) and not total:
         raise DataError("metric", "weights with a sum above 0", "0", "leave out data in which nothing counts")
     return total

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+import sys
 from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, bring, is_jax, is_own, namespace, read_only, same_dtype, unshared
+from fnmlp.arrays import Array, bring, is_jax, namespace, read_only, same_dtype, unshared
 from fnmlp.checks import check_kind
 from fnmlp.errors import DtypeError, ShapeError, StructureError
 from fnmlp.rules import retried
@@ -218,7 +219,7 @@ def owned(grads: Tree) -> Tree:
     leaves = tree_leaves(grads)
     if len(set(map(_owner, leaves))) < len(leaves):
         return copied(grads)
-    return grads if all(map(is_own, leaves)) else tree_map(_own, grads)
+    return grads if all(map(_is_own, leaves)) else tree_map(_own, grads)
 
 
 def _owner(x: Any) -> int:
@@ -226,8 +227,25 @@ def _owner(x: Any) -> int:
     return id(x if base is None else base)
 
 
+def _is_own(x: Any) -> bool:
+    """Tell whether an array may be computed with in place: nobody else seems to hold its memory, or it is JAX's.
+
+    A view is held by another array. An array of JAX's is never written to: in-place operators make a new one.
+    """
+    if isinstance(x, np.ndarray):
+        return x.base is None and x.flags.writeable
+    return is_jax(x) or _is_own_tensor(x)
+
+
+def _is_own_tensor(x: Any) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(x, torch.Tensor):
+        return False
+    return not x.requires_grad and x._base is None  # noqa: SLF001 (torch has no public way to ask for a view)
+
+
 def _own(grad: Array) -> Array:
-    return grad if is_own(grad) else _copy(grad)
+    return grad if _is_own(grad) else _copy(grad)
 
 
 def _copy(grad: Array) -> Array:

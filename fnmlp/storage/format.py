@@ -12,13 +12,14 @@ from typing import Any, NoReturn
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import as_array, read_only
+from fnmlp.arrays import as_array, is_foreign, read_only
 from fnmlp.checks import as_path, check_kind
 from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
 from fnmlp.files import write_whole
 from fnmlp.kinds import kind_of
+from fnmlp.moving import to
 from fnmlp.storage.environment import environment
-from fnmlp.tree import Tree, tree_flatten, tree_paths
+from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_paths
 
 __all__ = ["Checkpoint", "load", "restore", "save"]
 
@@ -58,7 +59,8 @@ class Checkpoint:
 def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str]) -> None:
     """Save a tree of arrays and numbers, with a description, to one file, atomically.
 
-    The tree may be a model's parameters or a whole TrainState.
+    The tree may be a model's parameters or a whole TrainState. Arrays of other libraries are saved bit for bit as those
+    of NumPy, and a state that JAX or torch trained as one that NumPy trained.
     Raises:   CheckpointError if the file can't be written, in which case the old one is intact, and for leaves other
               than float32 and float64 arrays and Python's own numbers.
     Source:   https://huggingface.co/docs/safetensors; everything but arrays is in its `__metadata__`.
@@ -87,7 +89,7 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     for key, text in description.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise CheckpointError(place, "a description of texts", f"{key!r}: {text!r}", "use str()")
-    leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(tree)]
+    leaves = [(name, _plain(leaf)) for name, leaf in tree_paths(_by_numpy(place, tree))]
     numbers = {name: leaf for name, leaf in leaves if type(leaf) in NUMBERS}
     # safetensors writes an array's memory without regard to its strides.
     arrays = {name: np.asarray(_unmasked(place, name, leaf), order="C") for name, leaf in leaves if name not in numbers}
@@ -98,6 +100,14 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
     text = json.dumps(told, sort_keys=True, ensure_ascii=False)
     content = to_bytes(arrays, metadata={FORMAT: BLANK + text})
     return content[: DIGEST.start] + _digest(content) + content[DIGEST.stop :]
+
+
+def _by_numpy(place: str, tree: Tree) -> Tree:
+    """Move a tree to NumPy if it holds arrays of another library."""
+    try:
+        return to(tree, like=np.zeros(())) if any(map(is_foreign, tree_leaves(tree))) else tree
+    except FnmlpError as error:
+        raise CheckpointError(place, error.expected, error.got, error.remedy) from error
 
 
 def _plain(leaf: Any) -> Any:
@@ -187,9 +197,13 @@ def _refuse(place: str, got: str) -> NoReturn:
 def restore(checkpoint: Checkpoint, like: Tree) -> Tree:
     """Build a tree like `like` from the leaves of a checkpoint, with the same structure, shapes and kinds of numbers.
 
+    It is made of arrays of the library of `like`, on its device.
     Raises:   CheckpointError if a leaf is missing, left over, or of another shape or kind.
     """
     check_kind("restore(checkpoint)", checkpoint, Checkpoint, "load(path)")
+    foreign = next(filter(is_foreign, tree_leaves(like)), None)
+    if foreign is not None:
+        return to(restore(checkpoint, to(like, like=np.zeros(()))), like=foreign)
     where, leaves = checkpoint.path, checkpoint.leaves
     remedy = "load it with the model that it was saved with"
     check_leaves(where, leaves, like, remedy)

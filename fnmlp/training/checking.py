@@ -7,17 +7,17 @@ from typing import Any
 
 from attrs import evolve
 
-from fnmlp.arrays import Array
+from fnmlp.arrays import Array, is_traced
 from fnmlp.batching import Batch
 from fnmlp.checks import check_function, check_kind
 from fnmlp.combinators.checks import shown
-from fnmlp.errors import DivergenceError
+from fnmlp.errors import DivergenceError, DtypeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, parts_of, walk, with_parts
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.training.loop import TrainState, train_step
-from fnmlp.tree import Tree, first_not_finite
+from fnmlp.tree import Tree, first_not_finite, tree_leaves
 from fnmlp.weights import Weights, with_weights
 
 __all__ = ["checked_step"]
@@ -51,6 +51,9 @@ def checked_step(
     check_kind("checked_step(model)", model, Layer, "linear(10)")
     check_function("checked_step(loss)", loss, 2, "mse")
     check_kind("checked_step(state)", state, TrainState, "train_state(…)")
+    if any(map(is_traced, tree_leaves((state, batch)))):
+        remedy = "take it outside of compiled functions"
+        raise DtypeError("checked_step", "numbers that can be looked at", "numbers that a compiler traces", remedy)
     check_state(model, state)
     try:
         after = train_step(_watched(model, state.params, ""), partial(_watched_loss, loss), optimizer, state, batch)

@@ -12,6 +12,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch, check_data
 from fnmlp.checks import as_count, as_float_dtype, as_iterator, as_natural, as_shape, check_function, check_kind
+from fnmlp.conditions import plain
 from fnmlp.errors import DataError, FnmlpError, ShapeError, StructureError
 from fnmlp.key import Key, fold_in, split
 from fnmlp.layer import Layer, P
@@ -272,7 +273,8 @@ def evaluate(
     """Return the loss over `data`, followed by each metric.
 
     A metric is a function of outputs and targets, or a `Metric`. If the data have weights, the loss and the metrics get
-    them as `sample_weights`.
+    them as `sample_weights`. The loss is a float, or an array of one number if its value is not at hand: while JAX
+    traces this function, and on another device than the processor.
     Raises:   DataError for empty data; StructureError for anything but a model, a loss, metrics and a batch; whatever
               the model, the loss and the metrics raise.
 
@@ -293,4 +295,4 @@ def evaluate(
         check_function("evaluate(metrics)", metric, 2, "accuracy")
     y = predict(model, params, data.inputs, size=size)
     value, _ = with_weights(loss, y, data.targets, data.weights)
-    return (float(value), *(with_weights(metric, y, data.targets, data.weights) for metric in metrics))
+    return (plain(value), *(with_weights(metric, y, data.targets, data.weights) for metric in metrics))

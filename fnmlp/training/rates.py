@@ -97,7 +97,7 @@ def _until_diverged(
             remedy = "chain the batches of several epochs"
             raise DataError("rate_range", f"{len(rates)} batches", number - 1, remedy)
         state = step(rate, state, batch)
-        average = smoothing * average + (1 - smoothing) * state.loss
+        average = smoothing * average + (1 - smoothing) * float(state.loss)
         smoothed = average / (1 - smoothing**number)  # the mean starts at 0, so correct its bias
         lowest = min(lowest, smoothed)
         if not isfinite(smoothed) or smoothed > lowest + (DIVERGED - 1) * abs(lowest):

@@ -5,8 +5,9 @@ from math import frexp, inf, ldexp, prod, sqrt
 
 from attrs import frozen
 
-from fnmlp.arrays import Array, Shape, namespace, to_dtype
+from fnmlp.arrays import Array, Shape, is_foreign, namespace, to_dtype
 from fnmlp.checks import as_iterator, check_kind
+from fnmlp.moving import as_numpy
 from fnmlp.rules import on_numbers
 from fnmlp.tree import Tree, tree_map, tree_paths
 
@@ -54,6 +55,7 @@ def tree_statistics(tree: Tree, root: str = "") -> tuple[LeafStatistics, ...]:
 
 @on_numbers
 def _statistics(path: str, leaf: Array) -> LeafStatistics:
+    leaf = as_numpy(leaf) if is_foreign(leaf) else leaf
     xp, size = namespace(leaf), prod(leaf.shape)
     wide = xp.reshape(to_dtype(leaf, "float64"), (-1,))
     x = wide[xp.isfinite(wide)]
@@ -121,7 +123,7 @@ def update_ratios(before: Tree, after: Tree) -> tuple[tuple[str, float], ...]:
 
 
 def _difference(after: Array, before: Array) -> Array:
-    return to_dtype(after, "float64") - to_dtype(before, "float64")
+    return to_dtype(as_numpy(after), "float64") - to_dtype(as_numpy(before), "float64")
 
 
 def _ratio(change: float, size: float) -> float:
