@@ -3,13 +3,13 @@
 The same key gives the same numbers in one library, and others in another.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
+
+import numpy as np
 
 from fnmlp.arrays import Array, Shape
 from fnmlp.key import Key, generator, is_jax_key, random_words
-
-if TYPE_CHECKING:
-    from jax import Array as JaxArray
 
 
 def uniform(key: Key, shape: Shape, bound: float) -> Array:
@@ -20,9 +20,7 @@ def uniform(key: Key, shape: Shape, bound: float) -> Array:
     """
     if drawn_by_numpy(key):
         return generator(key).uniform(-bound, bound, shape)
-    from jax.random import uniform as draw
-
-    return draw(jax_key(key), shape, minval=-bound, maxval=bound)
+    return _drawn_by_jax("uniform", key, shape, minval=-bound, maxval=bound)
 
 
 def normal(key: Key, shape: Shape, deviation: float) -> Array:
@@ -33,9 +31,7 @@ def normal(key: Key, shape: Shape, deviation: float) -> Array:
     """
     if drawn_by_numpy(key):
         return generator(key).normal(0.0, deviation, shape)
-    from jax.random import normal as draw
-
-    return draw(jax_key(key), shape) * deviation
+    return _drawn_by_jax("normal", key, shape) * deviation
 
 
 def words(key: Key, shape: Shape) -> Array:
@@ -46,9 +42,7 @@ def words(key: Key, shape: Shape) -> Array:
     """
     if drawn_by_numpy(key):
         return random_words(key, shape)
-    from jax.random import bits
-
-    return bits(jax_key(key), shape, "uint16")
+    return _drawn_by_jax("bits", key, shape, "uint16")
 
 
 def integers(key: Key, shape: Shape, limit: int | Shape) -> Array:
@@ -59,10 +53,11 @@ def integers(key: Key, shape: Shape, limit: int | Shape) -> Array:
     """
     if drawn_by_numpy(key):
         return generator(key).integers(limit, size=shape)
-    from jax.numpy import asarray
-    from jax.random import randint
+    return _drawn_by_jax("randint", key, shape, 0, np.asarray(limit))
 
-    return randint(jax_key(key), shape, 0, asarray(limit))
+
+def _drawn_by_jax(function: str, key: Key, *arguments: Any, **options: Any) -> Any:
+    return getattr(import_module("jax.random"), function)(jax_key(key), *arguments, **options)
 
 
 def drawn_by_numpy(key: Any) -> bool:
@@ -74,24 +69,22 @@ def drawn_by_numpy(key: Any) -> bool:
     return not is_jax_key(key) and type(getattr(key, "entropy", 0)) is int
 
 
-def jax_key(key: Any) -> "JaxArray":
+def jax_key(key: Any) -> Any:
     """Return JAX's key for a key: words 0 and 1 of the entropy, into which words 2 and 3 and then the path are folded.
 
     The words are those of the entropy in base 2**32, the lowest first. A key of JAX's own is returned unchanged.
     """
     if is_jax_key(key):
         return key
-    from jax.numpy import asarray
-    from jax.random import fold_in, wrap_key_data
-
-    entropy = asarray(entropy_words(key))
-    derived = wrap_key_data(entropy[:2], impl="threefry2x32")
+    random = import_module("jax.random")
+    entropy = import_module("jax.numpy").asarray(entropy_words(key))
+    derived = random.wrap_key_data(entropy[:2], impl="threefry2x32")
     for word in (*entropy[2:], *key.path):
-        derived = fold_in(derived, word)
+        derived = random.fold_in(derived, word)
     return derived
 
 
-def entropy_words(key: Key) -> Array:
+def entropy_words(key: Any) -> Array:
     """Return the entropy of a key as four words of 32 bits, the lowest first.
 
     >>> entropy_words(Key(2**32 + 7))
@@ -99,6 +92,4 @@ def entropy_words(key: Key) -> Array:
     """
     if type(key.entropy) is not int:
         return key.entropy
-    from numpy import array
-
-    return array([key.entropy >> 32 * place & 0xFFFFFFFF for place in range(4)], "uint32")
+    return np.array([key.entropy >> 32 * place & 0xFFFFFFFF for place in range(4)], np.uint32)

@@ -79,7 +79,7 @@ def _is_jax(xp: Any) -> bool:
     return bool(xp.__name__ == "jax.numpy")
 
 
-def _placed(x: Array, like: Array) -> Array:
+def _placed(x: Any, like: Array) -> Any:
     """Return an array as one of the library of another, on its device."""
     if not _is_jax(namespace(like)):
         return namespace(like).asarray(x, device=device_of(like))
@@ -115,15 +115,12 @@ def as_numpy(x: Any) -> Array:
 
 
 def _moved_key(key: Key, like: Array) -> Key:
-    moved = object.__new__(type(key))
-    words: Any = entropy_words(key)
+    words = entropy_words(key)
     if _is_jax(namespace(like)):
-        entropy, path = _placed(words, like), tuple(_placed(np.uint32(index), like) for index in key.path)
-    elif drawn_by_numpy(key):
+        moved = object.__new__(type(key))  # past the checks, which want Python's integers
+        object.__setattr__(moved, "entropy", _placed(words, like))
+        object.__setattr__(moved, "path", tuple(_placed(np.uint32(index), like) for index in key.path))
+        return moved
+    if drawn_by_numpy(key):
         return key
-    else:
-        entropy = sum(int(word) << 32 * place for place, word in enumerate(as_numpy(words)))
-        path = tuple(int(index) for index in key.path)
-    object.__setattr__(moved, "entropy", entropy)
-    object.__setattr__(moved, "path", path)
-    return moved
+    return type(key)(sum(int(word) << 32 * place for place, word in enumerate(as_numpy(words))), key.path)
