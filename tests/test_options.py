@@ -73,6 +73,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--mean": ("0.2",),
     "--dtype": ("float64",),
     "--seed": ("3",),
+    "--engine": ("jax",),
+    "--device": ("cpu:0",),
     "--dataset": ("kmnist", "digits"),
     "--data-dir": ("ELSEWHERE",),
     "--validation": ("0.34",),
@@ -168,8 +170,9 @@ def tries(name: str, line: Sequence[str]) -> Iterator[tuple[str, ...]]:
         return
     for option in options_of(commands()[name]):
         opt = option.opts[0]
-        if ("--checkpoint" in line and opt in LATER) or opt == "--jobs" or (option.is_flag and opt in line):
-            continue  # --jobs decides how long a sweep takes, and nothing else
+        same = opt == "--jobs" or (opt == "--engine" and name != "train")  # they decide where and how fast
+        if ("--checkpoint" in line and opt in LATER) or same or (option.is_flag and opt in line):
+            continue
         if option.is_flag:
             yield (opt,)
         else:
