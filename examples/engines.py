@@ -44,6 +44,7 @@ class Engine:
     `trainer`  (network, number of steps that the run took before it) -> what trains it.
     `predict`  (model, parameters, inputs) -> outputs, as NumPy's array.
     `grads`    (network, state, batch) -> the gradients of a step.
+    `device`   the device of JAX's, or None.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Engine:
     trainer: Callable[[Member, int], Trainer]
     predict: Callable[[fn.Layer[Any], Tree, fn.Array], fn.Array]
     grads: Callable[[Member, fn.TrainState, fn.Batch], Tree]
+    device: Any = None
 
 
 def _trainer(member: Member, _: int) -> Trainer:

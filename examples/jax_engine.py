@@ -54,9 +54,8 @@ def jax_engine(device: Any, *, every: int, say: Callable[[str], None]) -> Engine
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     kind = f"{cores} cores" if device.platform == "cpu" else device.device_kind
     version = f"jax {jax.__version__} on {kind}"
-    return Engine(
-        "jax", version, partial(trainer, device, every, say), partial(predict, device), partial(gradients, device)
-    )
+    bound = partial(trainer, device, every, say), partial(predict, device), partial(gradients, device)
+    return Engine("jax", version, *bound, device)
 
 
 def precision(dtype: object) -> AbstractContextManager[object]:

@@ -4,9 +4,10 @@ Layers, losses and optimisers are values that can be pickled, so one process can
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice, product
 from math import nan
@@ -15,7 +16,7 @@ import os
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, signal
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 from imports import import_failure
 
@@ -23,8 +24,9 @@ try:
     import click
     import numpy as np
 
-    from command_line import data_dir_option, option, option_group, run
+    from command_line import check_used, data_dir_option, option, option_group, run
     from data_sets import DATASETS, with_validation
+    from engines import NUMPY, engine_of, engine_options
     import fnmlp as fn
     from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
     from recipes import Recipe
@@ -70,7 +72,7 @@ def score(judge: fn.Batch, members: Sequence[Member]) -> float:
     """Train the networks of a recipe; return their accuracy on held-out images, or NaN if they diverge."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            trained = deque(training(members, judge, QUIETLY, beginning(members)), maxlen=1).pop()
+            trained = deque(training(NUMPY, members, judge, QUIETLY, beginning(members)), maxlen=1).pop()
     except fn.DivergenceError:
         return nan
     return float(trained.history[-1]["test_accuracy"])
@@ -105,30 +107,45 @@ data_options = option_group(
 @setting_options
 @judging_options
 @data_options
+@engine_options
 @option(
     "--jobs",
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
-    help="Number of processes; it does not change the results.",
+    help="Number of processes with --engine numpy; it does not change the results.",
 )
-def sweep(seeds: int, validation: float, dataset: str, data_dir: Path | None, jobs: int, **wanted: Any) -> None:
+@click.pass_context
+def sweep(
+    context: click.Context,
+    /,
+    seeds: int,
+    validation: float,
+    dataset: str,
+    data_dir: Path | None,
+    engine: str,
+    device: str | None,
+    jobs: int,
+    **wanted: Any,
+) -> None:
     """Train a recipe with all combinations of some values, from several seeds, and test the best one.
 
     The table shows accuracies on held-out training images. Then the best setting is trained on the whole training set,
-    and evaluated on the test set. The test set is used only for that last line.
+    and evaluated on the test set. The test set is used only for that last line. With --engine jax, all networks of one
+    shape are trained at once: those that differ only in their seeds, rates, momenta and decays.
     """
+    need = "--engine numpy: with JAX, one process trains all networks of one shape at once"
+    check_used(context, {"jobs": (engine == "numpy", need)})
+    engine_of(engine, device)  # raises for a device that is not there
+    judged = together(device) if engine == "jax" else in_processes(jobs)
     settings = settings_of(dataset, **wanted)
     data = DATASETS[dataset](data_dir)
     split = with_validation(data, validation)
     runs = [members_of(setting, split, seed) for setting in settings.values() for seed in range(seeds)]
     click.echo(f"{data.name}: {len(split.train)} images to train on, {len(split.test)} to validate on")
-    try:
-        with processes(jobs) as pool:
-            scores = pool.map(partial(score, split.test), runs)
-            best = best_of([*settings], (list(islice(scores, seeds)) for _ in settings))
-            accuracy = pool.submit(score, data.test, members_of(settings[best], data, 0)).result()
-    except BrokenProcessPool as error:
-        raise click.ClickException("a process was stopped, perhaps because memory ran out; use fewer --jobs") from error
+    with judged as judge:
+        scores = judge(split.test, runs)
+        best = best_of([*settings], (list(islice(scores, seeds)) for _ in settings))
+        [accuracy] = judge(data.test, [members_of(settings[best], data, 0)])
     click.echo(f"trained on all {len(data.train)} training images with seed 0: test accuracy {accuracy:.4f}")
 
 
@@ -137,6 +154,29 @@ def settings_of(dataset: str, recipe: str | None, vary: dict[str, list[Any]]) ->
     choices = (dict(zip(vary, values, strict=True)) for values in product(*vary.values()))
     settings = (with_fields(recipe_for(dataset, recipe), values, spell=varied) for values in choices)
     return {named(setting, vary): setting for setting in settings}
+
+
+Judge: TypeAlias = Callable[[fn.Batch, list[list[Member]]], Iterator[float]]
+"""(held-out images, runs) -> the accuracy of each run."""
+
+
+@contextmanager
+def in_processes(jobs: int) -> Iterator[Judge]:
+    """Train runs with NumPy, each in one of several processes."""
+    try:
+        with processes(jobs) as pool:
+            yield lambda judge, runs: pool.map(partial(score, judge), runs)
+    except BrokenProcessPool as error:
+        raise click.ClickException("a process was stopped, perhaps because memory ran out; use fewer --jobs") from error
+
+
+@contextmanager
+def together(device: str | None) -> Iterator[Judge]:
+    """Train runs with JAX, many at once."""
+    engine = engine_of("jax", device)
+    from sweep_jax import scores_together
+
+    yield partial(scores_together, engine, QUIETLY)
 
 
 def processes(jobs: int) -> ProcessPoolExecutor:
