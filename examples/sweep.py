@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice, product
 from math import nan
@@ -26,7 +26,7 @@ try:
 
     from command_line import check_used, data_dir_option, option, option_group, run
     from data_sets import DATASETS, with_validation
-    from engines import NUMPY, engine_of, engine_options
+    from engines import NUMPY, Engine, engine_of, engine_options
     import fnmlp as fn
     from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
     from recipes import Recipe
@@ -116,16 +116,7 @@ data_options = option_group(
 )
 @click.pass_context
 def sweep(
-    context: click.Context,
-    /,
-    seeds: int,
-    validation: float,
-    dataset: str,
-    data_dir: Path | None,
-    engine: str,
-    device: str | None,
-    jobs: int,
-    **wanted: Any,
+    context: click.Context, /, seeds: int, validation: float, dataset: str, data_dir: Path | None, **wanted: Any
 ) -> None:
     """Train a recipe with all combinations of some values, from several seeds, and test the best one.
 
@@ -133,10 +124,7 @@ def sweep(
     and evaluated on the test set. The test set is used only for that last line. With --engine jax, all networks of one
     shape are trained at once: those that differ only in their seeds, rates, momenta and decays.
     """
-    need = "--engine numpy: with JAX, one process trains all networks of one shape at once"
-    check_used(context, {"jobs": (engine == "numpy", need)})
-    engine_of(engine, device)  # raises for a device that is not there
-    judged = together(device) if engine == "jax" else in_processes(jobs)
+    judged = judged_by(context, *(wanted.pop(name) for name in ("engine", "device", "jobs")))
     settings = settings_of(dataset, **wanted)
     data = DATASETS[dataset](data_dir)
     split = with_validation(data, validation)
@@ -160,6 +148,14 @@ Judge: TypeAlias = Callable[[fn.Batch, list[list[Member]]], Iterator[float]]
 """(held-out images, runs) -> the accuracy of each run."""
 
 
+def judged_by(context: click.Context, name: str, device: str | None, jobs: int) -> AbstractContextManager[Judge]:
+    """Return what trains and judges runs: processes with NumPy, or JAX."""
+    need = "--engine numpy: with JAX, one process trains all networks of one shape at once"
+    check_used(context, {"jobs": (name == "numpy", need)})
+    engine = engine_of(name, device)
+    return in_processes(jobs) if engine is NUMPY else together(engine)
+
+
 @contextmanager
 def in_processes(jobs: int) -> Iterator[Judge]:
     """Train runs with NumPy, each in one of several processes."""
@@ -171,9 +167,8 @@ def in_processes(jobs: int) -> Iterator[Judge]:
 
 
 @contextmanager
-def together(device: str | None) -> Iterator[Judge]:
+def together(engine: Engine) -> Iterator[Judge]:
     """Train runs with JAX, many at once."""
-    engine = engine_of("jax", device)
     from sweep_jax import scores_together
 
     yield partial(scores_together, engine, QUIETLY)

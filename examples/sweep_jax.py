@@ -42,7 +42,7 @@ def _halves(number: Any) -> Any:
 
 
 def scores_together(engine: Engine, settings: Settings, judge: fn.Batch, runs: Sequence[Run]) -> Iterator[float]:
-    """Yield the accuracy of each run on held-out images, or NaN if it diverges; runs of one shape are trained at once."""
+    """Yield the accuracy of each run on held-out images, or NaN if it diverges; train runs of one shape at once."""
     found: dict[int, float] = {}
     shapes = [shape_of(run[0].recipe) for run in runs]
     for place, shape in enumerate(shapes):
