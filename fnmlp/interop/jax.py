@@ -5,11 +5,13 @@ Importing this module registers fnmlp's types as pytrees, so that jax.jit, vmap,
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import attrs
 import numpy as np
 
+from fnmlp import layers, optimizers
 from fnmlp.arrays import Array, device_of
 from fnmlp.augmentation import Warps
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
@@ -17,17 +19,7 @@ from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_ki
 from fnmlp.draws import entropy_words
 from fnmlp.errors import MissingDependencyError, OptionError, StructureError
 from fnmlp.key import Key, OutlineKey, fold_in
-from fnmlp.layers import Embedding, LayerNorm, Linear, Prelu, RmsNorm
-from fnmlp.optimizers import (
-    AccumulatedState,
-    AveragedState,
-    ChosenState,
-    FiniteState,
-    NadamState,
-    PartitionedState,
-    ScheduledState,
-    Sums,
-)
+from fnmlp.optimizers import Optimizer, Transform
 from fnmlp.training import TrainState
 from fnmlp.tree import tree_children
 
@@ -93,11 +85,15 @@ def _arrays_of(key: Key) -> tuple[Any, tuple[Any, ...]]:
     return entropy_words(key), tuple([np.uint32(index) if type(index) is int else index for index in key.path])
 
 
-TREES = (
-    *(Linear, Embedding, LayerNorm, RmsNorm, Prelu),
-    *(Sums, NadamState, AccumulatedState, AveragedState, ChosenState, FiniteState, PartitionedState, ScheduledState),
-    *(Batch, TrainState, Warps),
-)
+def _offered(room: ModuleType) -> Iterator[Any]:
+    """Yield the records that a room offers: the parameters of layers, or the states of optimisers."""
+    values = (getattr(room, name) for name in room.__all__)
+    return (
+        kind for kind in values if isinstance(kind, type) and attrs.has(kind) and kind not in (Optimizer, Transform)
+    )
+
+
+TREES = (*_offered(layers), *_offered(optimizers), Batch, TrainState, Warps)
 """The types of fnmlp's trees, keys apart."""
 
 for tree_kind in TREES:
