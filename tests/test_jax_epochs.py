@@ -149,6 +149,19 @@ def test_the_given_state_stays_usable_unless_it_is_donated() -> None:
         np.asarray(state.params[2].weight)
 
 
+def test_networks_that_are_trained_at_once_equal_each_alone() -> None:
+    alone = [fn.train_state(MODEL, fn.sgd(0.5), key=fn.Key(seed), example=(2, 3)) for seed in range(3)]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(fn.to(state, like=ON_JAX) for state in alone))
+    fold = partial(fold_epoch, STEP, data=DATA, size=SIZE, key=fn.Key(1), epoch=0, stop=3)
+    states, losses = jax.vmap(fold)(together)
+    assert losses.shape == (3, 3)
+    for place, state in enumerate(alone):
+        one = jax.tree.map(lambda leaf, place=place: leaf[place], states)
+        expected, own = fold(state)
+        assert_near(fn.to(one, like=ON_NUMPY), fn.to(expected, like=ON_NUMPY))
+        np.testing.assert_allclose(losses[place], own, rtol=0, atol=ROUNDING)
+
+
 def test_weights_of_rows_go_with_their_rows() -> None:
     data = fn.Batch(DATA.inputs, DATA.targets, np.arange(ROWS) / ROWS)
     expected = reduce(STEP, fn.batches(data, size=SIZE, key=fn.Key(1), epoch=0), first_state())

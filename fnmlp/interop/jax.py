@@ -167,10 +167,12 @@ def fold_epoch(
     return state, _joined(losses)
 
 
-def _joined(losses: list[tuple[Array, int, int]]) -> Array:
+def _joined(losses: list[tuple[Any, int, int]]) -> Any:
     """Return the losses from one place to another of each array; NumPy cuts, as JAX would compile for each length."""
-    if all(last - first == len(every) for every, first, last in losses):
-        return jnp.concatenate([every for every, _, _ in losses]) if losses else jnp.zeros(0)
+    if not losses:
+        return jnp.zeros(0)
+    if all(last - first == len(every) or isinstance(every, jax.core.Tracer) for every, first, last in losses):
+        return jnp.concatenate([every[first:last] for every, first, last in losses])
     return jax.device_put(np.concatenate([np.asarray(every)[first:last] for every, first, last in losses]))
 
 
