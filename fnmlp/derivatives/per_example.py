@@ -77,7 +77,7 @@ def per_example_norms(model: Layer[P], loss: Loss, params: P, batch: Batch | Pai
     check_function("per_example_norms(loss)", loss, 2, "mse")
     y, rows = _rows(model, loss, params, batch, key)
     xp = namespace(y)
-    nothing = xp.zeros(y.shape[0], dtype=xp.float64, device=device_of(y))
+    nothing = to_dtype(xp.zeros(y.shape[0], dtype=y.dtype, device=device_of(y)), "float64")
     squares: Array = tree_reduce(add, tree_map(Rows.squares, rows), nothing)
     # After cancellation, rounding may leave a negative number.
     return to_dtype(xp.sqrt(xp.maximum(squares, 0)), y.dtype)

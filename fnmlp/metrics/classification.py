@@ -31,8 +31,7 @@ def accuracy(y: Array, labels: Array, *, sample_weights: Weights = (), ignore_la
     0.5
     """
     y, labels, weights = _rows("accuracy", ignore_label, y, labels, sample_weights)
-    share = ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
-    return share if at_hand(labels) else nan_unless(namespace(labels).all(in_range(labels, y.shape[1])), share)
+    return ratio((_weight_of(largest(y) == labels, weights), weight_of_all(y, weights)))
 
 
 def confusion_matrix(
@@ -50,12 +49,12 @@ def confusion_matrix(
            [1, 0]])
     """
     y, labels, weights = _rows("confusion_matrix", ignore_label, y, labels, sample_weights)
-    xp, classes = namespace(y), y.shape[1]
+    classes = y.shape[1]
     truth = one_hot(labels, classes, dtype="float64")
     if weights is not None:
         truth = truth * weights[:, None]
     counts: Array = truth.T @ _hot(largest(y), classes)
-    return xp.astype(counts, xp.int64) if weights is None else counts
+    return to_dtype(counts, "int64") if weights is None else counts
 
 
 def _hot(places: Array, classes: int) -> Array:
@@ -63,7 +62,7 @@ def _hot(places: Array, classes: int) -> Array:
     return to_dtype(places[:, None] == namespace(places).arange(classes, device=device_of(places))[None, :], "float64")
 
 
-def _weight_of(chosen: Array, weights: Array | None) -> float:
+def _weight_of(chosen: Array, weights: Array | None) -> Any:
     """Return the total weight of the chosen rows."""
     xp = namespace(chosen)
     if weights is None:
@@ -103,13 +102,27 @@ def _rows(
         raise DataError(where, "at least one row", "an empty batch", "leave empty batches out")
     weights = row_weights(where, sample_weights, y, "float64")
     xp = namespace(y)
+    if ignore_label is not None:
+        ignore_label = as_integer(f"{where}(ignore_label)", ignore_label)
+    if not at_hand(labels) or not at_hand(y):
+        return y, *_counted_later(ignore_label, y, labels, weights)
     if ignore_label is not None and xp.isdtype(labels.dtype, "integral"):
-        ignored = as_integer(f"{where}(ignore_label)", ignore_label)
-        (rows,) = xp.nonzero(to_dtype(labels, "int64") != ignored)  # torch compares uint8 with -100 modulo 256
+        (rows,) = xp.nonzero(to_dtype(labels, "int64") != ignore_label)  # torch compares uint8 with -100 modulo 256
         y, labels = xp.take(y, rows, axis=0), xp.take(labels, rows, axis=0)
         weights = None if weights is None else xp.take(weights, rows, axis=0)
     check_labels(labels, y.shape[1])
     return y, labels, weights
+
+
+def _counted_later(ignore_label: int | None, y: Array, labels: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return labels and weights of rows that can't be chosen yet: 0 for ignored ones, NaN for labels out of range."""
+    xp, classes = namespace(y), y.shape[1]
+    check_labels(labels, classes)
+    whole = to_dtype(labels, "int64")
+    counted = xp.ones_like(whole, dtype=xp.bool) if ignore_label is None else whole != ignore_label
+    valid = ~counted | in_range(labels, classes)
+    share = nan_unless(valid, to_dtype(counted, to_dtype(y, "float64").dtype))
+    return xp.where(counted & valid, labels, 0 * labels), share if weights is None else share * weights
 
 
 def top_k_accuracy(k: int, *, ignore_label: int | None = None) -> Metric:
@@ -209,7 +222,7 @@ def _count_classes(y: Array, labels: Array, weights: Array | None) -> tuple[Arra
     xp, classes = namespace(y), y.shape[1]
     belonging, places = one_hot(labels, classes, dtype="float64"), largest(y)
     given = _hot(xp.where(places < 0, to_dtype(labels, "int64"), places), classes)
-    ones = xp.ones(y.shape[0], dtype=xp.float64, device=device_of(y))
+    ones = xp.ones(y.shape[0], dtype=belonging.dtype, device=device_of(y))
     counts = ones if weights is None else weights
     return (counts * to_dtype(places == labels, "float64")) @ belonging, counts @ given, counts @ belonging
 
@@ -217,14 +230,14 @@ def _count_classes(y: Array, labels: Array, weights: Array | None) -> tuple[Arra
 def _score_classes(average: str, given: float, belonging: float, total: tuple[Array, Array, Array]) -> Any:
     """Divide each class's right predictions by a mean of its predicted rows and its true rows."""
     xp, (right, given_rows, own_rows) = namespace(total[0]), total
-    counting = check_counting(float(xp.sum(own_rows)))
+    counting = check_counting(plain(xp.sum(own_rows)))
     rows = given_rows * given + own_rows * belonging
     if average == "micro":
-        return float(xp.sum(right)) / counting
+        return plain(xp.sum(right)) / counting
     scores = right / xp.where(rows == 0, rows + 1, rows)
     if average == "weighted":
-        return float(xp.sum(scores * own_rows)) / counting
-    return scores if average == "none" else float(xp.mean(scores))
+        return plain(xp.sum(scores * own_rows)) / counting
+    return scores if average == "none" else plain(xp.mean(scores))
 
 
 def expected_calibration_error(*, bins: int = 15, ignore_label: int | None = None) -> Metric:
@@ -248,16 +261,19 @@ def expected_calibration_error(*, bins: int = 15, ignore_label: int | None = Non
 def _bin(bins: int, y: Array, labels: Array, weights: Array | None) -> tuple[Array, float]:
     """Return each bin's total confidence minus its right predictions, and its number of rows."""
     xp = namespace(y)
-    if bool(xp.any((y < 0) | (y > 1 + SLACK))):
+    outside = (y < 0) | (y > 1 + SLACK)
+    if not at_hand(outside):
+        y = nan_unless(~outside, y)
+    elif bool(xp.any(outside)):
         remedy = "end the model with softmax()"
         raise DataError("expected_calibration_error", "shares between 0 and 1", "other numbers", remedy)
     confidence = to_dtype(xp.max(y, axis=1), "float64")
     surplus = confidence - to_dtype(largest(y) == labels, "float64")
     known = xp.where(xp.isnan(confidence), xp.zeros_like(confidence), confidence)
-    place = xp.clip(xp.astype(xp.ceil(known * bins), xp.int64) - 1, 0, bins - 1)
+    place = xp.clip(to_dtype(xp.ceil(known * bins), "int64") - 1, 0, bins - 1)
     surplus = surplus if weights is None else surplus * weights
     return one_hot(place, bins, dtype="float64").T @ surplus, weight_of_all(y, weights)
 
 
 def _calibration_error(total: tuple[Array, float]) -> float:
-    return ratio((float(namespace(total[0]).sum(abs(total[0]))), total[1]))
+    return ratio((plain(namespace(total[0]).sum(abs(total[0]))), total[1]))

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from fnmlp.arrays import Array, as_array, at_hand, namespace
 from fnmlp.checks import as_iterator, check_function, check_kind
-from fnmlp.conditions import plain
+from fnmlp.conditions import nan_unless, plain
 from fnmlp.errors import DataError, StructureError
 from fnmlp.tree import Tree, tree_map
 from fnmlp.weights import Weights, row_weights, with_weights
@@ -111,9 +111,9 @@ def _rows_and_sum(metric: Callable[..., float], y: Array, target: Array, weights
     y = as_array("mean_over_rows(y)", y)
     counts = row_weights("mean_over_rows", weights, y, "float64")
     rows = weight_of_all(y, counts)
-    if counts is not None and not rows:
+    if counts is not None and at_hand(rows) and not rows:
         return 0.0, 0.0
-    return float(with_weights(metric, y, target, weights)) * rows, rows
+    return plain(with_weights(metric, y, target, weights)) * rows, rows
 
 
 def weight_of_all(y: Array, weights: Array | None) -> float:
@@ -137,8 +137,13 @@ def ratio(total: tuple[float, float]) -> float:
     return total[0] / check_counting(total[1])
 
 
-def check_counting(total: float) -> float:
-    """Return the sum of all weights; raise if it is 0, because no metric is defined then."""
-    if at_hand(total) and not total:
+def check_counting(total: Any) -> Any:
+    """Return the sum of all weights; raise if it is 0, because no metric is defined then.
+
+    A sum of 0 that can't be read yet becomes NaN.
+    """
+    if not at_hand(total):
+        return nan_unless(total != 0, total)
+    if not total:
         raise DataError("metric", "weights with a sum above 0", "0", "leave out data in which nothing counts")
     return total

@@ -3,8 +3,9 @@
 from math import prod
 from typing import Any, TypeAlias
 
-from fnmlp.arrays import Array, as_array, namespace, to_dtype
-from fnmlp.errors import DataError, ShapeError
+from fnmlp.arrays import Array, as_array, is_traced, namespace, to_dtype
+from fnmlp.conditions import plain
+from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.metrics.fold import Metric, check_counting, ratio, summed, weight_of_all
 from fnmlp.moments import NOTHING, Moments, merged, moments
 from fnmlp.rules import on_numbers
@@ -35,7 +36,7 @@ def _absolute_errors(y: Array, target: Array, sample_weights: Weights) -> tuple[
     y, target = _alike("mean_absolute_error", y, target)
     xp, weights = namespace(y), row_weights("mean_absolute_error", sample_weights, y, "float64")
     error = _weighted(xp.abs(to_dtype(y, "float64") - to_dtype(target, "float64")), weights)
-    return float(xp.sum(error)), weight_of_all(y, weights) * prod(y.shape[1:])
+    return plain(xp.sum(error)), weight_of_all(y, weights) * prod(y.shape[1:])
 
 
 def _weighted(x: Array, weights: Array | None) -> Array:
@@ -71,6 +72,9 @@ def _merge(total: Spread, y: Array, target: Array, *, sample_weights: Weights = 
     if y.ndim > 2:
         raise ShapeError("r2", "(batch,) or (batch, outputs)", tuple(y.shape), "flatten the outputs")
     weights = row_weights("r2", sample_weights, y, "float64")
+    if is_traced(weights):
+        remedy = "compute it outside of the compiled function"
+        raise DtypeError("r2(sample_weights)", "weights that can be read", "traced ones", remedy)
     reference, before, errors = total
     target = to_dtype(target, "float64")
     if not before[0]:
@@ -87,7 +91,7 @@ def _explained(total: Spread) -> float:
     varies = spread > 0
     unexplained = errors / xp.where(varies, spread, spread + 1)
     same = xp.where(xp.isnan(errors), errors, to_dtype(errors == 0, "float64"))
-    return float(xp.mean(xp.where(varies, 1 - unexplained, same)))
+    return plain(xp.mean(xp.where(varies, 1 - unexplained, same)))
 
 
 def _alike(where: str, y: Array, target: Array) -> tuple[Array, Array]:
