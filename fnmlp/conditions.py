@@ -10,6 +10,8 @@ import math
 from operator import and_
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fnmlp.arrays import Array, at_hand, namespace
 from fnmlp.tree import Tree, is_finite, tree_leaves, tree_map
 
@@ -63,11 +65,12 @@ def all_finite(tree: Tree) -> Any:
 def plain(x: Any) -> Any:
     """Return an array of one number as a Python number, if its value is at hand; else it stays an array.
 
-    >>> import numpy as np
     >>> plain(np.float32(0.5))
     0.5
     """
-    return x.item() if at_hand(x) and hasattr(x, "item") else x
+    if not at_hand(x) or not hasattr(x, "dtype"):
+        return x
+    return x.item() if hasattr(x, "item") else np.asarray(x).item()  # arrays of the standard alone have no such method
 
 
 def surely_zero(x: Any) -> bool:
