@@ -33,7 +33,8 @@ def test_a_step_waits_for_no_value(specimen: OptimizerSpecimen) -> None:
     batch = fn.Batch(torch.zeros((8, 3), device="meta"), torch.zeros((8, 2), device="meta"))
     for _ in range(2):
         state = fn.train_step(MODEL, fn.mse, specimen.optimizer, state, batch)
-    assert state.loss.device.type == "meta"
+    loss: Any = state.loss
+    assert loss.device.type == "meta"
     assert {leaf.device.type for leaf in tree_leaves(state.params)} == {"meta"}
 
 

@@ -249,7 +249,11 @@ def _own(grad: Array) -> Array:
 
 
 def _copy(grad: Array) -> Array:
-    return grad if isinstance(grad, (int, float)) or is_jax(grad) else namespace(grad).asarray(grad, copy=True)
+    if isinstance(grad, (int, float)) or is_jax(grad):
+        return grad
+    return (
+        grad.clone() if hasattr(grad, "clone") else namespace(grad).asarray(grad, copy=True)
+    )  # torch's own is quieter
 
 
 def map_apart(rule: Callable[..., tuple[Any, ...]], results: int, tree: Tree, *rest: Tree) -> list[Tree]:
