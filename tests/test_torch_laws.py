@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+import re
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,25 @@ def test_layers_keep_every_law_on_torch(specimen: Specimen, seed: int) -> None:
 def test_losses_keep_every_law_on_torch(specimen: LossSpecimen, seed: int) -> None:
     """The bug: autograd found the tensors that it had kept changed in place, in 17 of 32 losses."""
     specimen.check(on="torch", seed=seed, trials=1)
+
+
+SMOOTH_AT_0 = [
+    specimen
+    for specimen in PORTABLE
+    if specimen.differentiable and not {0} & set(specimen.kinks) and not re.search("relu|selu", specimen.layer.name)
+]
+"""Layers without a kink at 0. At a kink torch and JAX take the mean of both slopes, and we that of one side."""
+
+
+@each("specimen", SMOOTH_AT_0)
+def test_torchs_derivative_of_a_smooth_layer_is_right_at_0(specimen: Specimen) -> None:
+    """The bug: of the sigmoid it was 0, for its formula has a maximum of two numbers that are equal there."""
+    for place in (slice(0, None), slice(0, None, 2), slice(2, None)):  # one half of glu gates the other
+        params, x, dy = specimen.point(0, 3)
+        x[..., place] = 0
+        at = leaf(x)
+        (found,) = torch.autograd.grad(specimen.layer.apply(tree_map(to_torch, params), at), at, to_torch(dy))
+        assert_close((found.numpy(),), (fn.gradients(specimen.layer, params, x, dy)[1],), eps=256, at_least=1)
 
 
 def results(layer: fn.Layer[Any], point: Any, key: fn.Key | None = None) -> tuple[Any, ...]:
