@@ -10,7 +10,7 @@ import pytest
 import fnmlp as fn
 from fnmlp.errors import OptionError
 from fnmlp.optimizers.core import copied, owned
-from fnmlp.optimizers.moments import adam_numbers
+from fnmlp.optimizers.moments import adam_numbers, rectified_divisor
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 from tests.catalogue import OPTIMIZERS, SCHEDULES, is_first
 from tests.specimens import OptimizerSpecimen
@@ -227,9 +227,9 @@ def test_what_a_compiler_must_know_is_refused_by_name() -> None:
 
 
 def test_schedules_give_the_rates_of_numpy_for_traced_steps() -> None:
-    steps = np.arange(120)
-    rates = jax.jit(jax.vmap(lambda step: {name: 1.0 * schedule(step) for name, schedule in SCHEDULES}))(steps)
-    for name, schedule in SCHEDULES:
+    steps, schedules = np.arange(120), {**dict(SCHEDULES), "equal periods": fn.cosine_restarts(0.25, period=7)}
+    rates = jax.jit(jax.vmap(lambda step: {name: 1.0 * schedule(step) for name, schedule in schedules.items()}))(steps)
+    for name, schedule in schedules.items():
         expected = np.array([schedule(step) for step in steps.tolist()])
         # A power rounds its exponent's product with a logarithm, which is below 120 · |log 0.5| here.
         np.testing.assert_allclose(rates[name], expected, rtol=0, atol=100 * EPS * 0.25, err_msg=name)
@@ -298,3 +298,14 @@ def test_a_loss_can_be_differentiated_by_the_rate_through_some_steps(make: Calla
         slope = jax.jit(jax.grad(loss))(0.1)
         # The error of a central difference is h² times a third derivative of order 1, and its rounding 1e-16 / h.
         assert abs(slope - (loss(0.1 + 1e-5) - loss(0.1 - 1e-5)) / 2e-5) < 1e-8
+
+
+@each("second", [0.5, 0.9, 0.999, 0.9999])
+def test_radam_begins_to_divide_at_the_same_step_in_float32(second: float) -> None:
+    # Its length is the difference of two numbers of the size of 2 / (1 - β₂), so in float32 it loses as many digits:
+    # with β₂ = 0.9999 the length of step 5, which is just below 5, may round to more.
+    steps = np.arange(1, 40)
+    found = np.stack(jax.vmap(lambda step: rectified_divisor(second, step))(steps), axis=1)
+    expected = np.array([rectified_divisor(second, step) for step in steps.tolist()])
+    assert np.array_equal(found[:, 1], expected[:, 1])
+    np.testing.assert_allclose(found[:, 0], expected[:, 0], rtol=8 * EPS * 2 / (1 - second))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.errors import CheckpointError
+from fnmlp.errors import CheckpointError, OptionError
 from fnmlp.optimizers.core import owned, spending
 from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
@@ -93,3 +93,8 @@ def test_torch_traces_a_step_as_one_graph_and_compiles_it(
     (value, moved), (found, traced) = step(*halves), graph(*halves)
     assert torch.equal(value, found)
     assert all(map(torch.equal, moved, traced))
+
+
+def test_a_number_without_a_value_is_refused_by_name_where_it_must_be_known() -> None:
+    with pytest.raises(OptionError, match=r"dropout\(rate\): expected a number of at least 0 and below 1"):
+        fn.dropout(torch.zeros((), device="meta"))

@@ -106,3 +106,8 @@ def test_the_average_is_the_fading_mean_of_the_parameters_that_were() -> None:
         numbers = [p - 0.25 * p for p in numbers]
         means = [0.75 * mean + 0.25 * p for mean, p in zip(means, numbers, strict=True)]
         np.testing.assert_allclose(fn.averaged_params(state)[0], means, rtol=1e-14)
+
+
+def test_a_schedule_that_returns_no_number_is_refused_and_not_taken_for_a_rate_of_0() -> None:
+    with pytest.raises(OptionError, match=r"sgd\(rate\): expected a finite number above 0, got None"):
+        fn.scheduled(fn.sgd, lambda step: None)  # type: ignore[arg-type, return-value] # noqa: ARG005

@@ -169,7 +169,7 @@ def radam(rate: float, *, betas: tuple[float, float] = (0.9, 0.999), epsilon: fl
 
 
 def _radam_numbers(betas: tuple[float, float], epsilon: float, step: int) -> tuple[AdamNumbers, tuple[float, float]]:
-    return adam_numbers(betas, epsilon, step), _rectified(betas[1], step + 1)
+    return adam_numbers(betas, epsilon, step), rectified_divisor(betas[1], step + 1)
 
 
 def _radam_leaf(
@@ -187,10 +187,10 @@ def _radam_leaf(
     return step_along(p, overwrite(root, xp.divide, m, root), rate * numbers.mean), m, v
 
 
-def _rectified(second: float, t: int) -> tuple[float, float]:
+def rectified_divisor(second: float, t: int) -> tuple[float, float]:
     """Return a and b of the divisor a · (√v + ε) + b: (0, 1) as long as the variance of the rate has no bound.
 
-    >>> _rectified(0.999, 5), [round(number, 3) for number in _rectified(0.999, 6)]
+    >>> rectified_divisor(0.999, 5), [round(number, 3) for number in rectified_divisor(0.999, 6)]
     ((0.0, 1.0), [500.602, 0.0])
     """
     left = remaining(second, t)
