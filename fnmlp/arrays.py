@@ -191,12 +191,13 @@ def is_traced(x: Any) -> bool:
 
 
 def is_foreign(x: Any) -> bool:
-    """Tell whether something is an array of another library than NumPy.
+    """Tell whether something is an array of another library than NumPy, and not nearly one, such as a sparse matrix.
 
     >>> is_foreign(np.zeros(2)), is_foreign(0.5)
     (False, False)
     """
-    return hasattr(x, "dtype") and not isinstance(x, (np.ndarray, np.generic))
+    known = isinstance(x, (np.ndarray, np.generic)) or not hasattr(x, "dtype")
+    return not known and not any(hasattr(x, way) for way in WAYS)
 
 
 def device_of(x: Any) -> Any:

@@ -1,6 +1,6 @@
 """Schedules: plain functions of the step, counted from 0, that return a rate as a Python float.
 
-Use one with `scheduled`. Past its last step a schedule stays constant.
+Use one with `scheduled`. Past its last step a schedule stays constant. For a step that JAX traces, the rate is traced.
 """
 
 from collections.abc import Callable, Sequence

@@ -53,7 +53,8 @@ def scheduled(make: Callable[[float], Optimizer], schedule: Schedule) -> Optimiz
 
     `make` is a constructor such as `adam`, with its options bound by functools.partial. It is called at each step with
     the rate of that step. At a rate of 0 the parameters stay, but the state is updated.
-    Raises:   whatever `make` raises, at once for the first rate, and later for one that is negative or not finite.
+    Raises:   whatever `make` raises, at once for the first rate, and later for one that is negative or not finite; if
+              JAX traces the step, such a rate makes the parameters NaN.
 
     >>> from functools import partial
     >>> import numpy as np

@@ -104,8 +104,10 @@ def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
 
 def _by_numpy(place: str, tree: Tree) -> Tree:
     """Move a tree to NumPy if it holds arrays of another library."""
+    if not any(map(is_foreign, tree_leaves(tree))):
+        return tree
     try:
-        return to(tree, like=np.zeros(())) if any(map(is_foreign, tree_leaves(tree))) else tree
+        return to(tree, like=np.zeros(()))
     except FnmlpError as error:
         raise CheckpointError(place, error.expected, error.got, error.remedy) from error
 
