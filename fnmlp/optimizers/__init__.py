@@ -4,9 +4,9 @@ An `Optimizer` updates parameters: `sgd`, `adam` and others. A `Transform` chang
 transforms before an optimiser. `scheduled`, `accumulated`, `apply_if_finite`, `averaged`, `max_norm`, `decoupled_decay`
 and `partitioned` wrap optimisers. A schedule is a plain function of the step.
 
-All of them run inside functions that JAX compiles. Rates, momenta, decays and limits may be numbers that JAX traces: you
-can map over them with jax.vmap, and differentiate a loss by them. Such a number can't be checked when the optimiser is
-made. If it turns out to be out of range, the parameters become NaN.
+All of them run inside functions that JAX compiles. Rates, momenta, decays and limits may be numbers that JAX traces:
+map over them with jax.vmap, or differentiate a loss by them. Such a number can't be checked when the optimiser is made.
+If it turns out to be out of range, the parameters become NaN.
 """
 
 from fnmlp.lazy import offering
