@@ -137,5 +137,7 @@ def test_jax_computes_in_the_widest_floats_that_it_has() -> None:
         for layer in (fn.softmax(), fn.gelu(), fn.scale(0.5, dtype="float64")):
             found = layer.apply((), jax.numpy.asarray(x))
             assert_close((found,), (layer.apply((), x),))
+        fn.testing.check_layer(fn.chain(fn.linear(2), fn.tanh()), (3,), on="jax", trials=1)
+        fn.testing.check_loss(fn.mse, (3,), on="jax", trials=1)
     pixels = np.arange(4, dtype=np.uint8)
     assert fn.scale(0.5, dtype="float64").apply((), jax.numpy.asarray(pixels)).dtype == "float32"
