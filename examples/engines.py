@@ -57,8 +57,8 @@ class Engine:
 
 def _trainer(member: Member, _: int) -> Trainer:
     augment = augmentation_of(member)
-    bound = (partial(function, member, augment) for function in (_epoch, _batch, _blame))
-    return Trainer(*bound)
+    bound = member, augment
+    return Trainer(partial(_epoch, *bound), partial(_batch, *bound), partial(_blame, *bound))
 
 
 def _epoch(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, stop: int) -> Iterator[Stretch]:

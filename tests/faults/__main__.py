@@ -4,6 +4,7 @@ Each command is one experiment. It runs at full length unless you choose otherwi
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ import click
 
 from tests.anywhere import offered_kernels
 from tests.faults.damage import BROKEN, harm_file
-from tests.faults.processes import load_program
+from tests.faults.processes import compiled_once, load_program
 from tests.faults.races import race_downloads, race_saves
 from tests.faults.sharing import share_model, train_afresh
 from tests.faults.sound import large_files, small_files
@@ -32,13 +33,17 @@ def faults() -> None:
 @faults.command()
 @click.option("--trials", type=click.IntRange(1), default=10_000, show_default=True, help="Of kill -9; others a 20th.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one, other instants.")
-def stops(trials: int, seed: int) -> None:
+@click.option(
+    "--engine", type=click.Choice(("numpy", "jax")), default="numpy", show_default=True, help="Of the trainer."
+)
+def stops(trials: int, seed: int, engine: str) -> None:
     """Stop the trainer at random instants, with kill -9, Ctrl-C and SIGTERM, and resume it."""
     program, broken = load_program(), 0
-    for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
-        report = asdict(stop_often(program, number, max(round(trials * share), 1), seed))
-        _tell(number.name, report)
-        broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
+    with compiled_once() if engine == "jax" else nullcontext():
+        for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
+            report = asdict(stop_often(program, number, max(round(trials * share), 1), seed, engine))
+            _tell(number.name, report)
+            broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
     sys.exit(broken > 0)
 
 

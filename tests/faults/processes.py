@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 import json
 import os
 from pathlib import Path
@@ -30,15 +31,26 @@ def load_program() -> Any:
     return SimpleNamespace(**run_path(str(PROGRAM)))
 
 
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Import JAX for all trials, whose threads begin in each of them, and let it keep what it has compiled."""
+    with TemporaryDirectory() as folder:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+        import_module("fnmlp.interop.jax")
+        yield
+
+
 HEEDED = {signal.SIGINT, signal.SIGTERM}
 
 
-def start(program: Any, folder: Path, every: int) -> int:
+def start(program: Any, folder: Path, every: int, engine: str = "numpy") -> int:
     """Start or resume a run of the trainer that saves every `every` steps; return the process's id.
 
     Signals wait until the program has begun, because before that they end the process with another status.
     """
-    arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume"]
+    arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume", "--engine", engine]
     for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
         arguments += [option, str(folder / name)]
     signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)

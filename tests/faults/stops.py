@@ -1,5 +1,7 @@
 """Trials of a trainer that is stopped at random instants and resumed until it is done."""
 
+from collections.abc import Callable
+from functools import partial
 import os
 from pathlib import Path
 import signal
@@ -40,27 +42,35 @@ class Report:
     different: int = 0
 
 
-def stop_often(program: Any, number: signal.Signals, trials: int, seed: int) -> Report:
+def stop_often(program: Any, number: signal.Signals, trials: int, seed: int, engine: str = "numpy") -> Report:
     """Stop runs at random instants, resume each until it ends, and compare it with an uninterrupted one."""
-    with new_folder() as folder:
-        began = perf_counter()
-        assert wait(start(program, folder, EVERY)) == 0, (folder / "errors").read_text()
-        longest, whole = perf_counter() - began, result(folder)
+    running = partial(start, program, every=EVERY, engine=engine)
+    for _ in range(2):  # the first run also fills a compiler's cache
+        with new_folder() as folder:
+            began, process = perf_counter(), running(folder)
+            while engine == "jax" and not (folder / "checkpoint").exists() and perf_counter() - began < 600:
+                sleep(0.01)  # most of the time it compiles, with nothing to lose
+            earliest = perf_counter() - began
+            assert wait(process) == 0, (folder / "errors").read_text()
+            longest, whole = perf_counter() - began, result(folder)
     report = Report()
     while report.stops < trials:
         with new_folder() as folder:
             ended = False
             while not ended:
                 key = fold_in(fold_in(Key(seed), report.runs), report.stops)
-                report, ended = _stop_once(program, folder, number, longest * float(generator(key).random()), report)
+                delay = earliest + (longest - earliest) * float(generator(key).random())
+                report, ended = _stop_once(running, folder, number, delay, report)
             same = result(folder) == whole
         report = evolve(report, runs=report.runs + 1, different=report.different + (not same))
     return report
 
 
-def _stop_once(program: Any, folder: Path, number: signal.Signals, delay: float, report: Report) -> tuple[Report, bool]:
+def _stop_once(
+    running: Callable[[Path], int], folder: Path, number: signal.Signals, delay: float, report: Report
+) -> tuple[Report, bool]:
     """Start or resume a run, and stop it after a while; tell whether it had ended before."""
-    process = start(program, folder, EVERY)
+    process = running(folder)
     sleep(delay)
     os.kill(process, number)
     status = wait(process)
