@@ -248,7 +248,7 @@ def _own(grad: Array) -> Array:
     return grad if _is_own(grad) else _copy(grad)
 
 
-def _copy(grad: Any) -> Array:
+def _copy(grad: Any) -> Any:
     if isinstance(grad, (int, float)) or is_jax(grad):
         return grad
     return (
