@@ -33,7 +33,7 @@ def assert_is(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=64 * float(np.finfo(np.float32).eps))
 
 
-@each("specimen", METRICS)
+@each("specimen", [specimen for specimen in METRICS if "=" not in specimen.name or "bins" in specimen.name])
 def test_metrics_of_jaxs_arrays_are_pythons_numbers_and_numpys(specimen: MetricSpecimen) -> None:
     """The bugs: float64 and int64, which JAX does not have."""
     y, target = point(specimen)
