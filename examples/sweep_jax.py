@@ -117,10 +117,10 @@ def trained(
 
     def advance(state: fn.TrainState, numbered: Any) -> tuple[fn.TrainState, Any]:
         number, places = numbered
-        inputs, targets = jnp.take(data.inputs, places, axis=0), jnp.take(data.targets, places, axis=0)
+        batch = jax.tree.map(lambda x: jnp.take(x, places, axis=0), data)
         if augment is not None:
-            inputs = augment(fn.fold_in(key, number), inputs)
-        state = step(state, fn.Batch(inputs, targets))
+            batch = evolve(batch, inputs=augment(fn.fold_in(key, number), batch.inputs))
+        state = step(state, batch)
         return state, state.loss
 
     return jax.lax.scan(advance, state, (first + jnp.arange(len(rows), dtype=jnp.uint32), rows))
