@@ -25,6 +25,7 @@ from fnmlp.tree import tree_children
 
 try:
     import jax
+    from jax.core import Tracer
     import jax.numpy as jnp
     from jax.tree_util import GetAttrKey, Partial, register_pytree_with_keys
 except ImportError as error:
@@ -171,7 +172,7 @@ def _joined(losses: list[tuple[Any, int, int]]) -> Any:
     """Return the losses from one place to another of each array; NumPy cuts, as JAX would compile for each length."""
     if not losses:
         return jnp.zeros(0)
-    if all(last - first == len(every) or isinstance(every, jax.core.Tracer) for every, first, last in losses):
+    if all(last - first == len(every) or isinstance(every, Tracer) for every, first, last in losses):
         return jnp.concatenate([every[first:last] for every, first, last in losses])
     return jax.device_put(np.concatenate([np.asarray(every)[first:last] for every, first, last in losses]))
 
