@@ -56,8 +56,7 @@ class Engine:
 
 
 def _trainer(member: Member, _: int) -> Trainer:
-    augment = augmentation_of(member)
-    bound = member, augment
+    bound = member, augmentation_of(member)
     return Trainer(partial(_epoch, *bound), partial(_batch, *bound), partial(_blame, *bound))
 
 
