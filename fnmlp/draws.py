@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Array, Shape
-from fnmlp.key import Key, generator, is_jax_key, random_words
+from fnmlp.key import Key, generator, is_jax_key, jax_key, random_words
 
 
 def uniform(key: Key, shape: Shape, bound: float) -> Array:
@@ -67,29 +67,3 @@ def drawn_by_numpy(key: Any) -> bool:
     True
     """
     return not is_jax_key(key) and type(getattr(key, "entropy", 0)) is int
-
-
-def jax_key(key: Any) -> Any:
-    """Return JAX's key for a key: words 0 and 1 of the entropy, into which words 2 and 3 and then the path are folded.
-
-    The words are those of the entropy in base 2**32, the lowest first. A key of JAX's own is returned unchanged.
-    """
-    if is_jax_key(key):
-        return key
-    random = import_module("jax.random")
-    entropy = import_module("jax.numpy").asarray(entropy_words(key))
-    derived = random.wrap_key_data(entropy[:2], impl="threefry2x32")
-    for word in (*entropy[2:], *key.path):
-        derived = random.fold_in(derived, word)
-    return derived
-
-
-def entropy_words(key: Any) -> Array:
-    """Return the entropy of a key as four words of 32 bits, the lowest first.
-
-    >>> entropy_words(Key(2**32 + 7))
-    array([7, 1, 0, 0], dtype=uint32)
-    """
-    if type(key.entropy) is not int:
-        return key.entropy
-    return np.array([key.entropy >> 32 * place & 0xFFFFFFFF for place in range(4)], np.uint32)

@@ -1,11 +1,11 @@
 """Keys: randomness as a value. The same key gives the same numbers, wherever and whenever you use it.
 
-This is the only module that uses numpy.random. Under JAX the same keys are made of arrays: see `fnmlp.draws`.
+This is the only module that uses numpy.random. Under JAX a key is made of arrays, and JAX draws its numbers.
 """
 
 from importlib import import_module
 from math import prod
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from attrs import field, frozen
 
@@ -78,7 +78,7 @@ class OutlineKey(Key):
 def fold_in(key: Key, index: SupportsIndex) -> Key:
     """Derive a new key from a key and a number, such as a step, an epoch, or the position of a layer.
 
-    A key of JAX's own is folded by JAX. A traced index can't be checked.
+    A key that is made of JAX's arrays becomes JAX's own, and so does any key by a traced index, which can't be checked.
     Raises:   OptionError unless 0 <= index < 2**32.
 
     >>> fold_in(fold_in(Key(7), 3), 1)
@@ -93,6 +93,8 @@ def fold_in(key: Key, index: SupportsIndex) -> Key:
         if is_jax_key(key):
             return import_module("jax.random").fold_in(key, index)
         raise _no_key(key) from error
+    if type(entropy) is not int or type(index) is not int:
+        return import_module("jax.random").fold_in(jax_key(key), index)
     derived = _new(type(key))
     _set(derived, "entropy", entropy)
     _set(derived, "path", (*path, index))
@@ -109,6 +111,34 @@ def is_jax_key(key: object) -> bool:
     False
     """
     return str(getattr(key, "dtype", "")).startswith("key<")
+
+
+def jax_key(key: Any) -> Any:
+    """Return JAX's key for a key: words 0 and 1 of the entropy, into which words 2 and 3 and then the path are folded.
+
+    The words are those of the entropy in base 2**32, the lowest first. A key of JAX's own is returned unchanged.
+    """
+    if is_jax_key(key):
+        return key
+    random = import_module("jax.random")
+    entropy = import_module("jax.numpy").asarray(entropy_words(key))
+    derived = random.wrap_key_data(entropy[:2], impl="threefry2x32")
+    for word in (*entropy[2:], *key.path):
+        derived = random.fold_in(derived, word)
+    return derived
+
+
+def entropy_words(key: Any) -> Any:
+    """Return the entropy of a key as four words of 32 bits, the lowest first.
+
+    >>> entropy_words(Key(2**32 + 7))
+    array([7, 1, 0, 0], dtype=uint32)
+    """
+    if type(key.entropy) is not int:
+        return key.entropy
+    from numpy import array, uint32
+
+    return array([key.entropy >> 32 * place & 0xFFFFFFFF for place in range(4)], uint32)
 
 
 def split(key: Key, count: SupportsIndex) -> tuple[Key, ...]:

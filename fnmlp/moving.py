@@ -6,9 +6,9 @@ import attrs
 import numpy as np
 
 from fnmlp.arrays import Array, as_array, device_of, is_traced, namespace, read_only
-from fnmlp.draws import drawn_by_numpy, entropy_words
+from fnmlp.draws import drawn_by_numpy
 from fnmlp.errors import DtypeError, OptionError
-from fnmlp.key import Key, is_jax_key
+from fnmlp.key import Key, entropy_words, is_jax_key
 from fnmlp.tree import Tree, tree_children
 
 __all__ = ["to"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
+from fnmlp.draws import integers
 from tests.refusals import refusal
 from tests.sweep import each
 
@@ -113,13 +114,14 @@ def test_a_step_that_is_bound_again_is_not_compiled_again() -> None:
 
 
 def test_inputs_are_augmented_with_the_key_of_their_batch() -> None:
-    def darkened(key: fn.Key, x: Any) -> Any:
-        return x // (1 + key.path[-1])
+    def darkened(key: Any, x: Any) -> Any:
+        return x // (1 + integers(key, (), 5))
 
     def step(state: fn.TrainState, batch: fn.Batch) -> fn.TrainState:
-        return STEP(state, fn.Batch(batch.inputs // (1 + state.step % 5), batch.targets))
+        # All steps are of the first epoch: the number of the batch is the number of the step.
+        key = fn.fold_in(fn.fold_in(fn.to(fn.Key(1), like=ON_JAX), 0), state.step)
+        return STEP(state, fn.Batch(darkened(key, batch.inputs), batch.targets))
 
-    # All steps of the first epoch: the number of the batch is the number of the step.
     state, _ = by_jax(0, augment=darkened)
     expected, _ = by_jax(0, step=step)
     assert_near(state, expected)
