@@ -226,10 +226,11 @@ def test_every_section_has_its_tables_and_records(tmp_path: Path, monkeypatch: p
     flags = ("--grid", "--inference", "--startup", "--memory", "--profile")
     out = printed(*SMALL, *OURS, *flags, "--steps", 4, "--json", tmp_path / "a.json")
     found = {record["what"]: record for record in json.loads((tmp_path / "a.json").read_text())["measured"]}
-    assert [*found] == ["grid", "inference", "startup", "memory", "profile"]
+    assert [*found] == ["grid", "inference", "startup", "first steps", "memory", "profile"]
     assert {*found["grid"]["µs a step"]} == {"4 / 16", "8 / 32"}
     assert found["inference"]["rows"] == 10_000
     assert {*found["startup"]["ms"]} == {"NumPy", "fnmlp", "fnmlp, all names"}
+    assert {*found["first steps"]["ms"]} == {"fnmlp", "numpy"}
     assert found["memory"]["MB"]["fnmlp"]["steps"] == 6  # whole epochs of three batches
     assert found["memory"]["MB"]["numpy"]["peak"] > 20
     assert "products" not in found["memory"]["MB"]

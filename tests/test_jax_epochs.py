@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from functools import partial, reduce
+from importlib import import_module
 from itertools import accumulate
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.draws import integers
+from fnmlp.draws import integers, normal, uniform, words
 from tests.refusals import refusal
 from tests.sweep import each
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
-fold_epoch = pytest.importorskip("fnmlp.interop.jax").fold_epoch
+interop = pytest.importorskip("fnmlp.interop.jax")
+fold_epoch, register_tree = interop.fold_epoch, interop.register_tree
 jnp = jax.numpy
 
 MODEL = fn.chain(fn.flatten(), fn.scale(1 / 255), fn.linear(5), fn.tanh(), fn.linear(3))
@@ -191,3 +194,35 @@ def test_a_label_out_of_range_gives_a_loss_of_nan() -> None:
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
     refusal(lambda: by_jax(0, **options), fn.FnmlpError, said)
+
+
+@each("kind", [3, dict, np.ndarray])
+def test_only_an_attrs_class_becomes_a_pytree(kind: Any) -> None:
+    refusal(partial(register_tree, kind), fn.StructureError, "register_tree: expected an attrs class")
+
+
+def test_a_missing_jax_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fnmlp.interop.jax")
+    monkeypatch.setitem(sys.modules, "jax", None)
+    refusal(partial(import_module, "fnmlp.interop.jax"), fn.MissingDependencyError, "pip install 'fnmlp[jax]'")
+
+
+def test_a_key_of_jaxs_own_is_folded_and_drawn_by_jax() -> None:
+    own, index = jax.random.key(3), jnp.uint32(2)
+    assert fn.fold_in(own, 2) == jax.random.fold_in(own, 2)
+    assert fn.split(own, 2)[1] == jax.random.fold_in(own, 1)
+    documented = jax.random.wrap_key_data(jnp.array([7, 0], "uint32"))
+    for word in (0, 0, 5, 2):
+        documented = jax.random.fold_in(documented, word)
+    key = fn.fold_in(fn.Key(7), 5)
+    assert jax.jit(fn.fold_in)(key, index) == documented
+    assert jax.jit(lambda index: fn.fold_in(key, index))(index) == documented
+    for draw, expected in (
+        (normal(own, (2,), 3.0), 3 * jax.random.normal(own, (2,))),
+        (uniform(own, (2,), 3.0), jax.random.uniform(own, (2,), minval=-3, maxval=3)),
+        (words(own, (2,)), jax.random.bits(own, (2,), "uint16")),
+        (integers(own, (2,), 9), jax.random.randint(own, (2,), 0, 9)),
+    ):
+        assert np.array_equal(draw, expected)
+    refusal(partial(fn.generator, own), fn.OptionError, "a key of JAX's")
+    refusal(partial(fn.generator, fn.to(key, like=ON_JAX)), fn.OptionError, "a key of JAX's")

@@ -17,6 +17,7 @@ def cutout(key: Key, images: Array, *, size: int) -> Array:
     Raises:   OptionError for a bad size; ShapeError, DtypeError for anything but a stack of images.
     Source:   DeVries & Taylor 2017, arXiv:1708.04552, section 3.
 
+    >>> import numpy as np
     >>> cutout(Key(3), np.full((1, 3, 4), 7, np.uint8), size=2)
     array([[[0, 7, 7, 7],
             [0, 7, 7, 7],
@@ -42,6 +43,7 @@ def mirror(key: Key, images: Array) -> Array:
     Shapes:   (n, height, width) -> (n, height, width); whether image i is mirrored depends only on the key and i.
     Raises:   ShapeError, DtypeError for anything but a stack of images.
 
+    >>> import numpy as np
     >>> mirror(Key(4), np.array([[[1, 2, 3]], [[4, 5, 6]]], np.uint8))[:, 0]
     array([[3, 2, 1],
            [4, 5, 6]], dtype=uint8)

@@ -90,7 +90,7 @@ class LayerElsewhere:
             forms.append(tree_flatten(found)[1])
             return tree_leaves(found)
 
-        found = self.library.compile(everything)(self.keys, *leaves)
+        found = self.library.compiled(everything)(self.keys, *leaves)
         pairs: tuple[Any, ...] = forms[0](found)
         return pairs
 
@@ -128,7 +128,7 @@ def results_are_those_of_numpy(elsewhere: LayerElsewhere) -> None:
 def compiled_results_are_those_of_single_calls(elsewhere: LayerElsewhere) -> None:
     """If the library compiles functions, the compiled results are those of single calls, with its own keys too."""
     library, where = elsewhere.library, f"compiled {RESULTS}"
-    for dtype in library.floats if library.compile is not as_it_is else ():
+    for dtype in library.floats if library.compiled is not as_it_is else ():
         point = elsewhere.point(dtype)
         given, like = library.brought(point), elsewhere.run(point, None)
         for (found, _), key in zip(elsewhere.compiled[dtype], elsewhere.keys, strict=True):
@@ -175,7 +175,7 @@ class LossElsewhere:
     @cached_property
     def compiled(self) -> dict[str, tuple[Any, ...]]:
         """For each dtype: the value, dy, and dy as the library finds it, compiled as one function."""
-        run = self.library.compile(self._everything)
+        run = self.library.compiled(self._everything)
         return {dtype: run(*self.library.brought(self.point(dtype))) for dtype in self.library.floats}
 
     def _everything(self, y: Any, target: Any) -> tuple[Any, ...]:
@@ -215,7 +215,7 @@ def value_and_gradient_are_those_of_numpy(elsewhere: LossElsewhere) -> None:
 def a_compiled_loss_is_that_of_numpy(elsewhere: LossElsewhere) -> None:
     """If the library compiles functions, the compiled loss gives the same value and dy."""
     library = elsewhere.library
-    for dtype in library.floats if library.compile is not as_it_is else ():
+    for dtype in library.floats if library.compiled is not as_it_is else ():
         elsewhere.expect("compiled (value, dy)", elsewhere.compiled[dtype][:2], *elsewhere.point(dtype))
 
 

@@ -38,7 +38,7 @@ class Library:
     `array`    makes one of NumPy's.
     `floats`   the dtypes that it computes in.
     `pull`     (function, points, cotangent) -> the derivatives with respect to the points.
-    `compile`  compiles a function.
+    `compiled` compiles a function.
     `key`      makes a random key, one of its own if it has any, from a number.
     """
 
@@ -47,7 +47,7 @@ class Library:
     array: Callable[[Array], Any]
     floats: tuple[str, ...] = FLOATS
     pull: Callable[[Function, Sequence[Any], Any], Sequence[Any]] = pulls_nothing
-    compile: Callable[[Function], Function] = as_it_is
+    compiled: Callable[[Function], Function] = as_it_is
     key: Callable[[int], Any] = Key
 
     def brought(self, tree: Tree) -> Any:
@@ -115,7 +115,7 @@ def _jax() -> Library:
     widest = jax.dtypes.canonicalize_dtype("float64").name
     floats = FLOATS[: FLOATS.index(widest) + 1]
     return Library(
-        "jax", jax.Array, jax.numpy.asarray, floats, pull=_pulled_by_jax, compile=_compiled_by_jax, key=jax.random.key
+        "jax", jax.Array, jax.numpy.asarray, floats, pull=_pulled_by_jax, compiled=_compiled_by_jax, key=jax.random.key
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from fnmlp.arrays import Array, is_traced
-from fnmlp.batching import Batch
+from fnmlp.batching import Batch, as_batch
 from fnmlp.checks import check_function, check_kind
 from fnmlp.combinators.checks import shown
 from fnmlp.errors import DivergenceError, DtypeError
@@ -51,6 +51,7 @@ def checked_step(
     check_kind("checked_step(model)", model, Layer, "linear(10)")
     check_function("checked_step(loss)", loss, 2, "mse")
     check_kind("checked_step(state)", state, TrainState, "train_state(…)")
+    batch = as_batch("checked_step", batch, state.params)
     if any(map(is_traced, tree_leaves((state, batch)))):
         remedy = "take it outside of compiled functions"
         raise DtypeError("checked_step", "numbers that can be looked at", "numbers that a compiler traces", remedy)
