@@ -22,6 +22,9 @@ from tests import names
 from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
+# Before JAX starts: what the tests compile runs for moments, and compiling it well would take far longer.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 torch = optional("torch")
 if not isinstance(torch, Missing):
     torch.set_num_threads(1)

@@ -116,6 +116,13 @@ def test_a_step_that_is_bound_again_is_not_compiled_again() -> None:
     assert len(traced) > first
 
 
+def test_functions_that_bind_the_same_objects_are_one_to_the_compiler() -> None:
+    fixed = interop.Fixed
+    same, other = fixed(partial(STEP, first_state)), fixed(partial(STEP, by_jax))
+    assert same == fixed(partial(STEP, first_state))
+    assert len({same, fixed(partial(STEP, first_state)), other}) == 2
+
+
 def test_inputs_are_augmented_with_the_key_of_their_batch() -> None:
     def darkened(key: Any, x: Any) -> Any:
         return x // (1 + integers(key, (), 5))

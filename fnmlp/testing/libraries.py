@@ -21,7 +21,11 @@ FLOATS = "float32", "float64"
 
 
 def pulls_nothing(function: Function, points: Sequence[Any], cotangent: Any) -> Sequence[Any]:
-    """Return nothing: a library with this does not differentiate."""
+    """Return nothing: a library with this does not differentiate.
+
+    >>> pulls_nothing(abs, (1.0,), 1.0)
+    ()
+    """
     return ()
 
 
