@@ -2,7 +2,8 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import array_api_strict
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from fnmlp.arrays import bring, namespace, read_only, same_dtype, to_dtype, unshared
 from fnmlp.errors import DtypeError, MissingDependencyError
 from tests.optional import optional
+from tests.refusals import refusal
 
 torch = optional("torch")
 
@@ -110,3 +112,7 @@ def test_arrays_of_other_libraries_pass_as_they_are() -> None:
     x = tensor(1.0, 2.0)
     assert read_only(x) is x
     assert unshared(x) is x
+
+
+def test_what_is_no_array_has_no_dtype_to_be_converted() -> None:
+    refusal(partial(to_dtype, cast("Any", [1.0]), "float32"), DtypeError, "expected an array, got list")
