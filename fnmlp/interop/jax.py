@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from fnmlp import layers, optimizers
-from fnmlp.arrays import Array, device_of
+from fnmlp.arrays import Array, device_of, is_jax, is_traced
 from fnmlp.augmentation import Warps
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
 from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_kind
@@ -24,7 +24,6 @@ from fnmlp.tree import tree_children
 
 try:
     import jax
-    from jax.core import Tracer
     import jax.numpy as jnp
     from jax.tree_util import GetAttrKey, Partial, register_pytree_with_keys
 except ImportError as error:
@@ -156,7 +155,8 @@ def fold_epoch(
     compiled = _giving if as_bool("fold_epoch(donate)", donate) else _keeping
     drawn = fold_in(key if augment_key is None else augment_key, epoch)
     fold = partial(compiled, _as_tree(step), None if augment is None else _as_tree(augment), drawn)
-    state = jax.tree.map(partial(_strongly_typed, device_of(jnp.asarray(data.inputs))), state)
+    device = device_of(data.inputs) if is_jax(data.inputs) else None
+    state = jax.tree.map(partial(_strongly_typed, device), state)
     losses = []
     if begin < min(end, whole):
         state, every = fold(state, data, rows, 0, begin, min(end, whole))
@@ -171,7 +171,7 @@ def _joined(losses: list[tuple[Any, int, int]]) -> Any:
     """Return the losses from one place to another of each array; NumPy cuts, as JAX would compile for each length."""
     if not losses:
         return jnp.zeros(0)
-    if all(last - first == len(every) or isinstance(every, Tracer) for every, first, last in losses):
+    if all(last - first == len(every) or is_traced(every) for every, first, last in losses):
         return jnp.concatenate([every[first:last] for every, first, last in losses])
     return jax.device_put(np.concatenate([np.asarray(every)[first:last] for every, first, last in losses]))
 
