@@ -171,7 +171,7 @@ def _foreign_at_hand(x: Any) -> bool:
     jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
     if jax is not None and isinstance(x, jax.Array):
         # While a function is compiled, all that is computed from a constant is traced too.
-        traced = isinstance(x, jax.core.Tracer) or isinstance(jax.lax.stop_gradient(x), jax.core.Tracer)
+        traced = is_traced(x) or is_traced(jax.lax.stop_gradient(x))
         return not traced and all(device.platform == "cpu" for device in x.devices())
     if torch is not None and isinstance(x, torch.Tensor):
         mapped = torch._C._functorch.is_functorch_wrapped_tensor(x)  # noqa: SLF001 (torch has no public way to ask)
@@ -209,10 +209,9 @@ def device_of(x: Any) -> Any:
     >>> device_of(np.zeros(2))
     'cpu'
     """
-    jax = sys.modules.get("jax")
-    if jax is None or not isinstance(x, jax.Array):
+    if not is_jax(x):
         return x.device
-    placed = not isinstance(x, jax.core.Tracer) and x.committed and len(x.devices()) == 1
+    placed = not is_traced(x) and x.committed and len(x.devices()) == 1
     return x.device if placed else None
 
 

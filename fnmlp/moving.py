@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fnmlp.arrays import Array, as_array, device_of, is_traced, namespace, read_only
+from fnmlp.arrays import Array, as_array, device_of, is_jax, is_traced, namespace, read_only
 from fnmlp.draws import drawn_by_numpy
 from fnmlp.errors import DtypeError, OptionError
 from fnmlp.key import Key, entropy_words, is_jax_key
@@ -68,20 +68,15 @@ def _moved_leaf(leaf: Any, like: Array, *, single: bool) -> Any:
 
 def _moved_number(number: float, like: Array) -> Any:
     """Return a number as an array of JAX's default dtype if that holds it exactly, else as it is."""
-    xp = namespace(like)
-    if not _is_jax(xp) or (type(number) is int and number.bit_length() > 31):
+    if not is_jax(like) or (type(number) is int and number.bit_length() > 31):
         return number
-    array = np.asarray(number, xp.result_type(number))
+    array = np.asarray(number, namespace(like).result_type(number))
     return _placed(array, like) if array.item() == number or number != number else number  # noqa: PLR0124 (NaN)
-
-
-def _is_jax(xp: Any) -> bool:
-    return bool(xp.__name__ == "jax.numpy")
 
 
 def _placed(x: Any, like: Array) -> Any:
     """Return an array as one of the library of another, on its device."""
-    if not _is_jax(namespace(like)):
+    if not is_jax(like):
         return namespace(like).asarray(x, device=device_of(like))
     from jax import device_put  # without compiling a program for each shape, as jax.numpy.asarray does
 
@@ -116,7 +111,7 @@ def as_numpy(x: Any) -> Array:
 
 def _moved_key(key: Key, like: Array) -> Key:
     words = entropy_words(key)
-    if _is_jax(namespace(like)):
+    if is_jax(like):
         moved = object.__new__(type(key))  # past the checks, which want Python's integers
         object.__setattr__(moved, "entropy", _placed(words, like))
         object.__setattr__(moved, "path", tuple(_placed(np.uint32(index), like) for index in key.path))

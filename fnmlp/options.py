@@ -7,7 +7,7 @@ do the parameters or the loss: nothing is wrong unnoticed.
 
 from typing import Any
 
-from fnmlp.arrays import Array, at_hand, namespace
+from fnmlp.arrays import at_hand, namespace
 from fnmlp.checks import FINITE, FRACTION, NONNEGATIVE, POSITIVE, SHARE, Range, as_real
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import OptionError
@@ -74,11 +74,10 @@ def _checked(where: str, value: Any, allowed: Range) -> Any:
         return value
     if at_hand(value):
         return as_real(where, value, allowed)
-    late: Any = value
-    return _valid_or_nan(where, late, allowed)
+    return _valid_or_nan(where, value, allowed)
 
 
-def _valid_or_nan(where: str, value: Array, allowed: Range) -> Array:
+def _valid_or_nan(where: str, value: Any, allowed: Range) -> Any:
     if value.ndim or not namespace(value).isdtype(value.dtype, ("integral", "real floating")):
         got = f"an array of shape {tuple(value.shape)} and dtype {value.dtype}"
         raise OptionError(where, "one real number", got, "map over several with jax.vmap")
