@@ -1,4 +1,7 @@
 # Written by `python -m tests.names` from what each module says in its `__all__`.
 from fnmlp.interop.jax import (fold_epoch as fold_epoch, register_tree as register_tree)
+from fnmlp.interop.sklearn.estimators import (MLPClassifier as MLPClassifier, MLPRegressor as MLPRegressor)
+from fnmlp.interop.sklearn.folding import (FitState as FitState,)
+from fnmlp.interop.sklearn.presets import (PRESETS as PRESETS, Preset as Preset, Settings as Settings)
 
 __all__: list[str]

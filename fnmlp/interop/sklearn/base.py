@@ -1,0 +1,257 @@
+"""What both estimators share: from checked inputs to fitted attributes, and from these to predictions."""
+
+from contextlib import closing
+from math import isfinite
+from typing import Any
+import warnings
+
+import attrs
+from attrs import evolve
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from fnmlp.arrays import Array
+from fnmlp.batching import Batch
+from fnmlp.combinators import chain
+from fnmlp.errors import DivergenceError, OptionError, ShapeError
+from fnmlp.interop.sklearn.consumers import last_state, printed, resumed, saved, saved_seed
+from fnmlp.interop.sklearn.fitting import Work, begun, fingerprint, plan_of
+from fnmlp.interop.sklearn.folding import WORST, FitState, chosen, converged, first_state, states_of
+from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows, taken
+from fnmlp.interop.sklearn.lbfgs import minimized
+from fnmlp.interop.sklearn.losses import loss_of
+from fnmlp.interop.sklearn.networks import linear_records, network_of
+from fnmlp.interop.sklearn.preparation import precision_of, preparation_of, prepared
+from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, overridden
+from fnmlp.interop.sklearn.scoring import Held, score_of
+from fnmlp.interop.sklearn.splits import held_out, weights_of
+from fnmlp.interop.sklearn.targets import Targets, encoded, head
+from fnmlp.key import Key, OutlineKey, generator, split
+from fnmlp.layer import Layer
+from fnmlp.losses import Loss
+from fnmlp.optimizers import sgd
+from fnmlp.training import predict, train_state
+from fnmlp.tree import Tree, first_not_finite
+
+NO_COSTS = WORST, 0, 0
+"""The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
+
+
+class Shell(BaseEstimator):
+    """A thin mutable shell, as scikit-learn wants it: `fit` folds pure steps, and stores the last state."""
+
+    _task: str
+    """The field of a preset: "classification" or "regression"."""
+
+    def _hold(self, given: dict[str, Any]) -> None:
+        """Store the options of the constructor, as they are."""
+        vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
+
+    def _cleaned(self, y: Any) -> Array:
+        """Check targets and bring them into shape."""
+        raise NotImplementedError
+
+    def _targets(self, settings: Settings, y: Array, train: Array, classes: Any) -> Targets:
+        """Return what the outputs of a new network stand for."""
+        raise NotImplementedError
+
+    def _check_known(self, y: Array, *, exactly: bool) -> None:
+        """Raise if a fit that goes on can't take these targets."""
+        raise NotImplementedError
+
+    def _settings(self) -> Settings:
+        """Return the preset's settings, with the options that were given in place of its own."""
+        preset = self.preset if isinstance(self.preset, Preset | Settings) else PRESETS[self.preset]
+        base = getattr(preset, self._task) if isinstance(preset, Preset) else preset
+        settings = overridden(base, {field.name: getattr(self, field.name, None) for field in attrs.fields(Settings)})
+        sizes = tuple(np.atleast_1d(np.asarray(settings.hidden_layer_sizes, int)).tolist())
+        if sizes and min(sizes) < 1:
+            raise OptionError("hidden_layer_sizes", "sizes > 0", list(sizes), "leave out layers without units")
+        return evolve(settings, hidden_layer_sizes=sizes)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, once: bool = False, classes: Any = None) -> Any:
+        """Fit from the start, or go on from the last fit: with warm_start, or for one epoch (`once`)."""
+        settings = self._settings()
+        fresh = not (hasattr(self, "model_") and (once or self.warm_start))
+        gaps, numeric = settings.missing != "refuse", self._task == "regression"
+        rows, y = checked_pair(self, X, y, gaps=gaps, numeric=numeric, reset=fresh)
+        y = self._cleaned(y)
+        weights = weights_of(sample_weight, getattr(self, "class_weight", None), y)
+        init_key, order_key, split_key = split(Key(self._seed()), 3)
+        counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
+        train, held = (counted[places] for places in self._parts(settings, y[counted], split_key, once=once))
+        if fresh:
+            self._prepare(settings, taken(rows, train), y, train, classes)
+        else:
+            self._check_known(y, exactly=not once)
+        x = prepared(self.preparation_, rows, self._dtype)
+        own, of_held = ((), ()) if weights is None else (weights[train], weights[held])
+        data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), own)
+        if fresh:
+            self._initialize(data, init_key)
+        loss = loss_of(self.loss, self.targets_.kind, settings.label_smoothing)
+        if settings.solver == "lbfgs" and self.optimizer is None:
+            return self._descend(settings, loss, data)
+        score = None
+        if len(held):
+            score = score_of(self, self.scoring, loss, Held(_safe_indexing(X, held), x[held], y[held], of_held))
+        work = Work(
+            settings,
+            self.model_,
+            loss,
+            self.optimizer,
+            self.engine,
+            data,
+            score,
+            order_key,
+            epochs=1 if once else int(settings.max_iter),
+            done=self._epochs,
+            seen=self.t_,
+        )
+        return self._learn(work, once=once)
+
+    def _seed(self) -> int:
+        """Return the seed of this fit: that of a checkpoint to go on from, or a new one."""
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return seed if self.checkpoint is None else saved_seed(self.checkpoint, seed)
+
+    def _parts(self, settings: Settings, y: Array, key: Key, *, once: bool) -> tuple[Array, Array]:
+        """Return the places of the rows to train on, and of those that are held out."""
+        if once and self.early_stopping:
+            raise OptionError("partial_fit(early_stopping)", "False", True, "call fit to hold rows out")
+        if once or not settings.early_stopping or len(y) < settings.early_stopping_from:
+            return np.arange(len(y)), np.arange(0)
+        seed = int(generator(key).integers(2**31))
+        single = self._task == "classification" and y.ndim == 1
+        return held_out(y, settings.validation_fraction, seed, stratify=single)
+
+    def _prepare(self, settings: Settings, rows: Rows, y: Array, train: Array, classes: Any) -> None:
+        """Forget an earlier fit, and fit what stands before and after the network to the training rows."""
+        self.targets_ = self._targets(settings, y, train, classes)
+        self.preparation_ = preparation_of(settings, rows)
+        self._dtype = precision_of(settings, rows, self.engine)
+        self._epochs, self.t_, self._costs = 0, 0, NO_COSTS
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = None
+
+    def _initialize(self, data: Batch, key: Key) -> None:
+        """Draw the initial parameters of a new network."""
+        outputs, example = self.targets_.outputs, data.inputs.shape[1:]
+        model = network_of(self._settings(), outputs) if self.model is None else self.model
+        _, out = model.init(OutlineKey(0), example)
+        if out != (outputs,):
+            raise ShapeError("model", f"{outputs} outputs", out, f"end it with linear({outputs})")
+        self._train = train_state(model, sgd(1.0), key=key, example=example, dtype=self._dtype)
+        self.model_, self.params_ = model, self._train.params
+
+    def _descend(self, settings: Settings, loss: Loss, data: Batch) -> Any:
+        """Minimize the loss of all rows by L-BFGS."""
+        for name, usual in (("checkpoint", None), ("callbacks", None), ("engine", "numpy")):
+            if getattr(self, name) != usual:
+                remedy = "choose solver='adam'"
+                raise OptionError(name, f"{usual!r} with solver='lbfgs'", repr(getattr(self, name)), remedy)
+        self.params_, self.loss_, self.n_iter_ = minimized(settings, self.model_, loss, self.params_, data)
+        return self._checked()
+
+    def _learn(self, work: Work, *, once: bool) -> Any:
+        """Fold the epochs of a fit, and store the last state."""
+        train = self._train if once and self._epochs else begun(work, self.params_, self._train.key)
+        best, waited, cuts = self._costs
+        state = first_state(train, work.epochs, work.score is not None, best, waited, cuts if once else 0)
+        plan = plan_of(work, self.params_)
+        consumers = [*([printed] if self.verbose else []), *(self.callbacks or ())]
+        if self.checkpoint is None:
+            state = last_state(states_of(plan, state), consumers, state)
+        else:
+            notes = {"fit": fingerprint(work, train), "seed": str(work.key.entropy)}
+            state = resumed(self.checkpoint, state, notes)
+            saving = saved(states_of(plan, state), self.checkpoint, epochs=self.checkpoint_epochs, notes=notes)
+            with closing(saving):  # saves the last state at once, even if a consumer stops early
+                state = last_state(saving, consumers, state)
+        return self._keep(work, state, once=once)
+
+    def _keep(self, work: Work, state: FitState, *, once: bool) -> Any:
+        """Store what scikit-learn shows of a fit."""
+        settings, scored = work.settings, work.score is not None
+        self.params_ = chosen(settings, state)
+        self._train = evolve(state.train, params=self.params_) if scored else state.train
+        self._costs = state.best, state.waited, state.cuts
+        self._epochs, self.n_iter_ = self._epochs + state.epoch, state.epoch
+        self.t_ += state.epoch * len(work.data)
+        self.loss_curve_ = self.loss_curve_ + state.losses[: state.epoch].tolist()
+        self.loss_ = state.loss
+        self.best_loss_ = None if scored else state.best
+        self.best_validation_score_ = -state.best if scored else None
+        scores = state.scores[: state.epoch].tolist()
+        self.validation_scores_ = (self.validation_scores_ or []) + scores if scored else None
+        whole = state.epoch == work.epochs and not once
+        if whole and isfinite(settings.n_iter_no_change) and not converged(settings, state):
+            message = f"Stochastic Optimizer: Maximum iterations ({work.epochs}) reached and the optimization hasn't \
+converged yet."
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        return self._checked()
+
+    def _checked(self) -> Any:
+        """Return the estimator if its parameters are finite."""
+        path = first_not_finite(self.params_)
+        if path is not None:
+            remedy = "scale the columns, or train with a smaller learning_rate_init"
+            raise DivergenceError(f"params_{path}", "finite numbers", "infinities or NaN", remedy)
+        return self
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the network's outputs for some rows."""
+        check_is_fitted(self)
+        rows = checked_rows(self, X, gaps=self._settings().missing != "refuse")
+        return predict(self.model_, self.params_, prepared(self.preparation_, rows, self._dtype))
+
+    def to_model(self) -> tuple[Layer[Any], Tree]:
+        """Return a pure layer with its parameters, which predicts as this estimator does, and needs no scikit-learn.
+
+        It takes rows of numbers, prepares them, and returns probabilities, or numbers in the units of the targets. Two
+        classes have one probability, that of the second. Save it with `save_model`.
+        """
+        check_is_fitted(self)
+        network = (
+            self.model_ if self.model is not None else network_of(self._settings(), self.targets_.outputs, bare=True)
+        )
+        stages = [
+            (self.preparation_.layer, self.preparation_.params),
+            (network, self.params_),
+            (head(self.targets_, self._dtype), ()),
+        ]
+        return chain(*(layer for layer, _ in stages)), tuple(params for _, params in stages)
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Return the weights of the linear layers, (in, out) each; they are read-only."""
+        return [record.weight for record in linear_records(self.model_, self.params_)]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Return the biases of the linear layers, (out,) each; they are read-only."""
+        return [record.bias for record in linear_records(self.model_, self.params_)]
+
+    @property
+    def n_layers_(self) -> int:
+        """Return the number of layers of units, those of the inputs and the outputs included."""
+        return len(self.coefs_) + 1
+
+    @property
+    def n_outputs_(self) -> int:
+        """Return the number of outputs."""
+        return self.targets_.outputs
+
+    @property
+    def out_activation_(self) -> str:
+        """Return scikit-learn's name of the function that makes predictions of outputs."""
+        return self.targets_.activation
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._settings().missing != "refuse"
+        return tags

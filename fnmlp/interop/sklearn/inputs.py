@@ -1,0 +1,65 @@
+"""Inputs: arrays, sparse matrices and frames of pandas and polars, checked as scikit-learn does."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+from fnmlp.arrays import Array
+
+Rows: TypeAlias = Array | Mapping[str, Array]
+"""Rows of numbers, or the columns of a table by name."""
+
+FLOATS = (np.float64, np.float32)
+
+
+def is_table(X: Any) -> bool:
+    """Tell whether X is a frame with columns that are not numbers."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and not all(map(_is_number, X.dtypes))
+
+
+def _is_number(dtype: Any) -> bool:
+    return str(dtype).lower().startswith(("int", "uint", "float", "bool", "double"))
+
+
+def checked_rows(estimator: Any, X: Any, *, gaps: bool, reset: bool = False) -> Rows:
+    """Check inputs, and return their rows; `gaps` allows NaN, `reset` forgets the features of an earlier fit.
+
+    Raises:   ValueError and TypeError of scikit-learn's.
+    """
+    if is_table(X):
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
+        return {str(name): X[name].to_numpy() for name in X.columns}
+    return _dense(validate_data(estimator, X, reset=reset, **_options(gaps)))
+
+
+def checked_pair(estimator: Any, X: Any, y: Any, *, gaps: bool, numeric: bool, reset: bool) -> tuple[Rows, Any]:
+    """Check inputs and targets, and return the rows and the targets.
+
+    Raises:   as `checked_rows`.
+    """
+    if is_table(X):
+        rows = checked_rows(estimator, X, gaps=gaps, reset=reset)
+        check_consistent_length(X, y)
+        return rows, check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+    rows, y = validate_data(estimator, X, y, multi_output=True, y_numeric=numeric, reset=reset, **_options(gaps))
+    return _dense(rows), _dense(y)
+
+
+def _options(gaps: bool) -> dict[str, Any]:
+    return {"accept_sparse": ("csr", "csc"), "dtype": FLOATS, "ensure_all_finite": "allow-nan" if gaps else True}
+
+
+def _dense(x: Any) -> Any:
+    return x.toarray() if hasattr(x, "toarray") else x
+
+
+def taken(rows: Rows, places: Any) -> Rows:
+    """Return the rows at some places."""
+    return rows[places] if isinstance(rows, np.ndarray) else {name: column[places] for name, column in rows.items()}
+
+
+def row_count(rows: Rows) -> int:
+    """Return the number of rows."""
+    return len(rows if isinstance(rows, np.ndarray) else next(iter(rows.values())))

@@ -1,0 +1,141 @@
+"""Targets: classes and numbers as arrays that a loss takes, and a network's outputs as predictions."""
+
+from typing import Any
+
+from attrs import frozen
+import numpy as np
+
+from fnmlp.arrays import Array
+from fnmlp.layer import Layer
+from fnmlp.layers import fit_standardize, identity, log_softmax, sigmoid, softmax, softplus, unstandardize
+
+HEADS = {"numbers": "identity", "one class": "logistic", "two classes": "logistic", "classes": "softmax"}
+"""scikit-learn's names of what makes predictions of outputs, by the kind of targets."""
+
+
+@frozen(eq=False)
+class Targets:
+    """Hold what a network's outputs stand for.
+
+    `kind`     "numbers"; "classes" with an output for each, "two classes" with a single output, or "one class"; or
+               "labels", each of which is true or not.
+    `outputs`  how many outputs there are.
+    `classes`  the classes in order; () for numbers.
+    `scaling`  the mean and the deviation of each number, if they are standardized.
+    """
+
+    kind: str
+    outputs: int
+    classes: Any = ()
+    scaling: tuple[Any, ...] = ()
+
+    @property
+    def activation(self) -> str:
+        """Return scikit-learn's name of what makes predictions of outputs."""
+        return HEADS.get(self.kind, "logistic")
+
+
+def classes_of(y: Array, *, single: bool) -> Targets:
+    """Find the classes of some labels; `single` asks for a single output if there are two.
+
+    Shapes:   y (n,) of classes, or (n, labels) of zeros and ones.
+
+    >>> classes_of(np.array(["b", "a", "b"]), single=True).kind
+    'two classes'
+    """
+    if y.ndim == 2:
+        return Targets("labels", y.shape[1], np.arange(y.shape[1]))
+    classes = np.unique(y)
+    if len(classes) == 1:
+        return Targets("one class", 1, classes)
+    return (
+        Targets("two classes", 1, classes)
+        if single and len(classes) == 2
+        else Targets("classes", len(classes), classes)
+    )
+
+
+def numbers_of(y: Array, *, scaled: bool) -> Targets:
+    """Count the numbers in each row, and fit their means and deviations if they are to be standardized.
+
+    Shapes:   y (n, outputs).
+
+    >>> numbers_of(np.array([[1.0], [3.0]]), scaled=True).scaling
+    ((2.0,), (1.0,))
+    """
+    return Targets("numbers", y.shape[1], (), fit_standardize(y) if scaled else ())
+
+
+def encoded(targets: Targets, y: Array, dtype: str) -> Array:
+    """Return targets as a loss takes them: integers for classes, and else floats.
+
+    Shapes:   (n,) for classes, else (n, outputs).
+
+    >>> encoded(classes_of(np.array(["b", "a"]), single=True), np.array(["b", "a"]), "float32")
+    array([[1.],
+           [0.]], dtype=float32)
+    """
+    if targets.kind == "numbers":
+        if targets.scaling:
+            center, width = map(np.asarray, targets.scaling)
+            y = (y - center) / width
+        return np.asarray(y, dtype)
+    if targets.kind == "labels":
+        return np.asarray(y, dtype)
+    places = np.searchsorted(targets.classes, y)
+    return places if targets.kind == "classes" else places[:, None].astype(dtype)
+
+
+def head(targets: Targets, dtype: str = "float32") -> Layer[tuple[()]]:
+    """Return the layer that turns outputs into numbers in their own units, or into probabilities."""
+    if targets.kind == "numbers":
+        return unstandardize(*targets.scaling, dtype=dtype) if targets.scaling else identity()
+    return softmax() if targets.kind == "classes" else sigmoid()
+
+
+def decoded(targets: Targets, outputs: Array) -> Array:
+    """Return predictions: numbers, classes, or zeros and ones.
+
+    Shapes:   outputs (n, outputs) -> (n,), or (n, outputs) for several numbers and for labels.
+
+    >>> decoded(classes_of(np.array(["b", "a"]), single=True), np.array([[-1.0], [2.0]]))
+    array(['a', 'b'], dtype='<U1')
+    """
+    if targets.kind == "numbers":
+        numbers = head(targets).apply((), outputs)
+        return numbers[:, 0] if targets.outputs == 1 else numbers
+    if targets.kind == "labels":
+        return (outputs > 0).astype(int)
+    if targets.kind == "one class":
+        return np.repeat(targets.classes, len(outputs))
+    return targets.classes[outputs.argmax(axis=1) if targets.kind == "classes" else (outputs[:, 0] > 0).astype(int)]
+
+
+def probabilities(targets: Targets, outputs: Array) -> Array:
+    """Return the probability of each class, or of each label.
+
+    Shapes:   outputs (n, outputs) -> (n, classes) or (n, labels).
+
+    >>> probabilities(classes_of(np.array([0, 1]), single=True), np.array([[0.0]]))
+    array([[0.5, 0.5]])
+    """
+    if targets.kind == "one class":
+        return np.ones_like(outputs)
+    chances = head(targets).apply((), outputs)
+    return np.hstack([head(targets).apply((), -outputs), chances]) if targets.kind == "two classes" else chances
+
+
+def log_probabilities(targets: Targets, outputs: Array) -> Array:
+    """Return the logarithms of `probabilities`, which stay finite where those round to 0.
+
+    Shapes:   as `probabilities`.
+
+    >>> log_probabilities(classes_of(np.array([0, 1]), single=True), np.array([[-1000.0]])).round()
+    array([[   -0., -1000.]])
+    """
+    if targets.kind == "one class":
+        return np.zeros_like(outputs)
+    if targets.kind == "classes":
+        return log_softmax().apply((), outputs)
+    below, above = (-softplus().apply((), outputs), -softplus().apply((), -outputs))
+    return np.hstack([below, above]) if targets.kind == "two classes" else above
