@@ -62,6 +62,7 @@ from fnmlp.layers.normalization import (
     rms_norm as rms_norm,
 )
 from fnmlp.layers.pointwise import (elementwise as elementwise,)
+from fnmlp.layers.quantiles import (fit_impute as fit_impute, fit_robust_scale as fit_robust_scale)
 from fnmlp.layers.rectifiers import (
     Prelu as Prelu,
     hardsigmoid as hardsigmoid,
@@ -80,6 +81,15 @@ from fnmlp.layers.scaling import (
 )
 from fnmlp.layers.shape import (flatten as flatten, identity as identity)
 from fnmlp.layers.softmaxes import (log_softmax as log_softmax, softmax as softmax)
+from fnmlp.layers.tables import (
+    Impute as Impute,
+    Rescale as Rescale,
+    columns as columns,
+    impute as impute,
+    one_hot_columns as one_hot_columns,
+    rescale as rescale,
+    smooth_clip as smooth_clip,
+)
 from fnmlp.losses.binary import (binary_cross_entropy as binary_cross_entropy,)
 from fnmlp.losses.classification import (
     cross_entropy as cross_entropy,

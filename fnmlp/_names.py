@@ -70,6 +70,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.layers.noise": ("dropout", "gaussian_noise"),
     "fnmlp.layers.normalization": ("LayerNorm", "RmsNorm", "layer_norm", "rms_norm"),
     "fnmlp.layers.pointwise": ("elementwise",),
+    "fnmlp.layers.quantiles": ("fit_impute", "fit_robust_scale"),
     "fnmlp.layers.rectifiers": (
         "Prelu",
         "hardsigmoid",
@@ -83,6 +84,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.layers.scaling": ("fit_standardize", "scale", "standardize", "unstandardize"),
     "fnmlp.layers.shape": ("flatten", "identity"),
     "fnmlp.layers.softmaxes": ("log_softmax", "softmax"),
+    "fnmlp.layers.tables": ("Impute", "Rescale", "columns", "impute", "one_hot_columns", "rescale", "smooth_clip"),
     "fnmlp.losses.binary": ("binary_cross_entropy",),
     "fnmlp.losses.classification": ("cross_entropy", "hinge", "kl", "nll", "on_labels"),
     "fnmlp.losses.focal_losses": ("binary_focal", "focal"),

@@ -110,6 +110,8 @@ GIVEN: dict[str, Call] = {
     "evaluate": call(model=MODEL, loss=fn.cross_entropy, params=PARAMS, data=DATA, metrics=(fn.accuracy,), size=1024),
     "everywhere": call(path="[0].weight"),
     "exponential_decay": call(rate=0.1, factor=0.5),
+    "fit_impute": call(x=X),
+    "fit_robust_scale": call(x=X),
     "fit_standardize": call(x=X, per_feature=True),
     "fold_in": call(key=KEY, index=1),
     "fold_metric": call(metric=fn.r2(), batches=[(TARGETS, TARGETS)]),

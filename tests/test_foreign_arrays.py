@@ -105,6 +105,8 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "evaluate": lambda x: fn.evaluate(MODEL, fn.cross_entropy, STATE.params, (x, LABELS)),
     "predict": lambda x: fn.predict(MODEL, STATE.params, x),
     "batches": lambda x: fn.batches((x, LABELS), size=2, key=fn.Key(0), epoch=0),
+    "fit_impute": fn.fit_impute,
+    "fit_robust_scale": fn.fit_robust_scale,
     "fit_standardize": fn.fit_standardize,
     "saliency": lambda x: fn.saliency(MODEL, STATE.params, x),
     "one_hot": lambda x: fn.one_hot(x, 3),

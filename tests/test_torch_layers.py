@@ -45,6 +45,8 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "log_softmax(axis=0)": lambda x: functional.log_softmax(x, 0),
     "log_softmax(axis=1)": lambda x: functional.log_softmax(x, 1),
     "identity()": lambda x: x * 1,
+    "smooth_clip()": lambda x: x / (1 + (x / 3) ** 2).sqrt(),
+    "smooth_clip(limit=0.5)": lambda x: x / (1 + (x / 0.5) ** 2).sqrt(),
 }
 over_activations = each("text", ACTIVATIONS)
 KINKS = np.array([-3.0, -1.0, -0.0, 0.0, 1.0, 3.0, 6.0])
@@ -105,6 +107,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "celu(alpha=3.0)": (-3, np.inf),
     "relu6()": (0, 6),
     "hardsigmoid()": (0, 1),
+    "smooth_clip()": (-3, 3),
+    "smooth_clip(limit=0.5)": (-0.5, 0.5),
 }
 
 

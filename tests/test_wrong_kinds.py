@@ -37,6 +37,7 @@ TAKEN: dict[str, dict[str, set[str]]] = {
     # A list is taken for a tuple of integers, or for an array.
     "fit_standardize": {"x": {"[1]"}},
     "one_hot": {"labels": {"[1]"}},
+    "one_hot_columns": {"sizes": {"[1]"}},
     "piecewise": {"at": {"[1]"}},
     "summary": {"example": {"[1]"}},
     "train_state": {"example": {"[1]"}},

@@ -20,6 +20,7 @@ from fnmlp.layers.normalization import (
     rms_norm as rms_norm,
 )
 from fnmlp.layers.pointwise import (elementwise as elementwise,)
+from fnmlp.layers.quantiles import (fit_impute as fit_impute, fit_robust_scale as fit_robust_scale)
 from fnmlp.layers.rectifiers import (
     Prelu as Prelu,
     hardsigmoid as hardsigmoid,
@@ -38,5 +39,14 @@ from fnmlp.layers.scaling import (
 )
 from fnmlp.layers.shape import (flatten as flatten, identity as identity)
 from fnmlp.layers.softmaxes import (log_softmax as log_softmax, softmax as softmax)
+from fnmlp.layers.tables import (
+    Impute as Impute,
+    Rescale as Rescale,
+    columns as columns,
+    impute as impute,
+    one_hot_columns as one_hot_columns,
+    rescale as rescale,
+    smooth_clip as smooth_clip,
+)
 
 __all__: list[str]

@@ -90,7 +90,7 @@ def _embedding_vjp(
 def _embedding_pull(params: Embedding, x: Array, dy: Array) -> tuple[Embedding, Callable[[], Array]]:
     count, width = params.table.shape
     rows = namespace(dy).reshape(dy, (prod(x.shape), width))
-    return Embedding(_sum_by_id(count, _flat(x), rows)), partial(_no_derivative, x, dy)
+    return Embedding(_sum_by_id(count, _flat(x), rows)), partial(no_derivative, x, dy)
 
 
 def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
@@ -112,7 +112,12 @@ def _sum_by_id(count: int, ids: Array, rows: Array) -> Array:
     return to_dtype(chosen, rows.dtype) @ rows
 
 
-def _no_derivative(x: Array, dy: Array) -> Array:
+def no_derivative(x: Array, dy: Array) -> Array:
+    """Return zeros in the shape of x: the dx of a layer whose inputs are integers or codes.
+
+    >>> no_derivative(np.array([2, 1]), np.ones((2, 3)))
+    array([0., 0.])
+    """
     return namespace(dy).zeros(x.shape, dtype=dy.dtype, device=device_of(dy))
 
 

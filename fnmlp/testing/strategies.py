@@ -34,11 +34,13 @@ from fnmlp.layers import (
     prelu,
     relu,
     relu6,
+    rescale,
     rms_norm,
     scale,
     selu,
     sigmoid,
     silu,
+    smooth_clip,
     softmax,
     softplus,
     softsign,
@@ -116,7 +118,7 @@ def arrays(
 ACTIVATIONS = (
     *(relu(), leaky_relu(), leaky_relu(slope=0.25), hardtanh(), hardswish(), sigmoid(), tanh(), softplus()),
     *(elu(), elu(alpha=0.5), celu(), celu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu(), mish()),
-    *(softsign(), relu6(), hardsigmoid()),
+    *(softsign(), relu6(), hardsigmoid(), smooth_clip(), smooth_clip(limit=0.5)),
 )
 """Generate layers without parameters that map each number by itself."""
 
@@ -136,6 +138,7 @@ def layers(draw: st.DrawFn, example: Shape, *, noise: bool = False) -> Layer[Any
     if len(example) == 1:
         choices.append(st.builds(linear, st.integers(1, 5), bias=st.booleans()))
         choices.append(st.builds(maxout, st.integers(1, 4), st.integers(2, 3)))
+        choices.append(st.just(rescale()))
     if example[-1] % 2 == 0:
         choices.append(st.sampled_from((glu(), swiglu())))
     if example[-1] > 1:  # softmax of one number is 1, and has no gradient to check

@@ -57,6 +57,10 @@ def _clip(x: Number, least: float, most: float) -> Number:
     return min(max(x, mp.mpf(least)), mp.mpf(most))
 
 
+def _smooth_clip(limit: float) -> Callable[[Number], Number]:
+    return lambda x: x / mp.sqrt(1 + (x / mp.mpf(limit)) ** 2)
+
+
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 CURVES: dict[str, Curve] = {
@@ -71,6 +75,8 @@ CURVES: dict[str, Curve] = {
     "sigmoid()": Curve(_sigmoid, (0, 1), (0, 0)),
     "tanh()": Curve(mp.tanh, (-1, 1), (0, 0)),
     "softsign()": Curve(lambda x: x / (1 + abs(x)), (-1, 1), (0, 0), {0: 1}),
+    "smooth_clip()": Curve(_smooth_clip(3.0), (-3, 3), (0, 0)),
+    "smooth_clip(limit=0.5)": Curve(_smooth_clip(0.5), (-0.5, 0.5), (0, 0)),
     "softplus()": Curve(_softplus, (0, inf), (0, 1), digits=50),
     "elu()": Curve(_elu(1.0), (-1, inf), (0, 1), {0: 1}),
     "elu(alpha=0.5)": Curve(_elu(0.5), (-0.5, inf), (0, 1), {0: 0.5}),

@@ -25,6 +25,7 @@ from fnmlp.key import Key, generator
 from fnmlp.layer import Layer
 from fnmlp.layers import (
     celu,
+    columns,
     dropout,
     elementwise,
     elu,
@@ -34,16 +35,20 @@ from fnmlp.layers import (
     gelu,
     glu,
     identity,
+    impute,
     layer_norm,
     leaky_relu,
     linear,
     log_softmax,
     maxout,
+    one_hot_columns,
     prelu,
     relu,
+    rescale,
     rms_norm,
     scale,
     silu,
+    smooth_clip,
     softmax,
     softplus,
     standardize,
@@ -72,6 +77,12 @@ IDS = 5
 def ids(key: Key, shape: Shape) -> Array:
     """Draw row numbers of a table."""
     return generator(key).integers(0, IDS, shape)
+
+
+def with_gaps(key: Key, shape: Shape) -> Array:
+    """Draw normally distributed numbers, about a third of which are missing."""
+    random = generator(key)
+    return np.where(random.random(shape) < 1 / 3, np.nan, random.normal(size=shape))
 
 
 def sine(x: Array) -> Array:
@@ -204,6 +215,14 @@ LAYERS = (
     Specimen(embedding(IDS, 2, table_init=normal(0.5)), (4,), draw=ids),
     Specimen(maxout(3, 2), (4,), formula=formulas.maxout),
     Specimen(maxout(2, 3, weight_init=glorot_normal(), bias_init=constant(0.25)), (3,)),
+    Specimen(columns(1, 3), (4,), formula=formulas.columns),
+    Specimen(columns(0, 2), (3, 2)),
+    Specimen(impute(), (4,), formula=formulas.impute),
+    Specimen(impute(), (3,), draw=with_gaps),
+    Specimen(rescale(), (4,), formula=formulas.rescale),
+    Specimen(smooth_clip(limit=0.5), (2, 3)),
+    Specimen(one_hot_columns((3, 5)), (2,), draw=ids, formula=formulas.one_hot_columns),
+    Specimen(one_hot_columns((2, 0, 7)), (3,), draw=ids),
     Specimen(residual(linear(4)), (4,), formula=formulas.residual),
     Specimen(residual(chain(tanh(), dropout(0.5), linear(3))), (3,), noisy=True),
     Specimen(concat(identity(), linear(2)), (3,), formula=formulas.concat),
@@ -218,6 +237,10 @@ LAYERS = (
     Specimen(strict(linear(3)), (4,), portable=False, formula=formulas.strict),
     Specimen(strict(chain(maxout(3, 2), residual(chain(rms_norm(), gelu())), linear(1))), (4,), portable=False),
     Specimen(strict(chain(embedding(IDS, 2), flatten(), dropout(0.5))), (3,), noisy=True, draw=ids, portable=False),
+    Specimen(
+        concat(chain(columns(0, 2), impute(), rescale(), smooth_clip()), chain(columns(2, 4), one_hot_columns((3, 2)))),
+        (4,),
+    ),
     Specimen(chain(embedding(IDS, 2), flatten(), layer_norm(), linear(3), gelu()), (4,), draw=ids),
     Specimen(chain(dropout(0.25), linear(4), silu(), dropout(0.5), linear(2), log_softmax()), (4,), noisy=True),
     *(Specimen(build(text), (4,), kinks=tuple(curve.meets)) for text, curve in CURVES.items()),

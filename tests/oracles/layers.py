@@ -69,6 +69,23 @@ def rms_norm(params: Any, x: Any, epsilon: float = 1e-5) -> Any:
     return params.gain * x / np.sqrt((x**2).mean(1, keepdims=True) + epsilon)
 
 
+def columns(_: Any, x: Any, start: int, stop: int) -> Any:
+    return np.moveaxis([x[..., place] for place in range(start, stop)], 0, -1)
+
+
+def impute(params: Any, x: Any) -> Any:
+    return np.where(x == x, x, params.value)  # noqa: PLR0124 (NaN equals nothing)
+
+
+def rescale(params: Any, x: Any) -> Any:
+    return x * params.factor - params.center * params.factor
+
+
+def one_hot_columns(_: Any, x: Any, sizes: tuple[int, ...], **__: Any) -> Any:
+    rows = [[float(code == place) for code, size in zip(row, sizes, strict=True) for place in range(size)] for row in x]
+    return np.reshape(rows, (len(x), sum(sizes)))
+
+
 def prelu(params: Any, x: Any, **_: Any) -> Any:
     return np.where(np.real(x) > 0, x, params.slope * x)
 
