@@ -31,6 +31,7 @@ HOUSE = (
     ("losses", "optimizers", "metrics", "combinators", "augmentation", "data", "plots"),
     ("training", "derivatives"),
     ("storage",),
+    ("tables",),
     ("testing", "interop"),
 )
 FLOORS = {room: floor for floor, rooms in enumerate(HOUSE) for room in rooms}
