@@ -63,12 +63,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.labels": ("one_hot",),
     "fnmlp.layer": ("Layer", "Pullback", "gradients"),
     "fnmlp.layers.activations": ("celu", "elu", "selu", "sigmoid", "softplus", "softsign", "tanh"),
-    "fnmlp.layers.affine": ("Linear", "linear", "maxout"),
+    "fnmlp.layers.affine": ("Linear", "linear", "maxout", "ntk_linear"),
     "fnmlp.layers.embeddings": ("Embedding", "embedding"),
     "fnmlp.layers.gates": ("gelu", "mish", "silu"),
     "fnmlp.layers.halves": ("glu", "swiglu"),
     "fnmlp.layers.noise": ("dropout", "gaussian_noise"),
     "fnmlp.layers.normalization": ("LayerNorm", "RmsNorm", "layer_norm", "rms_norm"),
+    "fnmlp.layers.numerical_embeddings": ("Periodic", "periodic"),
+    "fnmlp.layers.parametric_activations": ("Parametric", "parametric"),
     "fnmlp.layers.pointwise": ("elementwise",),
     "fnmlp.layers.quantiles": ("fit_impute", "fit_robust_scale"),
     "fnmlp.layers.rectifiers": (
@@ -112,6 +114,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.optimizers.schedules": (
         "Schedule",
         "constant_rate",
+        "cosine_cycles",
         "cosine_decay",
         "cosine_restarts",
         "exponential_decay",

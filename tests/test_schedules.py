@@ -34,6 +34,18 @@ def test_a_decay_falls_at_every_step_and_then_stays(make: Any) -> None:
     assert set(rates[40:]) == {0.1}
 
 
+@pytest.mark.parametrize("cycles", [1, 4, 30])
+def test_cosine_cycles_are_those_of_realmlp(cycles: int) -> None:
+    steps = np.arange(2000)
+    rates = [fn.cosine_cycles(0.5, steps=2000, cycles=cycles)(int(step)) for step in steps]
+    expected = 0.25 * (1 - np.cos(2 * np.pi * np.log2(1 + (2**cycles - 1) * steps / 2000)))
+    np.testing.assert_allclose(rates, expected, atol=1e-12)
+    assert min(rates) == rates[0] == 0
+    if cycles == 4:
+        ends = [2000 * (2**number - 1) // 15 for number in range(1, 5)]
+        assert max(fn.cosine_cycles(0.5, steps=2000)(end) for end in ends) < 1e-4
+
+
 def test_one_cycle_climbs_to_its_rate_and_falls_below_its_start() -> None:
     rates = [fn.one_cycle(0.5, steps=20, rise=0.25)(step) for step in range(25)]
     assert max(rates) == rates[4] == 0.5
@@ -63,6 +75,8 @@ def test_a_warm_up_is_a_straight_line_to_the_start_of_what_follows() -> None:
         partial(fn.linear_decay, float("nan"), steps=3),
         partial(fn.linear_decay, 0.1, steps=3, last=-1),
         partial(fn.cosine_decay, 0.1, steps=True),
+        partial(fn.cosine_cycles, 0.1, steps=10, cycles=31),
+        partial(fn.cosine_cycles, 0.1, steps=10, cycles=0),
         partial(fn.cosine_restarts, 0.1, period=2, growth=0),
         partial(fn.warm_up, fn.constant_rate(0.1), steps=0),
         partial(fn.one_cycle, 0.1, steps=5, rise=1.0),

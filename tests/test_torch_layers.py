@@ -149,6 +149,70 @@ def test_prelu_begins_as_torchs_does() -> None:
     assert np.array_equal(params.slope, torch.nn.PReLU().weight.detach().numpy())
 
 
+@each("activation", ["silu()", "mish()", "relu()"])
+@each("batch", [1, 7, 300])
+@over_dtypes
+def test_parametric_mixes_torchs_activation_with_the_identity(activation: str, batch: int, dtype: Any) -> None:
+    x, dy, alpha = 6 * draw(1, (batch, 5), dtype), draw(2, (batch, 5), dtype), draw(3, (5,), dtype)
+    torch_alpha, bend = leaf(alpha), {**ACTIVATIONS, "relu()": functional.relu}[activation]
+    y, dx = backward(lambda x: (1 - torch_alpha) * x + torch_alpha * bend(x), x, dy)
+    layer = fn.parametric(fn.build(activation))
+    grads, our_dx = fn.gradients(layer, fn.Parametric(alpha), x, dy)
+    found = layer.apply(fn.Parametric(alpha), x), our_dx, grads.alpha
+    oracle = y.detach().numpy(), dx.numpy(), torch_alpha.grad.numpy()
+    assert_close(found, oracle, eps=64 + 6 * batch, at_least=6)
+
+
+@each("bias", [True, False])
+@each("batch", [1, 300])
+@over_dtypes
+def test_ntk_linear_is_torchs_linear_map_over_the_root_of_its_inputs(batch: int, bias: bool, dtype: Any) -> None:
+    layer = fn.ntk_linear(3, bias=bias)
+    params, x, dy = point_of(layer, (7,), 1, batch, dtype)
+    leaves = [leaf(one) for one in fn.tree_leaves(params)]
+    y, dx = backward(lambda x: functional.linear(x / 7**0.5, leaves[0].T, *leaves[1:]), x, dy)
+    grads, our_dx = fn.gradients(layer, params, x, dy)
+    found = layer.apply(params, x), our_dx, fn.tree_leaves(grads)
+    oracle = y.detach().numpy(), dx.numpy(), tuple(one.grad.numpy() for one in leaves)
+    assert_close(found, oracle, eps=64 + batch, at_least=1)
+
+
+def test_the_outputs_of_ntk_linear_have_one_size_for_any_number_of_inputs() -> None:
+    for features in (4, 1000):
+        layer = fn.ntk_linear(2000, bias=False)
+        params, _ = layer.init(fn.Key(0), (features,))
+        y = layer.apply(params, np.ones((1, features), np.float32))
+        assert abs(float(np.std(y)) - 1) < 6 / (2 * 2000) ** 0.5  # six times its standard error
+        assert params.weight.std() > 0.9
+
+
+@each("width", [2, 4])
+@each("batch", [1, 7, 200])
+@over_dtypes
+def test_periodic_is_torchs_cosine_and_linear_map_for_each_feature(width: int, batch: int, dtype: Any) -> None:
+    layer = fn.periodic(width, frequencies=5, deviation=0.5)
+    params, x, dy = point_of(layer, (3,), 1, batch, dtype)
+    frequency, phase, weight, bias = leaves = [leaf(one) for one in fn.tree_leaves(params)]
+
+    def embedded(x: Any) -> Any:
+        waves = torch.cos(2 * torch.pi * x[:, :, None] * frequency + phase)
+        return torch.cat([x[:, :, None], torch.einsum("bnf,nfw->bnw", waves, weight) + bias], dim=2).flatten(1)
+
+    y, dx = backward(embedded, x, dy)
+    grads, our_dx = fn.gradients(layer, params, x, dy)
+    found = layer.apply(params, x), our_dx, fn.tree_leaves(grads)
+    oracle = y.detach().numpy(), dx.numpy(), tuple(one.grad.numpy() for one in leaves)
+    assert_close(found, oracle, eps=64 + 8 * batch, at_least=4)
+
+
+def test_periodic_begins_with_slow_waves_of_any_phase() -> None:
+    params, _ = fn.periodic(3, frequencies=200, deviation=0.25).init(fn.Key(0), (10,))
+    assert abs(params.frequency.std() / 0.25 - 1) < 6 / (2 * 2000) ** 0.5
+    assert (np.histogram(params.phase, 4, (-np.pi, np.pi))[0] > 400).all()
+    for leaf_of_map in (params.weight, params.bias):
+        assert 0.5 * 200**-0.5 < np.abs(leaf_of_map).max() <= np.float32(200**-0.5)
+
+
 def swiglu(x: Any) -> Any:
     gate, passing = x.chunk(2, dim=-1)
     return functional.silu(gate) * passing

@@ -8,7 +8,7 @@ from fnmlp.layers.activations import (
     softsign as softsign,
     tanh as tanh,
 )
-from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as maxout)
+from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as maxout, ntk_linear as ntk_linear)
 from fnmlp.layers.embeddings import (Embedding as Embedding, embedding as embedding)
 from fnmlp.layers.gates import (gelu as gelu, mish as mish, silu as silu)
 from fnmlp.layers.halves import (glu as glu, swiglu as swiglu)
@@ -19,6 +19,8 @@ from fnmlp.layers.normalization import (
     layer_norm as layer_norm,
     rms_norm as rms_norm,
 )
+from fnmlp.layers.numerical_embeddings import (Periodic as Periodic, periodic as periodic)
+from fnmlp.layers.parametric_activations import (Parametric as Parametric, parametric as parametric)
 from fnmlp.layers.pointwise import (elementwise as elementwise,)
 from fnmlp.layers.quantiles import (fit_impute as fit_impute, fit_robust_scale as fit_robust_scale)
 from fnmlp.layers.rectifiers import (

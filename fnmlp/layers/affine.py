@@ -1,4 +1,4 @@
-"""Layers with weights: linear, and maxout, the maximum of several linear maps."""
+"""Layers with weights: linear, in two parametrizations, and maxout, the maximum of several linear maps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,25 +7,31 @@ from typing import Never
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
-from fnmlp.checks import as_bool, as_count, check_function
+from fnmlp.checks import as_bool, as_count
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
-from fnmlp.initializers import Initializer, kaiming_uniform
+from fnmlp.initializers import Initializer, kaiming_uniform, normal
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
-from fnmlp.layers.checks import check_example, check_record, fits, initial, misfit
+from fnmlp.layers.checks import check_example, check_record, fits, initial, initializer_options, misfit
 from fnmlp.rows import outer, stacked
 from fnmlp.rules import on_numbers
 
-__all__ = ["Linear", "linear", "maxout"]
+__all__ = ["Linear", "linear", "maxout", "ntk_linear"]
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
 """Uniform over ±1/√fan_in, as in torch.nn.Linear."""
 
+STANDARD_NORMAL = normal(1.0)
+"""The distribution of the weights of `ntk_linear`."""
+
+USUAL: dict[str, Initializer] = {"weight_init": TORCH_UNIFORM, "bias_init": TORCH_UNIFORM}
+"""The initializers of `linear`."""
+
 
 @frozen(eq=False)
 class Linear:
-    """The parameters of `linear(out)`: weight (in, out), and bias (out,) or () without one."""
+    """The parameters of `linear(out)` and `ntk_linear(out)`: weight (in, out), and bias (out,) or () without one."""
 
     weight: Array
     bias: Array | tuple[()]
@@ -53,21 +59,12 @@ def linear(
         raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
     bias = as_bool("linear(bias)", bias)
     options: dict[str, object] = {"bias": False} if not bias else {}
-    options |= _initializers("linear", weight_init, bias_init if bias else TORCH_UNIFORM)
+    given = {"weight_init": weight_init} | ({"bias_init": bias_init} if bias else {})
+    options |= initializer_options("linear", given, USUAL)
     out = as_count("linear(out)", out)
     name = expression("linear", [out], options)
     init = partial(_linear_init, out, weight_init, bias_init if bias else None)
     return Layer(name, init, _linear_apply, _linear_vjp, rows=_linear_rows)
-
-
-def _initializers(where: str, weight_init: Initializer, bias_init: Initializer) -> dict[str, object]:
-    """Return the initializers that are not the default, to write them in a name."""
-    options: dict[str, object] = {"weight_init": weight_init, "bias_init": bias_init}
-    for name, value in options.items():
-        if not callable(value):
-            raise OptionError(f"{where}({name})", "an initializer", repr(value), "use for instance glorot_normal()")
-        check_function(f"{where}({name})", value, 3, "glorot_normal()")
-    return {name: value for name, value in options.items() if value is not TORCH_UNIFORM}
 
 
 def _linear_init(
@@ -112,6 +109,66 @@ def _linear_rows(params: Linear, x: Array, dy: Array) -> Linear:
     return Linear(outer(x, dy, params.weight.shape), bias)
 
 
+def ntk_linear(
+    out: int, *, bias: bool = True, weight_init: Initializer = STANDARD_NORMAL, bias_init: Initializer = TORCH_UNIFORM
+) -> Layer[Linear]:
+    """Map each example linearly, by weights of about 1 whatever the number of inputs: y = x W / √in + b.
+
+    This is the NTK parametrization. A layer computes what `linear` does with W / √in; but as all weights have one size,
+    one rate suits Adam in layers of any width.
+    Shapes:   as `linear`.
+    Gradient: xᵀ dy / √in for the weight, the sum of dy over the batch for the bias, dy Wᵀ / √in for the input.
+    Raises:   as `linear`.
+    Source:   Jacot, Gabriel & Hongler 2018, arXiv:1806.07572, eq. 1; Holzmüller et al. 2024, arXiv:2407.04491,
+              section 3.
+
+    >>> import numpy as np
+    >>> ntk_linear(1).apply(Linear(np.ones((4, 1)), np.array([0.5])), np.ones((1, 4)))
+    array([[2.5]])
+    """
+    bias = as_bool("ntk_linear(bias)", bias)
+    options: dict[str, object] = {"bias": False} if not bias else {}
+    given = {"weight_init": weight_init} | ({"bias_init": bias_init} if bias else {})
+    options |= initializer_options("ntk_linear", given, USUAL | {"weight_init": STANDARD_NORMAL})
+    out = as_count("ntk_linear(out)", out)
+    name = expression("ntk_linear", [out], options)
+    init = partial(_linear_init, out, weight_init, bias_init if bias else None)
+    return Layer(name, init, _ntk_apply, _ntk_vjp, rows=_ntk_rows)
+
+
+@on_numbers
+def _ntk_apply(params: Linear, x: Array) -> Array:
+    check_record("ntk_linear", Linear, params)
+    weight = params.weight
+    if not fits(x, weight):
+        raise misfit(f"ntk_linear({weight.shape[1]})", x, weight)
+    y = x @ weight
+    y *= _share(params)
+    if not isinstance(params.bias, tuple):
+        y += params.bias
+    return y
+
+
+def _ntk_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:
+    return _ntk_apply(params, x), partial(_ntk_pull, params, x)
+
+
+@on_numbers
+def _ntk_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
+    bias = () if isinstance(params.bias, tuple) else sum_rows(dy)
+    reduced = dy * _share(params)
+    return Linear(x.T @ reduced, bias), partial(_times_transposed, reduced, params.weight)
+
+
+def _ntk_rows(params: Linear, x: Array, dy: Array) -> Linear:
+    bias = () if isinstance(params.bias, tuple) else stacked(dy, params.bias.shape)
+    return Linear(outer(x, dy * _share(params), params.weight.shape), bias)
+
+
+def _share(params: Linear) -> float:
+    return float(params.weight.shape[0] ** -0.5)
+
+
 def maxout(
     out: int,
     pieces: int,
@@ -134,7 +191,8 @@ def maxout(
     out, pieces = as_count("maxout(out)", out), as_count("maxout(pieces)", pieces)
     if pieces == 1:
         raise OptionError("maxout(pieces)", "at least 2 pieces", pieces, "use linear(out) for a single one")
-    name = expression("maxout", [out, pieces], _initializers("maxout", weight_init, bias_init))
+    options = initializer_options("maxout", {"weight_init": weight_init, "bias_init": bias_init}, USUAL)
+    name = expression("maxout", [out, pieces], options)
     init = partial(_maxout_init, out, pieces, weight_init, bias_init)
     apply, vjp, rows = partial(_maxout_apply, pieces), partial(_maxout_vjp, pieces), partial(_maxout_rows, pieces)
     return Layer(name, init, apply, vjp, rows=rows)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, same_dtype
-from fnmlp.checks import as_shape
-from fnmlp.errors import DtypeError, FnmlpError, ShapeError, StructureError, one_line
+from fnmlp.checks import as_shape, check_function
+from fnmlp.errors import DtypeError, FnmlpError, OptionError, ShapeError, StructureError, one_line
 from fnmlp.initializers import Fans, Initializer
 from fnmlp.key import Key
 
@@ -56,6 +56,20 @@ def initial(where: str, initializer: Initializer, key: Key, shape: Shape, fans: 
         got = type(array).__name__ if found is None else f"shape {tuple(found)}"
         raise StructureError(where, expected, got, "return one, as constant(0.5) does")
     return array
+
+
+def initializer_options(where: str, given: dict[str, Initializer], usual: dict[str, Initializer]) -> dict[str, object]:
+    """Check that these are initializers, and return those that are not the usual ones, to write them in a name.
+
+    >>> initializer_options("linear", {"weight_init": 0.5}, {})
+    Traceback (most recent call last):
+    fnmlp.errors.OptionError: linear(weight_init): expected an initializer, got 0.5; use for instance glorot_normal()
+    """
+    for name, value in given.items():
+        if not callable(value):
+            raise OptionError(f"{where}({name})", "an initializer", repr(value), "use for instance glorot_normal()")
+        check_function(f"{where}({name})", value, 3, "glorot_normal()")
+    return {name: value for name, value in given.items() if value is not usual[name]}
 
 
 def fits(x: Array, parameter: Array) -> bool:

@@ -9,14 +9,14 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, at_hand, device_of, namespace, to_dtype
-from fnmlp.checks import as_count, as_shape, check_function
+from fnmlp.checks import as_count, as_shape
 from fnmlp.conditions import nan_unless
-from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
+from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import Fans, Initializer, normal
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
-from fnmlp.layers.checks import check_record, initial
+from fnmlp.layers.checks import check_record, initial, initializer_options
 from fnmlp.rules import on_numbers
 
 __all__ = ["Embedding", "embedding"]
@@ -50,11 +50,7 @@ def embedding(count: int, width: int, *, table_init: Initializer = STANDARD_NORM
            [1., 0., 0.]])
     """
     size = as_count("embedding(count)", count), as_count("embedding(width)", width)
-    if not callable(table_init):
-        remedy = "use for instance normal(0.1)"
-        raise OptionError("embedding(table_init)", "an initializer", repr(table_init), remedy)
-    check_function("embedding(table_init)", table_init, 3, "normal(0.1)")
-    options = {} if table_init is STANDARD_NORMAL else {"table_init": table_init}
+    options = initializer_options("embedding", {"table_init": table_init}, {"table_init": STANDARD_NORMAL})
     name = expression("embedding", size, options)
     return Layer(name, partial(_embedding_init, name, size, table_init), _embedding_apply, _embedding_vjp)
 

@@ -113,7 +113,7 @@ def _gate(name: str, tail: Tail, density: Density) -> Layer[tuple[()]]:
 
 
 def _layer(name: str, value: Value, both: Both) -> Layer[tuple[()]]:
-    return Layer(name, no_parameters, partial(_gate_apply, value), partial(_gate_vjp, both))
+    return Layer(name, no_parameters, partial(_gate_apply, value), partial(_gate_vjp, both), pointwise=True)
 
 
 @on_numbers

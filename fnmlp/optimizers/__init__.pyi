@@ -20,6 +20,7 @@ from fnmlp.optimizers.pacing import (
 from fnmlp.optimizers.schedules import (
     Schedule as Schedule,
     constant_rate as constant_rate,
+    cosine_cycles as cosine_cycles,
     cosine_decay as cosine_decay,
     cosine_restarts as cosine_restarts,
     exponential_decay as exponential_decay,

@@ -5,17 +5,18 @@ Use one with `scheduled`. Past its last step a schedule stays constant. For a st
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import pi
+from math import log, pi
 from typing import TypeAlias
 
 from fnmlp.checks import as_count, as_iterator, check_function
-from fnmlp.conditions import choose, cos, larger, pick, smaller
+from fnmlp.conditions import choose, cos, larger, logarithm, pick, smaller
 from fnmlp.errors import OptionError
 from fnmlp.options import fraction, nonnegative, positive
 
 __all__ = [
     "Schedule",
     "constant_rate",
+    "cosine_cycles",
     "cosine_decay",
     "cosine_restarts",
     "exponential_decay",
@@ -28,6 +29,9 @@ __all__ = [
 
 Schedule: TypeAlias = Callable[[int], float]
 """The number of steps taken -> the rate of the next step."""
+
+MOST_CYCLES = 30
+"""With more of them, the first cycles would have no step in any run."""
 
 LAST_STEP = 2**31 - 1
 """The last step that a compiled function can count to in 32 bits."""
@@ -169,6 +173,30 @@ def _cosine_restarts(rate: float, last: float, period: int, growth: int, step: i
         start, length = start + length, length * growth
         way = pick(step >= start, (step - start) / float(length), way)
     return _between(rate, last, way)
+
+
+def cosine_cycles(rate: float, *, steps: int, cycles: int = 4) -> Schedule:
+    """Raise the rate from 0 and lower it to 0 along whole cosine waves, each about twice as long as the one before.
+
+    Early short cycles explore, and the last one takes half of the steps.
+    Raises:   OptionError unless the rate is finite and above 0, steps an integer of at least 1, and cycles one from 1
+              to 30.
+    Source:   Holzmüller et al. 2024, arXiv:2407.04491, section 3: "coslog4", rate (1 - cos(2π log₂(1 + 15 t))) / 2.
+
+    >>> [round(cosine_cycles(1.0, steps=15, cycles=4)(step), 3) for step in (0, 1, 2, 3, 5, 7, 11, 15, 20)]
+    [0.0, 0.0, 0.93, 0.0, 0.93, 0.0, 0.93, 0.0, 0.0]
+    """
+    rate, steps = positive("cosine_cycles(rate)", rate), as_count("cosine_cycles(steps)", steps)
+    cycles = as_count("cosine_cycles(cycles)", cycles)
+    if cycles > MOST_CYCLES:
+        expected = f"an integer from 1 to {MOST_CYCLES}"
+        raise OptionError("cosine_cycles(cycles)", expected, cycles, "choose for instance 4")
+    return partial(_cosine_cycles, rate, steps, 2**cycles - 1)
+
+
+def _cosine_cycles(rate: float, steps: int, growth: int, step: int) -> float:
+    way = smaller(step / float(steps), 1.0)
+    return rate * (1 - cos(2 * pi / log(2) * logarithm(1 + growth * way))) / 2
 
 
 def warm_up(schedule: Schedule, *, steps: int) -> Schedule:

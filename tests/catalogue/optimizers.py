@@ -16,6 +16,7 @@ from fnmlp.optimizers import (
     clip_by_value,
     compose,
     constant_rate,
+    cosine_cycles,
     cosine_decay,
     cosine_restarts,
     decoupled_decay,
@@ -50,6 +51,7 @@ SCHEDULES: tuple[tuple[str, Schedule], ...] = (
     ("exponential_decay(0.25, factor=0.99)", exponential_decay(0.25, factor=0.99)),
     ("linear_decay(0.25, steps=50)", linear_decay(0.25, steps=50)),
     ("cosine_decay(0.25, steps=50)", cosine_decay(0.25, steps=50, last=0.125)),
+    ("cosine_cycles(0.25, steps=50)", cosine_cycles(0.25, steps=50)),
     ("cosine_restarts(0.25, period=10)", cosine_restarts(0.25, period=10, growth=2)),
     ("warm_up(steps=10)", warm_up(linear_decay(0.25, steps=50), steps=10)),
     ("one_cycle(0.25, steps=50)", one_cycle(0.25, steps=50)),
@@ -160,7 +162,10 @@ OPTIMIZERS = (
     ),
     *(
         OptimizerSpecimen(
-            f"scheduled(sgd, {name})", scheduled(sgd, schedule), each_number(rules.sgd(rules.RATES[name]))
+            f"scheduled(sgd, {name})",
+            scheduled(sgd, schedule),
+            each_number(rules.sgd(rules.RATES[name])),
+            steps=2 if schedule(0) == 0 else 1,
         )
         for name, schedule in SCHEDULES
     ),

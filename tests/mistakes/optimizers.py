@@ -58,6 +58,11 @@ OPTIMIZERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.compose(fn.clip_by_value(1.0), fn.sgd(0.1)).update(PARAMS, PARAMS, (PARAMS, ())),
     ),
     "constant_rate": (lambda: fn.constant_rate("a"),),
+    "cosine_cycles": (
+        lambda: fn.cosine_cycles(0.1, steps=10, cycles=31),
+        lambda: fn.cosine_cycles(0.1, steps=10, cycles=2.0),
+        lambda: fn.cosine_cycles(0.1, steps=0),
+    ),
     "cosine_decay": (lambda: fn.cosine_decay(0.1, steps=2.5),),
     "cosine_restarts": (lambda: fn.cosine_restarts(0.1, period="a"),),
     "decoupled_decay": (

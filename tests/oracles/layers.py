@@ -35,6 +35,24 @@ def linear(params: Any, x: Any, *_: Any, bias: bool = True, **__: Any) -> Any:
     return x @ params.weight + params.bias if bias else x @ params.weight
 
 
+def ntk_linear(params: Any, x: Any, *_: Any, bias: bool = True, **__: Any) -> Any:
+    scaled = params.weight / np.sqrt(len(params.weight))
+    return x @ scaled + params.bias if bias else x @ scaled
+
+
+def parametric(params: Any, x: Any, activation: Layer[Any]) -> Any:
+    return x + params.alpha * (activation.apply((), x) - x)
+
+
+def periodic(params: Any, x: Any, width: int, **_: Any) -> Any:
+    features = []
+    for place in range(x.shape[1]):
+        one = x[:, [place]]
+        waves = np.cos(2 * np.pi * params.frequency[place] * one + params.phase[place])
+        features += [one, waves @ params.weight[place] + params.bias[place]]
+    return np.concatenate(features, axis=1).reshape(len(x), x.shape[1] * width)
+
+
 def maxout(params: Any, x: Any, out: int, pieces: int, **_: Any) -> Any:
     every = (x @ params.weight + params.bias).reshape(len(x), pieces, out)
     return np.take_along_axis(every, np.real(every).argmax(1)[:, None], 1)[:, 0]

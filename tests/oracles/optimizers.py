@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from itertools import count
-from math import cos, pi, sqrt
+from math import cos, log2, pi, sin, sqrt
 
 import numpy as np
 
@@ -265,6 +265,7 @@ RATES: dict[str, Rate] = {
     "exponential_decay(0.25, factor=0.99)": lambda t: 0.25 * 0.99**t,
     "linear_decay(0.25, steps=50)": lambda t: max(0.0, 0.25 - 0.25 * t / 50),
     "cosine_decay(0.25, steps=50)": lambda t: 0.125 + 0.125 * (1 + cos(pi * min(t, 50) / 50)) / 2,
+    "cosine_cycles(0.25, steps=50)": lambda t: 0.25 * sin(pi * log2(1 + 15 * min(t / 50, 1))) ** 2,
     "cosine_restarts(0.25, period=10)": lambda t: 0.25 * (1 + cos(pi * restarted(t, 10))) / 2,
     "warm_up(steps=10)": lambda t: 0.25 * (t + 1) / 11 if t < 10 else max(0.0, 0.25 - 0.25 * (t - 10) / 50),
     "one_cycle(0.25, steps=50)": lambda t: (
