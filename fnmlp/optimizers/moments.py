@@ -41,7 +41,7 @@ def adam(
     """
     rate, betas, epsilon = adam_options("adam", rate, betas, epsilon)
     kinds = 2 + as_bool("adam(amsgrad)", amsgrad)
-    return by_leaf(partial(_adam_leaf, rate), kinds, numbers=partial(adam_numbers, betas, epsilon))
+    return by_leaf(partial(adam_leaf, rate), kinds, numbers=partial(adam_numbers, betas, epsilon))
 
 
 def adam_options(
@@ -91,8 +91,8 @@ def adam_numbers(betas: tuple[float, float], epsilon: float, step: int) -> AdamN
     return AdamNumbers(step, betas, share, epsilon * b, epsilon * share, a * b, a)
 
 
-def _adam_leaf(rate: float, now: AdamNumbers, p: Array, g: Array, *sums: Array) -> tuple[Array, ...]:
-    """Let p ← p - rate · m̂ / (√v̂ + ε)."""
+def adam_leaf(rate: float, now: AdamNumbers, p: Array, g: Array, *sums: Array) -> tuple[Array, ...]:
+    """Let p ← p - rate · m̂ / (√v̂ + ε), and return it with the sums: Adam's rule for one array."""
     check_gradient("adam", p, g)
     direction, *kept = adam_direction(now, g, *sums)
     return (step_along(p, direction, rate * now.factor), *kept)

@@ -10,7 +10,6 @@ from fnmlp.optimizers import (
     Optimizer,
     Schedule,
     Transform,
-    adam,
     averaged,
     compose,
     cosine_decay,
@@ -24,7 +23,8 @@ from fnmlp.optimizers import (
     weight_decay,
 )
 from fnmlp.optimizers.arithmetic import scaled
-from fnmlp.optimizers.core import StepOf, around
+from fnmlp.optimizers.core import by_leaf
+from fnmlp.optimizers.moments import AdamNumbers, adam_leaf, adam_numbers, adam_options
 from fnmlp.tree import Tree, tree_map
 
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
@@ -110,11 +110,9 @@ def adam_of_paper(rate: Any, betas: tuple[float, float], epsilon: float) -> Opti
     >>> optimizer.update(params, grads, optimizer.init(params))[0][0].round(4)
     array([0.5])
     """
-    return around(adam(rate, betas=betas, epsilon=epsilon).init, _adam_update, rate, betas, epsilon)
+    rate, betas, epsilon = adam_options("adam", rate, betas, epsilon)
+    return by_leaf(partial(adam_leaf, rate), kinds=2, numbers=partial(_paper_numbers, betas, epsilon))
 
 
-def _adam_update(
-    step_of: StepOf, rate: Any, betas: tuple[float, float], epsilon: float, params: Tree, grads: Tree, state: Any
-) -> tuple[Tree, Tree]:
-    corrected = epsilon / sqrt(remaining(betas[1], state.step + 1))
-    return step_of(adam(rate, betas=betas, epsilon=corrected))(params, grads, state)
+def _paper_numbers(betas: tuple[float, float], epsilon: float, step: int) -> AdamNumbers:
+    return adam_numbers(betas, epsilon / sqrt(remaining(betas[1], step + 1)), step)
