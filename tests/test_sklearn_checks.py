@@ -1,4 +1,4 @@
-"""Every check of scikit-learn's passes for both estimators; `python -m tests.sklearn_checks` runs them on all engines."""
+"""All checks of scikit-learn pass for both estimators; `python -m tests.sklearn_checks` runs them on all engines."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the estimators need scikit-learn")
 
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tests.sklearn_checks import small_estimators

@@ -20,7 +20,7 @@ from fnmlp.errors import DivergenceError, OptionError, ShapeError
 from fnmlp.interop.sklearn.consumers import last_state, printed, resumed, saved, saved_seed
 from fnmlp.interop.sklearn.fitting import Work, begun, fingerprint, plan_of
 from fnmlp.interop.sklearn.folding import WORST, FitState, chosen, converged, first_state, states_of
-from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows, taken
+from fnmlp.interop.sklearn.inputs import checked_pair, checked_rows, taken
 from fnmlp.interop.sklearn.lbfgs import minimized
 from fnmlp.interop.sklearn.losses import loss_of
 from fnmlp.interop.sklearn.networks import linear_records, network_of
@@ -83,12 +83,12 @@ class Shell(BaseEstimator):
         init_key, order_key, split_key = split(Key(self._seed()), 3)
         counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
         train, held = (counted[places] for places in self._parts(settings, y[counted], split_key, once=once))
+        own, of_held = ((), ()) if weights is None else (weights[train], weights[held])
         if fresh:
-            self._prepare(settings, taken(rows, train), y, train, classes)
+            self._prepare(settings, taken(rows, train), y, train, own, classes)
         else:
             self._check_known(y, exactly=not once)
         x = prepared(self.preparation_, rows, self._dtype)
-        own, of_held = ((), ()) if weights is None else (weights[train], weights[held])
         data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), own)
         if fresh:
             self._initialize(data, init_key)
@@ -128,10 +128,10 @@ class Shell(BaseEstimator):
         single = self._task == "classification" and y.ndim == 1
         return held_out(y, settings.validation_fraction, seed, stratify=single)
 
-    def _prepare(self, settings: Settings, rows: Rows, y: Array, train: Array, classes: Any) -> None:
+    def _prepare(self, settings: Settings, rows: Any, y: Array, train: Array, own: Any, classes: Any) -> None:
         """Forget an earlier fit, and fit what stands before and after the network to the training rows."""
         self.targets_ = self._targets(settings, y, train, classes)
-        self.preparation_ = preparation_of(settings, rows)
+        self.preparation_ = preparation_of(settings, rows, own)
         self._dtype = precision_of(settings, rows, self.engine)
         self._epochs, self.t_, self._costs = 0, 0, NO_COSTS
         self.loss_curve_: list[float] = []
