@@ -74,11 +74,16 @@ def train_state(
     name = as_float_dtype("train_state(dtype)", dtype)
     init_key, step_key = split(key, 2)
     params, _ = model.init(init_key, as_shape("train_state(example)", example))
-    params = tree_map(partial(_cast, dtype=name), params)
+    params = tree_map(partial(cast, dtype=name), params)
     return TrainState(0, params, optimizer.init(params), step_key, nan)
 
 
-def _cast(x: Array, *, dtype: str) -> Array:
+def cast(x: Array, *, dtype: str) -> Array:
+    """Convert a parameter to a dtype.
+
+    >>> cast(np.ones(1), dtype="float32")
+    array([1.], dtype=float32)
+    """
     return read_only(to_dtype(x, dtype))
 
 

@@ -1,6 +1,7 @@
 """What both estimators share: from checked inputs to fitted attributes, and from these to predictions."""
 
 from contextlib import closing
+from functools import partial
 from math import isfinite
 from typing import Any
 import warnings
@@ -15,17 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from fnmlp.arrays import Array
 from fnmlp.batching import Batch
+from fnmlp.checks import as_float_dtype
 from fnmlp.combinators import chain
 from fnmlp.errors import DivergenceError, OptionError, ShapeError
 from fnmlp.interop.sklearn.consumers import last_state, printed, resumed, saved, saved_seed
 from fnmlp.interop.sklearn.fitting import Work, begun, fingerprint, plan_of
 from fnmlp.interop.sklearn.folding import WORST, FitState, chosen, converged, first_state, states_of
-from fnmlp.interop.sklearn.inputs import checked_pair, checked_rows, taken
+from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows
 from fnmlp.interop.sklearn.lbfgs import minimized
 from fnmlp.interop.sklearn.losses import loss_of
 from fnmlp.interop.sklearn.networks import linear_records, network_of
 from fnmlp.interop.sklearn.preparation import precision_of, preparation_of, prepared
-from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, overridden
+from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, for_rows, overridden
 from fnmlp.interop.sklearn.scoring import Held, score_of
 from fnmlp.interop.sklearn.splits import held_out, weights_of
 from fnmlp.interop.sklearn.targets import Targets, encoded, head
@@ -34,7 +36,8 @@ from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import sgd
 from fnmlp.training import predict, train_state
-from fnmlp.tree import Tree, first_not_finite
+from fnmlp.training.loop import cast
+from fnmlp.tree import Tree, first_not_finite, tree_map
 
 NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
@@ -54,7 +57,7 @@ class Shell(BaseEstimator):
         """Check targets and bring them into shape."""
         raise NotImplementedError
 
-    def _targets(self, settings: Settings, y: Array, train: Array, classes: Any) -> Targets:
+    def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
         """Return what the outputs of a new network stand for."""
         raise NotImplementedError
 
@@ -62,10 +65,11 @@ class Shell(BaseEstimator):
         """Raise if a fit that goes on can't take these targets."""
         raise NotImplementedError
 
-    def _settings(self) -> Settings:
-        """Return the preset's settings, with the options that were given in place of its own."""
+    def _settings(self, rows: int | None = None) -> Settings:
+        """Return the preset's settings for so many rows, with the options that were given in place of its own."""
         preset = self.preset if isinstance(self.preset, Preset | Settings) else PRESETS[self.preset]
         base = getattr(preset, self._task) if isinstance(preset, Preset) else preset
+        base = base if rows is None else for_rows(overridden(base, {"small": self.small}), rows)
         settings = overridden(base, {field.name: getattr(self, field.name, None) for field in attrs.fields(Settings)})
         sizes = tuple(np.atleast_1d(np.asarray(settings.hidden_layer_sizes, int)).tolist())
         if sizes and min(sizes) < 1:
@@ -74,24 +78,25 @@ class Shell(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, once: bool = False, classes: Any = None) -> Any:
         """Fit from the start, or go on from the last fit: with warm_start, or for one epoch (`once`)."""
-        settings = self._settings()
         fresh = not (hasattr(self, "model_") and (once or self.warm_start))
-        gaps, numeric = settings.missing != "refuse", self._task == "regression"
+        gaps, numeric = self._settings().missing != "refuse", self._task == "regression"
         rows, y = checked_pair(self, X, y, gaps=gaps, numeric=numeric, reset=fresh)
         y = self._cleaned(y)
+        settings = self._settings(len(y))
         weights = weights_of(sample_weight, getattr(self, "class_weight", None), y)
         init_key, order_key, split_key = split(Key(self._seed()), 3)
         counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
         train, held = (counted[places] for places in self._parts(settings, y[counted], split_key, once=once))
         own, of_held = ((), ()) if weights is None else (weights[train], weights[held])
         if fresh:
-            self._prepare(settings, taken(rows, train), y, train, own, classes)
+            self._prepare(settings, rows[train], y, train, own, classes)
         else:
             self._check_known(y, exactly=not once)
         x = prepared(self.preparation_, rows, self._dtype)
         data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), own)
         if fresh:
             self._initialize(data, init_key)
+        self.settings_ = settings
         loss = loss_of(self.loss, self.targets_.kind, settings.label_smoothing)
         if settings.solver == "lbfgs" and self.optimizer is None:
             return self._descend(settings, loss, data)
@@ -122,15 +127,16 @@ class Shell(BaseEstimator):
         """Return the places of the rows to train on, and of those that are held out."""
         if once and self.early_stopping:
             raise OptionError("partial_fit(early_stopping)", "False", True, "call fit to hold rows out")
-        if once or not settings.early_stopping or len(y) < settings.early_stopping_from:
+        if once or not settings.early_stopping:
             return np.arange(len(y)), np.arange(0)
         seed = int(generator(key).integers(2**31))
         single = self._task == "classification" and y.ndim == 1
         return held_out(y, settings.validation_fraction, seed, stratify=single)
 
-    def _prepare(self, settings: Settings, rows: Any, y: Array, train: Array, own: Any, classes: Any) -> None:
+    def _prepare(self, settings: Settings, rows: Rows, y: Array, train: Array, own: Any, classes: Any) -> None:
         """Forget an earlier fit, and fit what stands before and after the network to the training rows."""
-        self.targets_ = self._targets(settings, y, train, classes)
+        self.settings_ = settings
+        self.targets_ = self._targets(settings, y, train, own, classes)
         self.preparation_ = preparation_of(settings, rows, own)
         self._dtype = precision_of(settings, rows, self.engine)
         self._epochs, self.t_, self._costs = 0, 0, NO_COSTS
@@ -140,12 +146,14 @@ class Shell(BaseEstimator):
     def _initialize(self, data: Batch, key: Key) -> None:
         """Draw the initial parameters of a new network."""
         outputs, example = self.targets_.outputs, data.inputs.shape[1:]
-        model = network_of(self._settings(), outputs) if self.model is None else self.model
+        model = network_of(self.settings_, outputs) if self.model is None else self.model
         _, out = model.init(OutlineKey(0), example)
         if out != (outputs,):
             raise ShapeError("model", f"{outputs} outputs", out, f"end it with linear({outputs})")
         self._train = train_state(model, sgd(1.0), key=key, example=example, dtype=self._dtype)
-        self.model_, self.params_ = model, self._train.params
+        self.params_ = self._train.params
+        # The network by its plain name: how its parameters began no longer matters.
+        self.model_ = network_of(self.settings_, outputs, bare=True) if self.model is None else model
 
     def _descend(self, settings: Settings, loss: Loss, data: Batch) -> Any:
         """Minimize the loss of all rows by L-BFGS."""
@@ -205,25 +213,27 @@ converged yet."
     def _outputs(self, X: Any) -> Array:
         """Return the network's outputs for some rows."""
         check_is_fitted(self)
-        rows = checked_rows(self, X, gaps=self._settings().missing != "refuse")
-        return predict(self.model_, self.params_, prepared(self.preparation_, rows, self._dtype))
+        rows = checked_rows(self, X, gaps=self.settings_.missing != "refuse")
+        outputs = predict(self.model_, self.params_, prepared(self.preparation_, rows, self._dtype))
+        return outputs.astype(self.preparation_.dtype, copy=False)
 
-    def to_model(self) -> tuple[Layer[Any], Tree]:
+    def to_model(self, *, dtype: str | None = None) -> tuple[Layer[Any], Tree]:
         """Return a pure layer with its parameters, which predicts as this estimator does, and needs no scikit-learn.
 
         It takes rows of numbers, prepares them, and returns probabilities, or numbers in the units of the targets. Two
-        classes have one probability, that of the second. Save it with `save_model`.
+        classes have one probability, that of the second. For a frame with columns of text, the rows are those that
+        `fnmlp.encode` makes with `preparation_.schema`. Parameters and rows are of the `dtype` "float32" or "float64";
+        by default it is that of the rows in training. Save the model with `save_model`.
         """
         check_is_fitted(self)
-        network = (
-            self.model_ if self.model is not None else network_of(self._settings(), self.targets_.outputs, bare=True)
-        )
+        name = as_float_dtype("to_model(dtype)", self.preparation_.dtype if dtype is None else dtype)
         stages = [
             (self.preparation_.layer, self.preparation_.params),
-            (network, self.params_),
-            (head(self.targets_, self._dtype), ()),
+            (self.model_, self.params_),
+            (head(self.targets_), ()),
         ]
-        return chain(*(layer for layer, _ in stages)), tuple(params for _, params in stages)
+        layers, params = zip(*(stage for stage in stages if stage[0].name != "identity()"), strict=True)
+        return chain(*layers), tree_map(partial(cast, dtype=name), params)
 
     @property
     def coefs_(self) -> list[Array]:

@@ -64,7 +64,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
     "cycles": [_count()],
     "average": [_number(0, 1)],
     "precision": [StrOptions({"auto", "float32", "float64"})],
-    "early_stopping_from": [_count(0)],
+    "small": [_count(0)],
 }
 """The constraints of the options that a preset has a value for; None means that value."""
 

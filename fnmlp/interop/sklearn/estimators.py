@@ -125,7 +125,7 @@ class MLPClassifier(ClassifierMixin, Shell):
         cycles: int | None = None,
         average: float | None = None,
         precision: str | None = None,
-        early_stopping_from: int | None = None,
+        small: int | None = None,
     ) -> None:
         self._hold(locals())
 
@@ -178,7 +178,7 @@ class MLPClassifier(ClassifierMixin, Shell):
             raise ValueError("Multioutput target data is not supported: give one class a row, or zeros and ones")
         return column_or_1d(y, warn=True) if np.ndim(y) == 1 or np.shape(y)[1] == 1 else np.asarray(y)
 
-    def _targets(self, settings: Settings, y: Array, train: Array, classes: Any) -> Targets:
+    def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
         named = y if classes is None or y.ndim == 2 else np.asarray(classes)
         if not np.isin(y, named).all():
             raise ValueError(f"`y` has classes not in `classes`: {np.setdiff1d(y, named)}")
@@ -216,7 +216,7 @@ class MLPRegressor(RegressorMixin, Shell):
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> MLPRegressor(solver="lbfgs", alpha=1.0, random_state=0).fit(X, y).score(X, y) > 0.4
+    >>> MLPRegressor(solver="lbfgs", max_iter=1000, tol=0.1, random_state=0).fit(X, y).score(X, y) > 0.4
     True
     """
 
@@ -277,7 +277,7 @@ class MLPRegressor(RegressorMixin, Shell):
         cycles: int | None = None,
         average: float | None = None,
         precision: str | None = None,
-        early_stopping_from: int | None = None,
+        small: int | None = None,
     ) -> None:
         self._hold(locals())
 
@@ -307,8 +307,8 @@ class MLPRegressor(RegressorMixin, Shell):
         y = column_or_1d(y, warn=True) if np.ndim(y) == 1 or np.shape(y)[1] == 1 else np.asarray(y)
         return y.reshape(len(y), -1)
 
-    def _targets(self, settings: Settings, y: Array, train: Array, classes: Any) -> Targets:
-        return numbers_of(y[train], scaled=settings.target_scaling)
+    def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
+        return numbers_of(y[train], own, scaled=settings.target_scaling)
 
     def _check_known(self, y: Array, *, exactly: bool) -> None:
         if y.shape[1] != self.targets_.outputs:

@@ -3,15 +3,34 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from attrs import frozen
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from fnmlp.arrays import Array
 
-Rows: TypeAlias = Array | Mapping[str, Array]
-"""Rows of numbers, or the columns of a table by name."""
+
+@frozen(eq=False)
+class Table:
+    """Hold the columns of a frame by name, and the names of those whose dtype says that they are categories."""
+
+    columns: Mapping[str, Array]
+    categories: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, places: Any) -> "Table":
+        return Table({name: column[places] for name, column in self.columns.items()}, self.categories)
+
+
+Rows: TypeAlias = Array | Table
+"""Rows of numbers, or of a table with other columns too."""
 
 FLOATS = (np.float64, np.float32)
+
+CATEGORIES = ("category", "categorical", "enum")
+"""How the dtypes of categories begin, in pandas and polars."""
 
 
 def is_table(X: Any) -> bool:
@@ -30,7 +49,10 @@ def checked_rows(estimator: Any, X: Any, *, gaps: bool, reset: bool = False) -> 
     """
     if is_table(X):
         validate_data(estimator, X, skip_check_array=True, reset=reset)
-        return {str(name): X[name].to_numpy() for name in X.columns}
+        names = [str(name) for name in X.columns]
+        kinds = [str(dtype).lower() for dtype in X.dtypes]
+        categories = [name for name, kind in zip(names, kinds, strict=True) if kind.startswith(CATEGORIES)]
+        return Table({str(name): X[name].to_numpy() for name in X.columns}, tuple(categories))
     return _dense(validate_data(estimator, X, reset=reset, **_options(gaps)))
 
 
@@ -53,13 +75,3 @@ def _options(gaps: bool) -> dict[str, Any]:
 
 def _dense(x: Any) -> Any:
     return x.toarray() if hasattr(x, "toarray") else x
-
-
-def taken(rows: Rows, places: Any) -> Rows:
-    """Return the rows at some places."""
-    return rows[places] if isinstance(rows, np.ndarray) else {name: column[places] for name, column in rows.items()}
-
-
-def row_count(rows: Rows) -> int:
-    """Return the number of rows."""
-    return len(rows if isinstance(rows, np.ndarray) else next(iter(rows.values())))

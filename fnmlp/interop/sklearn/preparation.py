@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 import numpy as np
 
 from fnmlp.arrays import Array, read_only
 from fnmlp.combinators import chain, concat
-from fnmlp.interop.sklearn.inputs import Rows
+from fnmlp.interop.sklearn.inputs import Rows, Table
 from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.layer import Layer
 from fnmlp.layers import (
@@ -22,39 +22,48 @@ from fnmlp.layers import (
     rescale,
     smooth_clip,
 )
+from fnmlp.tables import TableSchema, encode, fit_schema
 from fnmlp.tree import Tree
 from fnmlp.weights import Weights
 
 
 @frozen(eq=False)
 class Preparation:
-    """Hold a layer that prepares rows of numbers, and its parameters, in the dtype of these rows."""
+    """Hold the schema of a table or None, and a layer that prepares rows of numbers, with parameters of their dtype."""
 
+    schema: TableSchema | None
     layer: Layer[Any]
     params: Tree
     dtype: str
 
 
-def preparation_of(
-    settings: Settings, rows: Array, weights: Weights, kinds: Sequence[int] | None = None
-) -> Preparation:
+def preparation_of(settings: Settings, rows: Rows, weights: Weights) -> Preparation:
     """Fit the preparation of rows to those of training; `weights` says how much each counts.
-
-    `kinds` are those of the columns, as `kinds_of` finds them.
 
     >>> rows = np.array([[0.0, 5.0], [2.0, 6.0], [1.0, np.nan]])
     >>> preparation_of(Settings(scaling="robust", missing="median", categories=3), rows, ()).layer
     concat(chain(columns(0, 1), one_hot_columns((3,))), chain(columns(1, 2), impute(), rescale()))
     """
-    counts = np.asarray(weights) if len(weights) else np.ones(len(rows))
-    kinds = kinds_of(rows, settings.categories) if kinds is None else kinds
+    if isinstance(rows, Table):
+        kinds = dict.fromkeys(rows.categories, "category")
+        schema = fit_schema(rows.columns, kinds=kinds, keep_constant=True)
+        # A table may have gaps later, whether or not there are some now.
+        found = _fitted(evolve(settings, missing="median"), encode(schema, rows.columns), weights, schema.sizes)
+        return evolve(found, schema=schema)
+    return _fitted(settings, rows, weights, ())
+
+
+def _fitted(settings: Settings, x: Array, weights: Weights, sizes: tuple[int, ...]) -> Preparation:
+    """Fit the preparation of numbers, whose last columns are codes of categories of these sizes."""
+    counts = np.asarray(weights) if len(weights) else np.ones(len(x))
+    kinds = (*kinds_of(x[:, : x.shape[1] - len(sizes)], settings.categories), *sizes)
     runs = list(_runs(kinds))
-    parts = [_part(settings, rows[:, start:stop], counts, kinds[start:stop]) for start, stop in runs]
+    parts = [_part(settings, x[:, start:stop], counts, kinds[start:stop]) for start, stop in runs]
     if len(parts) == 1:
         (layers, params), *_ = parts
-        return Preparation(chain(*layers) if layers else identity(), params, rows.dtype.name)
+        return Preparation(None, chain(*layers) if layers else identity(), params, x.dtype.name)
     layer = concat(*(chain(columns(*run), *layers) for run, (layers, _) in zip(runs, parts, strict=True)))
-    return Preparation(layer, tuple(((), *params) for _, params in parts), rows.dtype.name)
+    return Preparation(None, layer, tuple(((), *params) for _, params in parts), x.dtype.name)
 
 
 def kinds_of(rows: Array, limit: int) -> tuple[int, ...]:
@@ -132,9 +141,14 @@ def _inverse(sizes: Array) -> Array:
     return np.divide(1, sizes, out=np.zeros_like(sizes, dtype=np.float64), where=sizes > 0)
 
 
-def prepared(preparation: Preparation, rows: Array, dtype: str) -> Array:
-    """Return rows as the network takes them."""
-    rows = rows.astype(preparation.dtype, copy=False)
+def prepared(preparation: Preparation, rows: Rows, dtype: str) -> Array:
+    """Return rows as the network takes them.
+
+    Raises:   DataError for a table without a column that there was in training, or with values of another kind.
+    """
+    if preparation.schema is not None:
+        rows = encode(preparation.schema, rows.columns if isinstance(rows, Table) else {})
+    rows = np.asarray(rows, preparation.dtype)
     features: Array = preparation.layer.apply(preparation.params, rows)
     return features.astype(dtype, copy=False)
 

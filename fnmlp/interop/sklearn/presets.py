@@ -48,7 +48,8 @@ class Settings:
     `cycles`            the number of periods of "cosine_cycles".
     `average`           the decay of a running mean of the parameters, which predicts in their place; 0 for none.
     `precision`         "float32", "float64", or "auto" for that of the data.
-    `early_stopping_from`  the fewest rows of which early stopping holds any out; with fewer it is off.
+    `small`             with fewer rows than this, early stopping and dropout are off, and the precision is "auto":
+                        then a row of weight 2 trains exactly like two rows.
     """
 
     hidden_layer_sizes: tuple[int, ...] = (100,)
@@ -94,7 +95,7 @@ class Settings:
     cycles: int = 4
     average: float = 0.0
     precision: str = "auto"
-    early_stopping_from: int = 0
+    small: int = 0
 
 
 @frozen
@@ -105,14 +106,22 @@ class Preset:
     regression: Settings
 
 
+TABULAR = Settings(scaling="robust", clip=3.0, missing="median", categories=20, precision="float32", small=100)
+
 PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(Settings(), Settings()),
-    "tabular": Preset(
-        Settings(scaling="robust", clip=3.0, missing="median", categories=20, precision="float32"),
-        Settings(scaling="robust", clip=3.0, missing="median", categories=20, precision="float32", target_scaling=True),
-    ),
+    "tabular": Preset(TABULAR, evolve(TABULAR, target_scaling=True)),
 }
 """The presets by name."""
+
+
+def for_rows(settings: Settings, rows: int) -> Settings:
+    """Return the settings for so many rows.
+
+    >>> for_rows(Settings(dropout=0.5, small=100), 99).dropout
+    0.0
+    """
+    return evolve(settings, early_stopping=False, dropout=0.0, precision="auto") if rows < settings.small else settings
 
 
 def overridden(settings: Settings, given: Mapping[str, Any]) -> Settings:

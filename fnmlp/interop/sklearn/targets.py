@@ -7,7 +7,8 @@ import numpy as np
 
 from fnmlp.arrays import Array
 from fnmlp.layer import Layer
-from fnmlp.layers import fit_standardize, identity, log_softmax, sigmoid, softmax, softplus, unstandardize
+from fnmlp.layers import identity, log_softmax, sigmoid, softmax, softplus, unstandardize
+from fnmlp.weights import Weights
 
 HEADS = {"numbers": "identity", "one class": "logistic", "two classes": "logistic", "classes": "softmax"}
 """scikit-learn's names of what makes predictions of outputs, by the kind of targets."""
@@ -55,15 +56,21 @@ def classes_of(y: Array, *, single: bool) -> Targets:
     )
 
 
-def numbers_of(y: Array, *, scaled: bool) -> Targets:
+def numbers_of(y: Array, weights: Weights, *, scaled: bool) -> Targets:
     """Count the numbers in each row, and fit their means and deviations if they are to be standardized.
 
-    Shapes:   y (n, outputs).
+    Shapes:   y (n, outputs), weights (n,) or ().
 
-    >>> numbers_of(np.array([[1.0], [3.0]]), scaled=True).scaling
+    >>> numbers_of(np.array([[1.0], [3.0]]), (), scaled=True).scaling
     ((2.0,), (1.0,))
     """
-    return Targets("numbers", y.shape[1], (), fit_standardize(y) if scaled else ())
+    if not scaled:
+        return Targets("numbers", y.shape[1])
+    counts = weights if len(weights) else None
+    mean = np.average(y, axis=0, weights=counts)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=counts))
+    deviation = np.where(deviation > 0, deviation, 1)
+    return Targets("numbers", y.shape[1], (), (tuple(mean.tolist()), tuple(deviation.tolist())))
 
 
 def encoded(targets: Targets, y: Array, dtype: str) -> Array:
@@ -86,10 +93,10 @@ def encoded(targets: Targets, y: Array, dtype: str) -> Array:
     return places if targets.kind == "classes" else places[:, None].astype(dtype)
 
 
-def head(targets: Targets, dtype: str = "float32") -> Layer[tuple[()]]:
+def head(targets: Targets) -> Layer[tuple[()]]:
     """Return the layer that turns outputs into numbers in their own units, or into probabilities."""
     if targets.kind == "numbers":
-        return unstandardize(*targets.scaling, dtype=dtype) if targets.scaling else identity()
+        return unstandardize(*targets.scaling) if targets.scaling else identity()
     return softmax() if targets.kind == "classes" else sigmoid()
 
 
