@@ -35,6 +35,7 @@ from fnmlp.initializers import (
     kaiming_normal as kaiming_normal,
     kaiming_uniform as kaiming_uniform,
     normal as normal,
+    signs as signs,
     uniform as uniform,
     zeros as zeros,
 )
@@ -54,6 +55,13 @@ from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as m
 from fnmlp.layers.embeddings import (Embedding as Embedding, embedding as embedding)
 from fnmlp.layers.gates import (gelu as gelu, mish as mish, silu as silu)
 from fnmlp.layers.halves import (glu as glu, swiglu as swiglu)
+from fnmlp.layers.members import (
+    BatchEnsemble as BatchEnsemble,
+    batch_ensemble as batch_ensemble,
+    ensemble_linear as ensemble_linear,
+    mean_members as mean_members,
+    tile as tile,
+)
 from fnmlp.layers.noise import (dropout as dropout, gaussian_noise as gaussian_noise)
 from fnmlp.layers.normalization import (
     LayerNorm as LayerNorm,
@@ -101,6 +109,7 @@ from fnmlp.losses.classification import (
     on_labels as on_labels,
 )
 from fnmlp.losses.focal_losses import (binary_focal as binary_focal, focal as focal)
+from fnmlp.losses.members import (over_members as over_members,)
 from fnmlp.losses.regression import (huber as huber, l1 as l1, log_cosh as log_cosh, mse as mse)
 from fnmlp.losses.shared import (Loss as Loss,)
 from fnmlp.metrics.classification import (

@@ -52,6 +52,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "kaiming_normal",
         "kaiming_uniform",
         "normal",
+        "signs",
         "uniform",
         "zeros",
     ),
@@ -67,6 +68,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.layers.embeddings": ("Embedding", "embedding"),
     "fnmlp.layers.gates": ("gelu", "mish", "silu"),
     "fnmlp.layers.halves": ("glu", "swiglu"),
+    "fnmlp.layers.members": ("BatchEnsemble", "batch_ensemble", "ensemble_linear", "mean_members", "tile"),
     "fnmlp.layers.noise": ("dropout", "gaussian_noise"),
     "fnmlp.layers.normalization": ("LayerNorm", "RmsNorm", "layer_norm", "rms_norm"),
     "fnmlp.layers.numerical_embeddings": ("Periodic", "periodic"),
@@ -90,6 +92,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.losses.binary": ("binary_cross_entropy",),
     "fnmlp.losses.classification": ("cross_entropy", "hinge", "kl", "nll", "on_labels"),
     "fnmlp.losses.focal_losses": ("binary_focal", "focal"),
+    "fnmlp.losses.members": ("over_members",),
     "fnmlp.losses.regression": ("huber", "l1", "log_cosh", "mse"),
     "fnmlp.losses.shared": ("Loss",),
     "fnmlp.metrics.classification": (

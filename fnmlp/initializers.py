@@ -20,6 +20,7 @@ __all__ = [
     "kaiming_normal",
     "kaiming_uniform",
     "normal",
+    "signs",
     "uniform",
     "zeros",
 ]
@@ -121,6 +122,21 @@ def normal(deviation: float) -> Initializer:
 
 def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:
     return _made(key, shape, lambda: draws.normal(key, shape, deviation))
+
+
+def signs() -> Initializer:
+    """Draw 1 or -1, each as likely as the other.
+
+    Source:   Wen, Tran & Ba 2020, arXiv:2002.06715, for the scales of `batch_ensemble`.
+
+    >>> sorted(set(signs()(Key(0), (9,), (9, 1)).tolist()))
+    [-1.0, 1.0]
+    """
+    return partial(_signs)
+
+
+def _signs(key: Key, shape: Shape, fans: Fans) -> Array:
+    return _made(key, shape, lambda: draws.integers(key, shape, 2) * 2 - 1)
 
 
 def zeros() -> Initializer:

@@ -29,6 +29,11 @@ def some_ignored(key: Key, shape: Shape) -> Array:
     return labels
 
 
+def by_row_like(key: Key, shape: Shape) -> Array:
+    """Draw a number for each row of outputs."""
+    return normal(key, shape[:1])
+
+
 def shares_like(key: Key, shape: Shape) -> Array:
     """Draw rows of shares that add up to 1."""
     return generator(key).dirichlet(np.ones(shape[1]), shape[0])

@@ -164,8 +164,9 @@ def a_kink_has_the_slope_of_a_side(case: LossCase) -> None:
     y = case.draw(fold_in(case.key, 14), (len(at), *case.example)).astype(np.float64).reshape(len(at), -1)
     target = case.draw_target(fold_in(case.key, 15), (len(at), *case.example))
     rows, columns = np.arange(len(at)), generator(fold_in(case.key, 16)).integers(y.shape[1], size=len(at))
-    if target.shape == (len(at), *case.example):
-        middle = target.reshape(len(at), -1)[rows, columns]
+    if target.dtype.kind == "f" or target.shape == (len(at), *case.example):
+        beside = target.reshape(*target.shape, *(1,) * (1 + len(case.example) - target.ndim))
+        middle = np.broadcast_to(beside, (len(at), *case.example)).reshape(len(at), -1)[rows, columns]
     else:  # a label: another class comes as close to it as the kink says
         columns = (target + 1 + columns % (y.shape[1] - 1)) % y.shape[1]
         y[rows, target] = middle = np.round(4 * y[rows, target]) / 4

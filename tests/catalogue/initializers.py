@@ -8,6 +8,7 @@ from fnmlp.initializers import (
     kaiming_normal,
     kaiming_uniform,
     normal,
+    signs,
     uniform,
     zeros,
 )
@@ -21,6 +22,7 @@ INITIALIZERS: tuple[tuple[str, Initializer], ...] = (
     ("glorot_normal()", glorot_normal()),
     ("uniform(0.25)", uniform(0.25)),
     ("normal(0.25)", normal(0.25)),
+    ("signs()", signs()),
     ("zeros()", zeros()),
     ("constant(-0.5)", constant(-0.5)),
 )

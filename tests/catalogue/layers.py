@@ -18,18 +18,21 @@ from fnmlp.initializers import (
     kaiming_normal,
     kaiming_uniform,
     normal,
+    signs,
     uniform,
     zeros,
 )
 from fnmlp.key import Key, generator
 from fnmlp.layer import Layer
 from fnmlp.layers import (
+    batch_ensemble,
     celu,
     columns,
     dropout,
     elementwise,
     elu,
     embedding,
+    ensemble_linear,
     flatten,
     gaussian_noise,
     gelu,
@@ -41,6 +44,7 @@ from fnmlp.layers import (
     linear,
     log_softmax,
     maxout,
+    mean_members,
     ntk_linear,
     one_hot_columns,
     parametric,
@@ -57,6 +61,7 @@ from fnmlp.layers import (
     standardize,
     swiglu,
     tanh,
+    tile,
     unstandardize,
 )
 from fnmlp.testing import TRIALS, Law, check_layer
@@ -233,6 +238,14 @@ LAYERS = (
     Specimen(smooth_clip(limit=0.5), (2, 3)),
     Specimen(one_hot_columns((3, 5)), (2,), draw=ids, formula=formulas.one_hot_columns),
     Specimen(one_hot_columns((2, 0, 7)), (3,), draw=ids),
+    Specimen(tile(3), (4,), formula=formulas.tile),
+    Specimen(tile(2), (2, 3)),
+    Specimen(mean_members(), (3, 4), formula=formulas.mean_members),
+    Specimen(mean_members(), (3,)),
+    Specimen(batch_ensemble(3), (2, 4), formula=formulas.batch_ensemble),
+    Specimen(batch_ensemble(2, scale_init=signs(), bias_init=normal(0.5)), (3, 2)),
+    Specimen(ensemble_linear(3), (2, 4), formula=formulas.ensemble_linear),
+    Specimen(ensemble_linear(1, weight_init=glorot_normal()), (3, 2)),
     Specimen(residual(linear(4)), (4,), formula=formulas.residual),
     Specimen(residual(chain(tanh(), dropout(0.5), linear(3))), (3,), noisy=True),
     Specimen(concat(identity(), linear(2)), (3,), formula=formulas.concat),
@@ -250,6 +263,12 @@ LAYERS = (
     Specimen(
         concat(chain(columns(0, 2), impute(), rescale(), smooth_clip()), chain(columns(2, 4), one_hot_columns((3, 2)))),
         (4,),
+    ),
+    Specimen(
+        chain(
+            tile(2), batch_ensemble(3, scale_init=signs()), tanh(), ensemble_linear(3), softmax(axis=-1), mean_members()
+        ),
+        (3,),
     ),
     Specimen(chain(embedding(IDS, 2), flatten(), layer_norm(), linear(3), gelu()), (4,), draw=ids),
     Specimen(chain(dropout(0.25), linear(4), silu(), dropout(0.5), linear(2), log_softmax()), (4,), noisy=True),

@@ -15,11 +15,12 @@ from fnmlp.losses import (
     mse,
     nll,
     on_labels,
+    over_members,
 )
 from tests.oracles import losses as formulas
 from tests.oracles import torch_losses as by_torch
 from tests.oracles.torch_losses import F
-from tests.specimens import LossSpecimen, labels_like, shares_like
+from tests.specimens import LossSpecimen, by_row_like, labels_like, shares_like
 
 WEIGHED = partial(cross_entropy, class_weights=(1.0, 2.0, 0.5, 3.0))
 
@@ -29,6 +30,11 @@ LOSSES = (
     LossSpecimen("mse(reduction=none)", partial(mse, reduction="none"), by_row=True),
     LossSpecimen("on_labels(mse)", on_labels(mse), labels_like, formula=formulas.on_labels),
     LossSpecimen("on_labels(mse(reduction=sum))", on_labels(partial(mse, reduction="sum")), labels_like),
+    LossSpecimen("over_members(mse)", over_members(mse), by_row_like, formula=formulas.over_members),
+    LossSpecimen("over_members(mse(reduction=sum))", over_members(partial(mse, reduction="sum")), by_row_like),
+    LossSpecimen(
+        "over_members(mse(reduction=none))", over_members(partial(mse, reduction="none")), by_row_like, by_row=True
+    ),
     LossSpecimen("l1", l1, kinks=(0.0,), formula=formulas.each(formulas.absolute), torch=F.l1_loss),
     LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True, kinks=(0.0,)),
     LossSpecimen("huber", huber, kinks=(-1.0, 1.0), formula=formulas.each(formulas.huber), torch=F.huber_loss),

@@ -22,6 +22,16 @@ LAYERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: MODEL.vjp(PARAMS, X, None)[1](1.0),
     ),
     "add": (lambda: fn.add(fn.relu),),
+    "batch_ensemble": (
+        lambda: fn.batch_ensemble("2"),
+        lambda: fn.batch_ensemble(2, scale_init=1.0),
+        lambda: fn.batch_ensemble(2, scale_init=fn.signs).init(KEY, (2, 2)),
+        lambda: fn.batch_ensemble(2).init(KEY, (2,)),
+        lambda: fn.batch_ensemble(2).init(KEY, (0, 2)),
+        lambda: fn.batch_ensemble(2).apply((), X[:, None]),
+        lambda: fn.batch_ensemble(2).apply(fn.batch_ensemble(2).init(KEY, (2, 2))[0], X),
+        lambda: fn.batch_ensemble(2).apply(fn.batch_ensemble(2).init(KEY, (1, 2))[0], X[:, None].astype(np.float64)),
+    ),
     "build": (
         lambda: fn.build("relu"),
         lambda: fn.build(None),
@@ -77,6 +87,13 @@ LAYERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.embedding(2, 3, table_init=fn.normal).init(KEY, ()),
         lambda: fn.embedding(2, 3, table_init=np.zeros).init(KEY, ()),
         lambda: fn.embedding(2, 3, table_init=lambda _key, _shape, _fans: None).init(KEY, ()),
+    ),
+    "ensemble_linear": (
+        lambda: fn.ensemble_linear(0),
+        lambda: fn.ensemble_linear(2, bias_init="zeros"),
+        lambda: fn.ensemble_linear(2).init(KEY, (2, 2, 2)),
+        lambda: fn.ensemble_linear(2).apply((), X[:, None]),
+        lambda: fn.ensemble_linear(2).apply(fn.ensemble_linear(2).init(KEY, (2, 2))[0], X[:, None]),
     ),
     "fit_impute": (
         lambda: fn.fit_impute(DATA),
@@ -169,6 +186,7 @@ LAYERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.maxout(2, 2, weight_init=np.zeros).init(KEY, (2,)),
         lambda: fn.maxout(2, 2, bias_init=lambda _key, _shape, _fans: None).init(KEY, (2,)),
     ),
+    "mean_members": (lambda: fn.mean_members().init(KEY, ()),),
     "normal": (
         lambda: fn.normal(None),
         lambda: fn.normal(0.1)(0, (2,), (2, 2)),
@@ -263,6 +281,12 @@ LAYERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.standardize((0.0, 1.0), (1.0, 1.0)).init(KEY, 2),
     ),
     "strict": (lambda: fn.strict(fn.relu),),
+    "tile": (
+        lambda: fn.tile(0),
+        lambda: fn.tile("2"),
+        lambda: fn.tile(2).init(KEY, 3),
+        lambda: fn.tile(2).apply((), X.tolist()),
+    ),
     "tied": (lambda: fn.tied(fn.relu),),
     "uniform": (lambda: fn.uniform("a"),),
     "unstandardize": (lambda: fn.unstandardize((0.0, 1.0), (1.0, 1.0)).init(KEY, 2),),

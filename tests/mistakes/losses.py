@@ -67,6 +67,13 @@ LOSSES: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.mse(X, X, sample_weights=np.ones(4), reduction=X),
     ),
     "nll": (lambda: fn.nll(TARGETS, None),),
+    "over_members": (
+        lambda: fn.over_members("mse"),
+        lambda: fn.over_members(fn.mse)(TARGETS[0], TARGETS[0]),
+        lambda: fn.over_members(fn.mse)(TARGETS, TARGETS),
+        lambda: fn.over_members(fn.mse)(TARGETS.tolist(), TARGETS),
+        lambda: fn.over_members(fn.mse)(TARGETS[:, :0], TARGETS[:, 0]),
+    ),
     "on_labels": (
         lambda: fn.on_labels("mse"),
         lambda: fn.on_labels(None),

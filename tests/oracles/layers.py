@@ -53,6 +53,26 @@ def periodic(params: Any, x: Any, width: int, **_: Any) -> Any:
     return np.concatenate(features, axis=1).reshape(len(x), x.shape[1] * width)
 
 
+def tile(_: Any, x: Any, members: int) -> Any:
+    return np.stack([x] * members, axis=1)
+
+
+def mean_members(_: Any, x: Any) -> Any:
+    return sum(np.moveaxis(x, 1, 0)) / x.shape[1]
+
+
+def batch_ensemble(params: Any, x: Any, *_: Any, **__: Any) -> Any:
+    members = [
+        ((x[:, place] * params.scale_in[place]) @ params.weight) * params.scale_out[place] + params.bias[place]
+        for place in range(x.shape[1])
+    ]
+    return np.stack(members, axis=1)
+
+
+def ensemble_linear(params: Any, x: Any, *_: Any, **__: Any) -> Any:
+    return np.stack([x[:, place] @ params.weight[place] + params.bias[place] for place in range(x.shape[1])], axis=1)
+
+
 def maxout(params: Any, x: Any, out: int, pieces: int, **_: Any) -> Any:
     every = (x @ params.weight + params.bias).reshape(len(x), pieces, out)
     return np.take_along_axis(every, np.real(every).argmax(1)[:, None], 1)[:, 0]

@@ -25,6 +25,10 @@ def squared(y: float, target: float) -> float:
     return (y - target) ** 2
 
 
+def over_members(y: Row, target: float) -> tuple[float, float]:
+    return fsum(squared(member, target) for member in y) / len(y), 1.0
+
+
 def absolute(y: float, target: float) -> float:
     return abs(y - target)
 
