@@ -1,8 +1,10 @@
 """What all tests share: Hypothesis profiles, one thread of torch, and batches of MNIST."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 import gc
 import gzip
+from importlib.metadata import PackageNotFoundError, version
 import os
 from pathlib import Path
 import re
@@ -23,7 +25,11 @@ from tests.anywhere import offered_kernels
 from tests.optional import Missing, optional
 
 # Before JAX starts: what the tests compile runs for moments, and compiling it well would take far longer.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+QUICK = "--xla_backend_optimization_level=0"
+with suppress(PackageNotFoundError):
+    if tuple(map(int, version("jaxlib").split(".")[:2])) <= (0, 10):  # XLA ends the process at a flag that it lost
+        QUICK += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK)
 
 torch = optional("torch")
 if not isinstance(torch, Missing):

@@ -95,6 +95,20 @@ def test_optimizers_change_nothing_that_they_are_given(specimen: OptimizerSpecim
     assert not any(leaf.flags.writeable for leaf in tree_leaves(results) if isinstance(leaf, np.ndarray))
 
 
+def pulled(params: Tree, x: NDArray[Any], key: fn.Key | None) -> tuple[NDArray[Any], fn.Pullback[Tree]]:
+    """Return x, and a pullback whose gradient is the parameters: that of half their square."""
+    return x.copy(), lambda dy: (params, lambda: dy)
+
+
+@each("specimen", OPTIMIZERS)
+def test_a_step_leaves_parameters_as_they_are_that_are_their_own_gradient(specimen: OptimizerSpecimen) -> None:
+    params, x = (fn.Linear(draw(0, (3, 2)), draw(1, (2,))),), np.ones((2, 3))
+    model: fn.Layer[Tree] = fn.Layer("squares", lambda _, shape: (params, shape), lambda _, x: x, pulled)
+    before, state = tree_map(np.array, params), specimen.optimizer.init(params)
+    fn.train_step(model, fn.mse, specimen.optimizer, fn.TrainState(0, params, state, fn.Key(0), 0.0), (x, x))
+    assert fn.tree_equal(params, before)
+
+
 @each(("name", "initializer"), INITIALIZERS)
 def test_initializers_remember_no_call(name: str, initializer: fn.initializers.Initializer) -> None:
     # A default argument that was a live RandomState gave other weights at the second call.

@@ -9,7 +9,7 @@ import pytest
 
 import fnmlp as fn
 from fnmlp.errors import CheckpointError, OptionError
-from fnmlp.optimizers.core import owned, spending
+from fnmlp.optimizers.core import apart, owned, spending
 from fnmlp.tree import tree_equal, tree_flatten, tree_leaves, tree_map
 from tests.catalogue import OPTIMIZERS
 from tests.specimens import OptimizerSpecimen
@@ -46,6 +46,9 @@ def test_gradients_that_a_step_owns_are_not_copied_and_others_are() -> None:
     for held in (whole[:2], whole.view(3, 1), loss, loss * 1):
         assert owned((held,))[0].data_ptr() != held.data_ptr()
     assert owned((whole, whole))[0] is not whole
+    for shared in (whole, whole.detach(), whole[:2]):
+        assert apart((shared,), (whole,))[0].data_ptr() != shared.data_ptr()
+    assert apart(grads, params) is grads
     before = tree_map(torch.clone, grads)
     fn.sgd(0.5).update(params, grads, ())
     assert all(map(torch.equal, grads, before))

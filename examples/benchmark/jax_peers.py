@@ -43,7 +43,9 @@ def fnmlp_jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:
         return jax.block_until_ready(state)
 
     def at_once(state: fn.TrainState, number: int, batches: int | None) -> fn.TrainState:
-        options = {"size": size, "key": ORDER_KEY, "epoch": number, "stop": batches}
+        every = -(-len(held) // size)
+        stop = None if batches is None else min(batches, every)
+        options = {"size": size, "key": ORDER_KEY, "epoch": number, "stop": stop}
         return jax.block_until_ready(fold_epoch(train, state, held, **options, donate=True))[0]
 
     return Peer(

@@ -1,6 +1,7 @@
 """The type of an optimiser, and the pieces that all optimisers are made of."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 import sys
 from typing import Any, TypeAlias
@@ -207,6 +208,17 @@ def copied(grads: Tree) -> Tree:
     return tree_map(_copy, grads)
 
 
+def apart(grads: Tree, params: Tree) -> Tree:
+    """Return gradients in other memory than the parameters; that of half a parameter's square is the parameter.
+
+    >>> one = np.zeros(2)
+    >>> apart((one,), (one,))[0] is one, apart((one,), (np.zeros(2),))[0] is one
+    (False, True)
+    """
+    owners = set(map(_owner, tree_leaves(params)))
+    return grads if owners.isdisjoint(map(_owner, tree_leaves(grads))) else copied(grads)
+
+
 def owned(grads: Tree) -> Tree:
     """Return gradients that may be written to: each itself if nothing else seems to hold it, else a copy.
 
@@ -223,6 +235,9 @@ def owned(grads: Tree) -> Tree:
 
 
 def _owner(x: Any) -> int:
+    if _is_tensor(x):
+        with suppress(NotImplementedError):  # of torch.func, whose tensors have no memory of their own
+            return int(x.untyped_storage()._cdata)  # noqa: SLF001 (its address is 0 on the device "meta")
     base = getattr(x, "base", None)
     return id(x if base is None else base)
 
@@ -234,14 +249,14 @@ def _is_own(x: Any) -> bool:
     """
     if isinstance(x, np.ndarray):
         return x.base is None and x.flags.writeable
-    return is_jax(x) or _is_own_tensor(x)
+    if _is_tensor(x):
+        return not x.requires_grad and x._base is None  # noqa: SLF001 (torch has no public way to ask for a view)
+    return is_jax(x)
 
 
-def _is_own_tensor(x: Any) -> bool:
+def _is_tensor(x: Any) -> bool:
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(x, torch.Tensor):
-        return False
-    return not x.requires_grad and x._base is None  # noqa: SLF001 (torch has no public way to ask for a view)
+    return torch is not None and isinstance(x, torch.Tensor)
 
 
 def _own(grad: Array) -> Array:

@@ -19,7 +19,7 @@ from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
 from fnmlp.optimizers import Optimizer
-from fnmlp.optimizers.core import spending
+from fnmlp.optimizers.core import apart, spending
 from fnmlp.tree import Tree, tree_leaves, tree_map
 from fnmlp.weights import with_weights
 
@@ -160,6 +160,7 @@ def train_step(
             batch = as_batch("train_step", batch, state.params)
         value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
         # This function owns the gradients: they come from a pullback, and go nowhere else.
+        grads = apart(grads, state.params)
         params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
     except FloatingPointError:
         if np.geterr()["under"] == "ignore":
