@@ -3,6 +3,7 @@
 from contextlib import closing
 from functools import partial
 from math import isfinite
+from numbers import Integral
 from typing import Any
 import warnings
 
@@ -38,6 +39,11 @@ from fnmlp.optimizers import sgd
 from fnmlp.training import predict, train_state
 from fnmlp.training.loop import cast
 from fnmlp.tree import Tree, first_not_finite, tree_map
+
+
+def _in_dtype(weights: Any, dtype: str) -> Any:
+    return weights.astype(dtype, copy=False) if len(weights) else ()
+
 
 NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
@@ -87,13 +93,14 @@ class Shell(BaseEstimator):
         init_key, order_key, split_key = split(Key(self._seed()), 3)
         counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
         train, held = (counted[places] for places in self._parts(settings, y[counted], split_key, once=once))
-        own, of_held = ((), ()) if weights is None else (weights[train], weights[held])
+        own: Any = () if weights is None else weights[train]
+        of_held: Any = () if weights is None else weights[held]
         if fresh:
             self._prepare(settings, rows[train], y, train, own, classes)
         else:
             self._check_known(y, exactly=not once)
         x = prepared(self.preparation_, rows, self._dtype)
-        data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), own)
+        data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), _in_dtype(own, self._dtype))
         if fresh:
             self._initialize(data, init_key)
         self.settings_ = settings
@@ -119,9 +126,10 @@ class Shell(BaseEstimator):
         return self._learn(work, once=once)
 
     def _seed(self) -> int:
-        """Return the seed of this fit: that of a checkpoint to go on from, or a new one."""
+        """Return the seed of this fit; unless an integer decides it, that of a checkpoint to go on from."""
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        return seed if self.checkpoint is None else saved_seed(self.checkpoint, seed)
+        decided = self.checkpoint is None or isinstance(self.random_state, Integral)
+        return seed if decided else saved_seed(self.checkpoint, seed)
 
     def _parts(self, settings: Settings, y: Array, key: Key, *, once: bool) -> tuple[Array, Array]:
         """Return the places of the rows to train on, and of those that are held out."""
@@ -222,8 +230,8 @@ converged yet."
 
         It takes rows of numbers, prepares them, and returns probabilities, or numbers in the units of the targets. Two
         classes have one probability, that of the second. For a frame with columns of text, the rows are those that
-        `fnmlp.encode` makes with `preparation_.schema`. Parameters and rows are of the `dtype` "float32" or "float64";
-        by default it is that of the rows in training. Save the model with `save_model`.
+        `fnmlp.tables.encode` makes with `preparation_.schema`. Parameters and rows are of the `dtype` "float32" or
+        "float64"; by default it is that of the rows in training. Save the model with `save_model`.
         """
         check_is_fitted(self)
         name = as_float_dtype("to_model(dtype)", self.preparation_.dtype if dtype is None else dtype)

@@ -12,7 +12,7 @@ from fnmlp.initializers import Fans, uniform
 from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.key import Key
 from fnmlp.layer import Layer, walk
-from fnmlp.layers import Linear, dropout, layer_norm, linear, rms_norm
+from fnmlp.layers import Linear, dropout, layer_norm, linear, ntk_linear, parametric, periodic, rescale, rms_norm
 from fnmlp.tree import Tree
 
 ACTIVATIONS: dict[str, Callable[[], Layer[Any]]] = {
@@ -49,22 +49,37 @@ NORMS: dict[str, Callable[[], Layer[Any]]] = {"layer": layer_norm, "rms": rms_no
 def network_of(settings: Settings, outputs: int, *, bare: bool = False) -> Layer[Any]:
     """Return the network of some settings, with as many outputs; a `bare` one names no initializers.
 
-    >>> network_of(Settings(hidden_layer_sizes=(8,), dropout=0.5), 1).parts[1:3]
-    (relu(), dropout(0.5))
+    >>> network_of(Settings(hidden_layer_sizes=(8,), dropout=0.5, parametrization="ntk"), 1)
+    chain(ntk_linear(8), relu(), dropout(0.5), ntk_linear(1))
     """
-    factor = 2.0 if settings.activation == "logistic" else 6.0
-    drawn = partial(_glorot, factor)
-    affine = linear if bare else partial(linear, weight_init=drawn, bias_init=drawn)
-    return chain(*_hidden(settings, affine), affine(outputs))
+    affine = _affine(settings, bare=bare)
+    return chain(*_first(settings), *_hidden(settings, affine), affine(outputs))
+
+
+def _affine(settings: Settings, *, bare: bool) -> Callable[[int], Layer[Any]]:
+    """Return the constructor of linear layers, by default with scikit-learn's initial weights."""
+    if settings.parametrization == "ntk":
+        return ntk_linear
+    drawn = partial(_glorot, 2.0 if settings.activation == "logistic" else 6.0)
+    return linear if bare else partial(linear, weight_init=drawn, bias_init=drawn)
+
+
+def _first(settings: Settings) -> Iterator[Layer[Any]]:
+    """Yield what comes before the first linear layer."""
+    if settings.feature_scale:
+        yield rescale()
+    if settings.periodic:
+        yield periodic(settings.periodic, frequencies=settings.frequencies, deviation=settings.deviation)
 
 
 def _hidden(settings: Settings, affine: Callable[[int], Layer[Any]]) -> Iterator[Layer[Any]]:
-    activation = settings.activation
+    given = settings.activation
+    activation = given if isinstance(given, Layer) else ACTIVATIONS[given]()
     for width in settings.hidden_layer_sizes:
         yield affine(width)
         if settings.norm != "none":
             yield NORMS[settings.norm]()
-        yield activation if isinstance(activation, Layer) else ACTIVATIONS[activation]()
+        yield parametric(activation) if settings.parametric else activation
         if settings.dropout:
             yield dropout(settings.dropout)
 

@@ -12,6 +12,7 @@ from fnmlp.optimizers import (
     Transform,
     averaged,
     compose,
+    cosine_cycles,
     cosine_decay,
     decoupled_decay,
     is_weight,
@@ -31,8 +32,9 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": linear_decay,
     "cosine": cosine_decay,
     "one_cycle": one_cycle,
+    "cosine_cycles": cosine_cycles,
 }
-"""Schedules over a whole fit, of the first rate and the number of steps."""
+"""Schedules over a whole fit, by the largest rate and the number of steps."""
 
 
 def optimizer_of(settings: Settings, given: Optimizer | None, steps: int, rate: Any, penalty: Any) -> Optimizer:
@@ -48,7 +50,8 @@ def optimizer_of(settings: Settings, given: Optimizer | None, steps: int, rate: 
     else:
         make = reduce(_with_factor, settings.rate_factors, partial(_solver, settings))
         schedule = SCHEDULES.get(settings.learning_rate)
-        optimizer = make(rate) if schedule is None else scheduled(make, schedule(rate, steps=steps))
+        options = {"cycles": settings.cycles} if settings.learning_rate == "cosine_cycles" else {}
+        optimizer = make(rate) if schedule is None else scheduled(make, schedule(rate, steps=steps, **options))
     if settings.alpha:
         optimizer = compose(weight_decay(penalty, only=is_weight), optimizer)
     return averaged(optimizer, decay=settings.average) if settings.average else optimizer

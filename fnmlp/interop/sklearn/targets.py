@@ -89,7 +89,7 @@ def encoded(targets: Targets, y: Array, dtype: str) -> Array:
         return np.asarray(y, dtype)
     if targets.kind == "labels":
         return np.asarray(y, dtype)
-    places = np.searchsorted(targets.classes, y)
+    places = np.searchsorted(targets.classes, y).astype(np.int32)  # JAX holds no more bits
     return places if targets.kind == "classes" else places[:, None].astype(dtype)
 
 
@@ -100,49 +100,58 @@ def head(targets: Targets) -> Layer[tuple[()]]:
     return softmax() if targets.kind == "classes" else sigmoid()
 
 
-def decoded(targets: Targets, outputs: Array) -> Array:
-    """Return predictions: numbers, classes, or zeros and ones.
+def predictions(targets: Targets, outputs: Array) -> Array:
+    """Return numbers in their own units, or the probability of each output; members of an ensemble are averaged.
 
-    Shapes:   outputs (n, outputs) -> (n,), or (n, outputs) for several numbers and for labels.
+    Shapes:   outputs (n, outputs), or (n, members, outputs) -> (n, outputs).
+    """
+    found = head(targets).apply((), outputs)
+    return found if found.ndim == 2 else found.mean(axis=1)
+
+
+def decoded(targets: Targets, outputs: Array) -> Array:
+    """Return numbers, classes, or zeros and ones.
+
+    Shapes:   outputs as for `predictions` -> (n,), or (n, outputs) for several numbers and for labels.
 
     >>> decoded(classes_of(np.array(["b", "a"]), single=True), np.array([[-1.0], [2.0]]))
     array(['a', 'b'], dtype='<U1')
     """
+    found = predictions(targets, outputs)
     if targets.kind == "numbers":
-        numbers = head(targets).apply((), outputs)
-        return numbers[:, 0] if targets.outputs == 1 else numbers
+        return found[:, 0] if targets.outputs == 1 else found
     if targets.kind == "labels":
-        return (outputs > 0).astype(int)
+        return (found > 0.5).astype(int)
     if targets.kind == "one class":
-        return np.repeat(targets.classes, len(outputs))
-    return targets.classes[outputs.argmax(axis=1) if targets.kind == "classes" else (outputs[:, 0] > 0).astype(int)]
+        return np.repeat(targets.classes, len(found))
+    return targets.classes[found.argmax(axis=1) if targets.kind == "classes" else (found[:, 0] > 0.5).astype(int)]
 
 
 def probabilities(targets: Targets, outputs: Array) -> Array:
     """Return the probability of each class, or of each label.
 
-    Shapes:   outputs (n, outputs) -> (n, classes) or (n, labels).
+    Shapes:   outputs as for `predictions` -> (n, classes) or (n, labels).
 
     >>> probabilities(classes_of(np.array([0, 1]), single=True), np.array([[0.0]]))
     array([[0.5, 0.5]])
     """
+    found = predictions(targets, outputs)
     if targets.kind == "one class":
-        return np.ones_like(outputs)
-    chances = head(targets).apply((), outputs)
-    return np.hstack([head(targets).apply((), -outputs), chances]) if targets.kind == "two classes" else chances
+        return np.ones_like(found)
+    return np.hstack([predictions(targets, -outputs), found]) if targets.kind == "two classes" else found
 
 
 def log_probabilities(targets: Targets, outputs: Array) -> Array:
-    """Return the logarithms of `probabilities`, which stay finite where those round to 0.
+    """Return the logarithms of `probabilities`, which stay finite where those of a single network round to 0.
 
     Shapes:   as `probabilities`.
 
     >>> log_probabilities(classes_of(np.array([0, 1]), single=True), np.array([[-1000.0]])).round()
     array([[   -0., -1000.]])
     """
-    if targets.kind == "one class":
-        return np.zeros_like(outputs)
+    if outputs.ndim == 3 or targets.kind == "one class":
+        return np.log(probabilities(targets, outputs))
     if targets.kind == "classes":
         return log_softmax().apply((), outputs)
-    below, above = (-softplus().apply((), outputs), -softplus().apply((), -outputs))
+    below, above = -softplus().apply((), outputs), -softplus().apply((), -outputs)
     return np.hstack([below, above]) if targets.kind == "two classes" else above
