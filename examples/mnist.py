@@ -1,7 +1,6 @@
 """Train, evaluate and use an MLP on images of handwritten digits: `python examples/mnist.py train --help`."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
 import sys
@@ -22,7 +21,6 @@ try:
         option,
         plot_option,
         run,
-        signals_noted,
     )
     from data_sets import DATASETS, pick_dataset, with_validation
     from engines import Engine, engine_of, engine_options
@@ -46,9 +44,9 @@ try:
         saved_parts,
         taken_up,
     )
-    from run_members import Member, members_of
+    from run_members import Member, members_of, steps_of
     from run_replay import replayed, report, steps_in_all
-    from run_reports import Say, follow
+    from run_reports import Say, completed, epoch_line, follow, matrix_text
     from run_settings import Settings, check_settings, checkpoint_options, data_options, output_options, settings_of
     from training_run import Progress, beginning, model_of, steps_taken, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
@@ -100,22 +98,9 @@ def train(context: click.Context, /, **typed: Any) -> None:
 def trained(engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
     """Train to the end of a run, or exit after a signal."""
     progress, progresses = started(engine, members, data, settings, say)
-    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
-        for progress in follow(until(going_on, progresses), members, settings, say):  # noqa: B007 (the last one stays)
-            pass
-    if received:
-        kept = settings.checkpoint and settings.checkpoint.exists()
-        advice = f"; continue from {settings.checkpoint} with --resume" if kept else ""
-        fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
-    return progress
-
-
-def until(going_on: Callable[[object], bool], progresses: Iterator[Progress]) -> Iterator[Progress]:
-    """Pass a run on, up to the first progress after which it is told to stop."""
-    for progress in progresses:
-        yield progress
-        if not going_on(progress):
-            return
+    steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
+    followed = partial(follow, steps=steps, epochs=epochs, line=epoch_line, settings=settings, say=say)
+    return completed(progress, progresses, followed, checkpoint=settings.checkpoint)
 
 
 def started(
@@ -195,13 +180,6 @@ def evaluate(
     if plot:
         plots.save_figure(plot, plots.confusion(matrix, known.classes))
         click.echo(f"confusion matrix drawn to {plot}")
-
-
-def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
-    """Format a confusion matrix, with a dot for 0."""
-    width = max(map(len, (*classes, str(matrix.max())))) + 1
-    cells = [[name, *(str(count or ".") for count in row)] for name, row in zip(classes, matrix.tolist(), strict=True)]
-    return "\n".join("".join(cell.rjust(width) for cell in row) for row in [["", *classes], *cells])
 
 
 @cli.command()

@@ -1,32 +1,71 @@
 """Reports of a run: a progress bar, a line per epoch, and the history file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from itertools import chain, groupby
 import json
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
+from command_line import fail, signals_noted
 import fnmlp as fn
 from fnmlp.files import write_whole
-from run_members import Member, steps_of
-from run_settings import Settings
-from training_run import Entry, Progress
+from run_settings import Saving
+from training_run import Entry
 
 Say: TypeAlias = Callable[[str], None]
 """Prints a line, or with --quiet does nothing."""
 
 
-def _epochs(progress: Progress) -> int:
+AnyProgress = TypeVar("AnyProgress", bound=Any)
+"""The progress of a run, with at least a `state` and a `history`."""
+
+
+def completed(
+    progress: AnyProgress,
+    progresses: Generator[AnyProgress, None, None],
+    follow: Callable[[Iterator[AnyProgress]], Iterator[AnyProgress]],
+    *,
+    checkpoint: Path | None,
+) -> AnyProgress:
+    """Follow a run to its end and return its last progress, or after a signal let it save itself, and exit."""
+    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
+        for progress in follow(_until(going_on, progresses)):  # noqa: B007, PLR1704 (the last one stays)
+            pass
+    if received:
+        kept = checkpoint and checkpoint.exists()
+        advice = f"; continue from {checkpoint} with --resume" if kept else ""
+        fail(f"interrupted at step {progress.state.step}{advice}", 128 + received[0])
+    return progress
+
+
+def _until(going_on: Callable[[object], bool], progresses: Iterator[AnyProgress]) -> Iterator[AnyProgress]:
+    """Pass a run on, up to the first progress after which it is told to stop."""
+    for progress in progresses:
+        yield progress
+        if not going_on(progress):
+            return
+
+
+def _epochs(progress: Any) -> int:
     return len(progress.history)
 
 
 def follow(
-    progresses: Iterator[Progress], members: Sequence[Member], settings: Settings, say: Say
-) -> Iterator[Progress]:
-    """Pass a run on, with a progress bar, a line per epoch, and the history file."""
-    steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
+    progresses: Iterator[AnyProgress],
+    *,
+    steps: int,
+    epochs: int,
+    line: Callable[[Entry], str],
+    settings: Saving,
+    say: Say,
+) -> Iterator[AnyProgress]:
+    """Pass a run on, with a progress bar, a line per epoch, and the history file.
+
+    `steps` are those of an epoch. An empty line is not printed.
+    """
     progress = next(progresses, None)
     if progress is None:  # it was stopped before it began
         return
@@ -36,7 +75,8 @@ def follow(
     for epoch, group in groupby(chain([progress], progresses), key=_epochs):
         progress = next(group)
         if epoch > known:
-            say(epoch_line(progress.history[-1]))
+            if text := line(progress.history[-1]):
+                say(text)
             if settings.history:
                 write_history(settings.history, progress.history)
         yield progress
@@ -45,8 +85,8 @@ def follow(
 
 
 def with_bar(
-    progresses: Iterator[Progress], progress: Progress, steps: int, *, hidden: bool | None
-) -> Iterator[Progress]:
+    progresses: Iterator[AnyProgress], progress: AnyProgress, steps: int, *, hidden: bool | None
+) -> Iterator[AnyProgress]:
     """Pass on what comes after a progress within its epoch, with a bar; it is hidden, or None leaves that to tqdm."""
     description = f"epoch {len(progress.history) + 1}"
     with tqdm(total=steps, desc=description, unit="step", leave=False, disable=hidden) as bar:
@@ -59,7 +99,7 @@ def with_bar(
         bar.refresh()
 
 
-def show(bar: "tqdm[NoReturn]", progress: Progress, steps: int) -> None:
+def show(bar: "tqdm[NoReturn]", progress: Any, steps: int) -> None:
     """Update a bar in the middle of an epoch."""
     done = progress.state.step % steps
     if done:
@@ -83,3 +123,10 @@ def write_history(path: Path, history: Sequence[Entry]) -> None:
     except OSError as error:
         remedy = "choose another --history"
         raise fn.DataError(str(path), "a place for the history", error.strerror or error, remedy) from error
+
+
+def matrix_text(matrix: fn.Array, classes: tuple[str, ...]) -> str:
+    """Format a confusion matrix, with a dot for 0."""
+    width = max(map(len, (*classes, str(matrix.max())))) + 1
+    cells = [[name, *(str(count or ".") for count in row)] for name, row in zip(classes, matrix.tolist(), strict=True)]
+    return "\n".join("".join(cell.rjust(width) for cell in row) for row in [["", *classes], *cells])

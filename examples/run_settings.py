@@ -23,16 +23,10 @@ from data_sets import DATASETS
 from fnmlp.files import is_there
 
 
-@frozen
-class Settings:
-    """Hold where a run gets its data, how it is evaluated, and where its results go."""
+@frozen(kw_only=True)
+class Saving:
+    """Hold what a run saves, where, and how often."""
 
-    recipe: str | None
-    seed: int
-    dataset: str
-    data_dir: Path | None
-    validation: float
-    no_eval: bool
     checkpoint: Path | None = None
     checkpoint_every: int = 1000
     checkpoint_seconds: float = 0.0
@@ -44,6 +38,18 @@ class Settings:
     history: Path | None = None
     plot: Path | None = None
     quiet: bool = False
+
+
+@frozen(kw_only=True)
+class Settings(Saving):
+    """Hold where a run gets its data, how it is evaluated, and where its results go."""
+
+    recipe: str | None
+    seed: int
+    dataset: str
+    data_dir: Path | None
+    validation: float
+    no_eval: bool
     engine: str = "numpy"
     device: str | None = None
 
@@ -112,20 +118,20 @@ def settings_of(typed: Mapping[str, Any]) -> Settings:
 
 def check_settings(context: click.Context, settings: Settings) -> None:
     """Raise for options that would be ignored or contradict each other, and files that would overwrite others."""
-    need = "--checkpoint FILE: nothing is saved without it"
-    names = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
-    check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
     if settings.best and (settings.no_eval or not settings.validation):
         raise click.UsageError("--best needs --validation: the test set is not for choosing")
     if settings.no_eval and settings.validation:
         raise click.UsageError("--no-eval contradicts --validation: the held-out images would never be used")
+    check_saving(context, settings)
+
+
+def check_saving(context: click.Context, settings: Saving) -> None:
+    """Raise if two options write to the same file, or a new run would overwrite a checkpoint."""
+    need = "--checkpoint FILE: nothing is saved without it"
+    names = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
+    check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
     if settings.resume and settings.overwrite:
         raise click.UsageError("--resume contradicts --overwrite: give one of them")
-    check_files(settings)
-
-
-def check_files(settings: Settings) -> None:
-    """Raise if two options write to the same file, or a new run would overwrite a checkpoint."""
     named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "checkpoint")}
     written = [(f"--{name}", path) for name, path in named.items() if path]
     kept = [("--checkpoint-keep", path) for path in earlier_files(settings, [path for _, path in written])]
@@ -137,7 +143,7 @@ def check_files(settings: Settings) -> None:
                 raise click.UsageError(f"{path} holds a run; continue it with --resume, or replace it with --overwrite")
 
 
-def earlier_files(settings: Settings, others: list[Path]) -> Iterator[Path]:
+def earlier_files(settings: Saving, others: list[Path]) -> Iterator[Path]:
     """Yield the names FILE.1, FILE.2 and so on of older checkpoints that exist, or that other options name."""
     if not settings.checkpoint or settings.checkpoint_keep == 1:
         return

@@ -36,7 +36,7 @@ try:
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
-QUIETLY = Settings("", 0, "", None, validation=0.0, no_eval=False, quiet=True)
+QUIETLY = Settings(recipe="", seed=0, dataset="", data_dir=None, validation=0.0, no_eval=False, quiet=True)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 

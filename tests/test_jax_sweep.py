@@ -20,7 +20,7 @@ DATA = digits()
 SMALL = Dataset("digits", DATA.train[:50], DATA.test[:50], DATA.classes, DATA.white)
 PLAIN = Recipe(hidden=(4,), epochs=2, batch_size=25)
 NOISY = evolve(PLAIN, optimizer="adamw", loss="cross-entropy", schedule="cosine", warp=0.3)
-SETTINGS = Settings("", 0, "", None, validation=0.0, no_eval=False, quiet=True)
+SETTINGS = Settings(recipe="", seed=0, dataset="", data_dir=None, validation=0.0, no_eval=False, quiet=True)
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def trained(recipe: Recipe) -> str:
     random = fn.generator(fn.Key(0))
     images = fn.Batch(random.integers(0, 16, (8, 4, 4)).astype(np.uint8), np.arange(8, dtype=np.uint8) % 3)
     members = members_of(recipe, Dataset("digits", images, images, ("a", "b", "c"), 16), 0)
-    settings = Settings("", 0, "", None, validation=0.0, no_eval=True)
+    settings = Settings(recipe="", seed=0, dataset="", data_dir=None, validation=0.0, no_eval=True)
     *_, last = training(NUMPY, members, images, settings, beginning(members))
     model, params = model_of(members, last)
     return model.name + fn.tree_sha256(params)

@@ -98,7 +98,7 @@ class TableSchema:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns that a table must have, in order."""
-        return tuple(column.name for column in (*self.numbers, *self.categories))
+        return (*(column.name for column in self.numbers), *(column.name for column in self.categories))
 
     @property
     def kinds(self) -> dict[str, str]:

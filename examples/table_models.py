@@ -1,0 +1,115 @@
+"""Model files for tables: the network, its preprocessing, and notes on the columns and the training."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+import numpy as np
+
+import fnmlp as fn
+from fnmlp.storage import models
+from fnmlp.tables import TableSchema, Target, encode, schema_from_json, unknown_values
+from image_models import is_run
+from table_columns import quoted, shortlist
+from table_files import Table
+from table_problem import FIRST_ROW
+
+
+@frozen(eq=False)
+class TableModel:
+    """A model that reads tables, as `train --output` saved it."""
+
+    path: Path
+    saved: fn.SavedModel
+    schema: TableSchema
+    target: Target
+    training: Mapping[str, Any]
+
+    def predict(self, table: Table) -> fn.Array:
+        """Return probabilities or numbers for the rows of a table; raise for missing columns."""
+        if absent := [name for name in self.schema.names if name not in table.columns]:
+            got, remedy = f"none of {quoted(absent)}", "add them, empty if they are unknown"
+            raise fn.DataError(str(table.path), f"the columns that {self.path} was trained on", got, remedy)
+        encoded = encode(self.schema, table.columns, first_row=FIRST_ROW)
+        outputs = fn.predict(self.saved.model, self.saved.params, encoded)
+        if not np.isfinite(outputs).all():
+            row = int(np.argmin(np.isfinite(outputs).all(axis=1))) + FIRST_ROW
+            remedy = "look for numbers that are far too large"
+            raise fn.DataError(f"{table.path}: row {row}", "a finite output", "infinity or NaN", remedy)
+        return outputs
+
+    def remarks(self, table: Table) -> list[str]:
+        """Say what the model does not know of a table, or does not use."""
+        known = {*self.schema.names, *self.schema.unused, self.target.name}
+        said = [*table.remarks]
+        if others := [name for name in table.columns if name not in known]:
+            said.append(f"{quoted(others)} was not there in training, and is not used")
+        for name, counts in unknown_values(self.schema, table.columns).items():
+            said.append(f"{name!r}: {sum(counts.values()):,} values that are not known, such as {next(iter(counts))!r}")
+        return said
+
+
+def load(path: Path) -> TableModel:
+    """Load a model file; raise unless it is a model for tables."""
+    found = fn.load(path)
+    if is_run(found):
+        remedy = "continue it with `train --resume`; save models with `train --output`"
+        raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
+    saved = models.read_model(found)
+    try:
+        schema, training = schema_from_json(saved.notes["table"]), json.loads(saved.notes["training"])
+        outputs = saved.model.apply(saved.params, np.zeros((1, *saved.example), np.float32))
+        width = len(schema.target.classes) or 1 if schema.target else 0
+        if schema.target and saved.example == (schema.width,) and outputs.shape == (1, width):
+            return TableModel(path, saved, schema, schema.target, dict(training))
+    except (KeyError, TypeError, ValueError, RecursionError):  # the last but one includes our errors
+        pass
+    remedy = "give a file that this program's `train --output` wrote"
+    raise fn.CheckpointError(str(path), "notes on the columns of a table", "none that fit", remedy)
+
+
+def described(model: TableModel) -> list[str]:
+    """Return lines on what a model file holds."""
+    schema, training = model.schema, model.training
+    lines = [
+        *target_lines(model.target),
+        *column_lines(schema),
+        f"trained on {training['rows']:,} rows of {training['file']}; best epoch {training['epoch']}",
+    ]
+    return [*lines, fn.summary(model.saved.model, model.saved.example)]
+
+
+def target_lines(target: Target) -> list[str]:
+    """Describe a target.
+
+    >>> target_lines(Target("size", ("L", "S")))
+    ["target: 'size', 2 classes: 'L', 'S'"]
+    """
+    if not target.classes:
+        return [f"target: {target.name!r}, a number"]
+    return [f"target: {target.name!r}, {len(target.classes)} classes: {quoted(target.classes)}"]
+
+
+def column_lines(schema: TableSchema) -> list[str]:
+    """Describe the columns of a schema, a line for each kind."""
+    dates = [column.name for column in schema.numbers if column.kind == "date"]
+    numbers = [column.name for column in schema.numbers if column.kind == "number"]
+    sizes = [f"{column.name!r} ({len(column.values)})" for column in schema.categories]
+    lists = {
+        "of numbers": [*map(repr, numbers)],
+        "of dates": [*map(repr, dates)],
+        "of categories (how many)": sizes,
+        "with missing numbers": [*map(repr, schema.indicators)],
+    }
+    return [f"{counted(len(names))} {kind}: {shortlist(names)}" for kind, names in lists.items() if names]
+
+
+def counted(columns: int) -> str:
+    """Write a number of columns.
+
+    >>> counted(1), counted(2)
+    ('1 column', '2 columns')
+    """
+    return f"{columns} column{'' if columns == 1 else 's'}"
