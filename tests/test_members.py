@@ -51,7 +51,7 @@ MODEL = fn.chain(
 def alone(member: int, params: Any) -> tuple[fn.Layer[Any], Any]:
     """Return a member as a network by itself, with its own parameters."""
     _, first, _, second, last = params
-    layers = [fn.linear(4), fn.relu(), fn.linear(4), fn.linear(2)]
+    layers: list[fn.Layer[Any]] = [fn.linear(4), fn.relu(), fn.linear(4), fn.linear(2)]
 
     def own(shared: Any) -> fn.Linear:
         weight = shared.scale_in[member][:, None] * shared.weight * shared.scale_out[member]
@@ -73,8 +73,9 @@ def test_each_member_is_a_network_of_its_own() -> None:
 @each("weights", [(), np.array([1.0, 0.0, 2.0, 0.5, 1.0, 3.0])])
 def test_the_loss_is_the_mean_of_the_members_own(reduction: str, weights: Any) -> None:
     y, labels = draw(1, (6, 3, 4)), np.array([0, 1, 2, 3, 0, 1])
-    loss = partial(fn.cross_entropy, label_smoothing=0.1, reduction=reduction)
-    value, dy = fn.over_members(loss)(y, labels, sample_weights=weights)
+    loss: Any = partial(fn.cross_entropy, label_smoothing=0.1, reduction=reduction)
+    ensembles: Any = fn.over_members(loss)
+    value, dy = ensembles(y, labels, sample_weights=weights)
     own = [loss(y[:, member], labels, sample_weights=weights) for member in range(3)]
     assert_close(np.asarray(value), np.asarray(sum(part for part, _ in own) / 3))
     assert_close(dy, np.stack([part for _, part in own], axis=1) / 3)

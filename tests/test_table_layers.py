@@ -92,7 +92,8 @@ def test_integer_codes_give_floats_of_the_dtype(kind: Any) -> None:
     assert fn.one_hot_columns((2, 1)).apply((), codes).tolist() == [[1, 0, 0], [0, 1, 1]]
     assert fn.one_hot_columns((2, 1)).apply((), codes).dtype == np.float32
     wide = fn.build("one_hot_columns((2, 1), dtype='float64')")
-    assert (wide.name, wide.apply((), codes).dtype) == ("one_hot_columns((2, 1), dtype='float64')", np.float64)
+    assert wide.name == "one_hot_columns((2, 1), dtype='float64')"
+    assert wide.apply((), codes).dtype == np.float64
 
 
 def test_one_hot_columns_are_torchs_one_hot() -> None:
@@ -144,10 +145,12 @@ def test_fitted_parameters_are_arrays_of_the_library_and_the_dtype(array: Callab
 
 
 def test_lists_and_integers_are_fitted_in_float32() -> None:
-    for rows in ([[1], [2], [4]], np.array([[1], [2], [4]], np.uint8)):
+    listed: Any = [[1], [2], [4]]
+    for rows in (listed, np.array(listed, np.uint8)):
         assert fn.fit_impute(rows).value.tolist() == [2.0]
         assert fn.fit_robust_scale(rows).factor.dtype == np.float32
-    assert fn.fit_impute([[1.5], [nan]]).value.dtype == np.float64
+    listed = [[1.5], [nan]]
+    assert fn.fit_impute(listed).value.dtype == np.float64
 
 
 def test_a_constant_feature_becomes_0_and_one_that_hardly_varies_keeps_its_size() -> None:

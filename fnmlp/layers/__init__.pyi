@@ -10,15 +10,14 @@ from fnmlp.layers.activations import (
 )
 from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as maxout, ntk_linear as ntk_linear)
 from fnmlp.layers.embeddings import (Embedding as Embedding, embedding as embedding)
-from fnmlp.layers.gates import (gelu as gelu, mish as mish, silu as silu)
-from fnmlp.layers.halves import (glu as glu, swiglu as swiglu)
-from fnmlp.layers.members import (
+from fnmlp.layers.ensembles import (
     BatchEnsemble as BatchEnsemble,
     batch_ensemble as batch_ensemble,
     ensemble_linear as ensemble_linear,
-    mean_members as mean_members,
-    tile as tile,
 )
+from fnmlp.layers.gates import (gelu as gelu, mish as mish, silu as silu)
+from fnmlp.layers.halves import (glu as glu, swiglu as swiglu)
+from fnmlp.layers.members import (mean_members as mean_members, tile as tile)
 from fnmlp.layers.noise import (dropout as dropout, gaussian_noise as gaussian_noise)
 from fnmlp.layers.normalization import (
     LayerNorm as LayerNorm,

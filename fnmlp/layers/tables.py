@@ -37,8 +37,7 @@ def columns(start: int, stop: int) -> Layer[tuple[()]]:
     if stop <= start:
         raise OptionError("columns(stop)", f"an integer above start, which is {start}", stop, f"use {start + 1}")
     name, bound = expression("columns", [start, stop]), (start, stop)
-    init, apply, vjp = (partial(rule, *bound) for rule in (_columns_init, _columns_apply, _columns_vjp))
-    return Layer(name, init, apply, vjp)
+    return Layer(name, partial(_columns_init, *bound), partial(_columns_apply, *bound), partial(_columns_vjp, *bound))
 
 
 def _columns_init(start: int, stop: int, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:

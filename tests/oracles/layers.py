@@ -108,7 +108,7 @@ def rms_norm(params: Any, x: Any, epsilon: float = 1e-5) -> Any:
 
 
 def columns(_: Any, x: Any, start: int, stop: int) -> Any:
-    return np.moveaxis([x[..., place] for place in range(start, stop)], 0, -1)
+    return np.stack([x[..., place] for place in range(start, stop)], axis=-1)
 
 
 def impute(params: Any, x: Any) -> Any:
