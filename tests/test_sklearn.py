@@ -26,6 +26,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 import fnmlp as fn
 from fnmlp.interop.sklearn import PRESETS, FitState, MLPClassifier, MLPRegressor, Settings
 from fnmlp.interop.sklearn.constraints import OF_SETTINGS
+from fnmlp.interop.sklearn.preparation import precision_of
 from fnmlp.layers import fit_robust_scale
 from fnmlp.tables import encode
 
@@ -278,7 +279,7 @@ def test_probabilities_have_a_column_for_each_class(classes: int) -> None:
 def test_an_engine_takes_the_same_steps(engine: str) -> None:
     if engine == "jax":
         pytest.importorskip("jax", reason="the engine needs JAX")
-    options = {"hidden_layer_sizes": 4, "max_iter": 2, "batch_size": 64, "precision": "float32", "random_state": 3}
+    options = {"hidden_layer_sizes": 4, "max_iter": 2, "batch_size": 75, "precision": "float32", "random_state": 3}
     options |= {"solver": "sgd", "learning_rate": "invscaling"}
     weights = np.linspace(0.5, 2, len(Y))
     usual = MLPClassifier(**options).fit(X, Y, weights)
@@ -293,8 +294,8 @@ def test_jax_has_single_precision_unless_it_is_told_otherwise() -> None:
     jax = pytest.importorskip("jax", reason="the engine needs JAX")
     for wide, dtype in ((False, "float32"), (True, "float64")):
         with jax.enable_x64(wide):
-            fitted = MLPClassifier(**(QUICK | {"max_iter": 1}), engine="jax").fit(X, Y)
-        assert fitted.coefs_[0].dtype == dtype
+            assert precision_of(Settings(), X, "jax") == dtype
+    assert precision_of(Settings(), X.astype(np.float32), "jax") == "float32"
 
 
 def test_any_layer_loss_optimizer_and_activation_will_do() -> None:

@@ -61,6 +61,21 @@ def races(rounds: int) -> None:
     sys.exit(any(broken))
 
 
+@faults.command()
+@click.option("--trials", type=click.IntRange(1), default=200, show_default=True, help="Kills, at least.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one, other instants.")
+def fits(trials: int, seed: int) -> None:
+    """Kill fits of the scikit-learn estimators at random instants, and fit again with the same checkpoint."""
+    from tests.faults.fits import kill_fits
+
+    broken = 0
+    for title, report in kill_fits(trials, seed):
+        counts = asdict(report)
+        _tell(title, counts)
+        broken += sum(count for name, count in counts.items() if name not in ("stops", "runs", "in_save"))
+    sys.exit(broken > 0)
+
+
 def _tell(title: str, counts: Mapping[str, object]) -> None:
     """Print the counts of one experiment."""
     click.echo(f"{title}: {', '.join(f'{name} {count}' for name, count in counts.items())}")

@@ -43,16 +43,33 @@ class Report:
 
 
 def stop_often(program: Any, number: signal.Signals, trials: int, seed: int, engine: str = "numpy") -> Report:
-    """Stop runs at random instants, resume each until it ends, and compare it with an uninterrupted one."""
+    """Stop the trainer at random instants, resume it until it ends, and compare it with one that was not stopped."""
     running = partial(start, program, every=EVERY, engine=engine)
+    return stop_and_resume(running, result, number, trials, seed, wait_for_save=engine == "jax")
+
+
+def stop_and_resume(
+    running: Callable[[Path], int],
+    outcome: Callable[[Path], object],
+    number: signal.Signals,
+    trials: int,
+    seed: int,
+    *,
+    wait_for_save: bool = False,
+) -> Report:
+    """Stop runs at random instants, resume each until it ends, and compare its outcome with an uninterrupted one's.
+
+    `running` starts or resumes a run in a folder, in a process whose id it returns. With `wait_for_save`, nothing is
+    stopped before the first save usually comes.
+    """
     for _ in range(2):  # the first run also fills a compiler's cache
         with new_folder() as folder:
             began, process = perf_counter(), running(folder)
-            while engine == "jax" and not (folder / "checkpoint").exists() and perf_counter() - began < 600:
+            while wait_for_save and not (folder / "checkpoint").exists() and perf_counter() - began < 600:
                 sleep(0.01)  # most of the time it compiles, with nothing to lose
             earliest = perf_counter() - began
             assert wait(process) == 0, (folder / "errors").read_text()
-            longest, whole = perf_counter() - began, result(folder)
+            longest, whole = perf_counter() - began, outcome(folder)
     report = Report()
     while report.stops < trials:
         with new_folder() as folder:
@@ -61,7 +78,7 @@ def stop_often(program: Any, number: signal.Signals, trials: int, seed: int, eng
                 key = fold_in(fold_in(Key(seed), report.runs), report.stops)
                 delay = earliest + (longest - earliest) * float(generator(key).random())
                 report, ended = _stop_once(running, folder, number, delay, report)
-            same = result(folder) == whole
+            same = outcome(folder) == whole
         report = evolve(report, runs=report.runs + 1, different=report.different + (not same))
     return report
 
