@@ -182,6 +182,8 @@ def test_callbacks_consume_the_states_of_a_fit(capsys: pytest.CaptureFixture[str
     assert fitted.n_iter_ == 3
     np.testing.assert_equal(losses, [np.nan, *fitted.loss_curve_])
     lines = capsys.readouterr().out.splitlines()
+    MLPRegressor(**QUICK, verbose=1).fit(X, Y)
+    assert len(capsys.readouterr().out.splitlines()) == 12
     assert lines[0] == f"Iteration 1, loss = {losses[1]:.8f}"
     assert lines[1] == f"Validation score: {fitted.validation_scores_[0]:f}"
 
@@ -243,6 +245,8 @@ def test_a_warm_start_goes_on_with_the_weights_and_partial_fit_with_the_whole_st
     assert fn.tree_equal(partly.params_, whole.params_)
     with pytest.raises(ValueError, match="not in"):
         partly.partial_fit(X[:2], [0, 7])
+    with pytest.raises(ValueError, match="not in"):
+        MLPClassifier().partial_fit(X[:2], [0, 7], classes=[0, 1])
     with pytest.raises(ValueError, match="not the same"):
         partly.partial_fit(X[:2], [0, 1], classes=[0, 1])
     with pytest.raises(fn.OptionError, match="early_stopping"):
@@ -267,7 +271,7 @@ def test_several_labels_keep_their_number() -> None:
 @pytest.mark.parametrize("classes", [1, 2, 3])
 def test_probabilities_have_a_column_for_each_class(classes: int) -> None:
     inputs, targets = X[: 50 * classes], np.array(["a", "b", "c"])[Y[: 50 * classes]]
-    fitted = MLPClassifier(**QUICK).fit(inputs, targets)
+    fitted = MLPClassifier(**QUICK, label_smoothing=0.1).fit(inputs, targets)
     chances = fitted.predict_proba(inputs)
     assert chances.shape == (len(inputs), classes)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
@@ -320,11 +324,19 @@ def test_the_whole_recipe_of_realmlp_trains() -> None:
     assert fitted.score(X, Y) > 0.9
 
 
-@pytest.mark.parametrize("preset", [*PRESETS])
-def test_a_model_file_predicts_like_the_estimator(preset: str, tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"preset": "sklearn"},
+        {"preset": "tabular"},
+        {"members": 3},
+        {"members": 2, "shared": False, "preset": "tabular"},
+    ],
+)
+def test_a_model_file_predicts_like_the_estimator(options: dict[str, Any], tmp_path: Any) -> None:
     inputs = np.column_stack([X, Y % 3, np.arange(150) % 2])
     for estimator in (MLPClassifier, MLPRegressor):
-        fitted = estimator(**QUICK, preset=preset).fit(inputs, Y)
+        fitted = estimator(**QUICK, **options).fit(inputs, Y)
         for dtype, exact in (("float64", 1e-5), ("float32", 1e-4)):
             model, params = fitted.to_model(dtype=dtype)
             fn.save_model(tmp_path / "model", model, params, example=(6,))
@@ -397,6 +409,8 @@ def test_it_composes_with_the_tools_of_scikit_learn() -> None:
         make_pipeline(StandardScaler(), MLPClassifier(**QUICK)), {"mlpclassifier__alpha": [0.1, 1.0]}, cv=2
     )
     assert search.fit(X, Y).best_params_["mlpclassifier__alpha"] in (0.1, 1.0)
+    members = MLPClassifier(**QUICK, members=2).fit(X, Y)
+    np.testing.assert_allclose(np.exp(members.predict_log_proba(X)), members.predict_proba(X))
     calibrated = CalibratedClassifierCV(MLPClassifier(**QUICK), cv=2).fit(X, Y)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
     fitted = MLPClassifier(**QUICK, preset="tabular").fit(X, Y)
@@ -428,6 +442,7 @@ WRONG: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
     ({"engine": "torch"}, InvalidParameterError, "engine"),
     ({"activation": "sine"}, InvalidParameterError, "activation"),
     ({"early_stopping": True, "validation_fraction": 0.001}, fn.DataError, "validation_fraction"),
+    ({"members": 2, "norm": "layer"}, fn.OptionError, "norm"),
     ({"solver": "lbfgs", "checkpoint": "fit"}, fn.OptionError, "checkpoint"),
     ({"learning_rate_init": 1e300, "solver": "sgd", "max_iter": 5}, fn.DivergenceError, "learning_rate_init"),
     (

@@ -1,5 +1,6 @@
 """What both estimators share: from checked inputs to fitted attributes, and from these to predictions."""
 
+from abc import ABC, abstractmethod
 from contextlib import closing
 from functools import partial
 from math import isfinite
@@ -34,7 +35,7 @@ from fnmlp.interop.sklearn.splits import held_out, weights_of
 from fnmlp.interop.sklearn.targets import Targets, encoded, head
 from fnmlp.key import Key, OutlineKey, generator, split
 from fnmlp.layer import Layer
-from fnmlp.losses import Loss
+from fnmlp.losses import Loss, over_members
 from fnmlp.optimizers import sgd
 from fnmlp.training import predict, train_state
 from fnmlp.training.loop import cast
@@ -49,7 +50,7 @@ NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
 
 
-class Shell(BaseEstimator):
+class Shell(ABC, BaseEstimator):
     """A thin mutable shell, as scikit-learn wants it: `fit` folds pure steps, and stores the last state."""
 
     _task: str
@@ -59,17 +60,17 @@ class Shell(BaseEstimator):
         """Store the options of the constructor, as they are."""
         vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
 
+    @abstractmethod
     def _cleaned(self, y: Any) -> Array:
         """Check targets and bring them into shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
         """Return what the outputs of a new network stand for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_known(self, y: Array, *, exactly: bool) -> None:
         """Raise if a fit that goes on can't take these targets."""
-        raise NotImplementedError
 
     def _settings(self, rows: int | None = None) -> Settings:
         """Return the preset's settings for so many rows, with the options that were given in place of its own."""
@@ -105,6 +106,7 @@ class Shell(BaseEstimator):
             self._initialize(data, init_key)
         self.settings_ = settings
         loss = loss_of(self.loss, self.targets_.kind, settings.label_smoothing)
+        loss = over_members(loss) if self._members > 1 else loss
         if settings.solver == "lbfgs" and self.optimizer is None:
             return self._descend(settings, loss, data)
         score = None
@@ -156,10 +158,11 @@ class Shell(BaseEstimator):
         outputs, example = self.targets_.outputs, data.inputs.shape[1:]
         model = network_of(self.settings_, outputs) if self.model is None else self.model
         _, out = model.init(OutlineKey(0), example)
-        if out != (outputs,):
+        if self.model is not None and out != (outputs,):
             raise ShapeError("model", f"{outputs} outputs", out, f"end it with linear({outputs})")
         self._train = train_state(model, sgd(1.0), key=key, example=example, dtype=self._dtype)
         self.params_ = self._train.params
+        self._members = 1 if self.model is not None else self.settings_.members
         # The network by its plain name: how its parameters began no longer matters.
         self.model_ = network_of(self.settings_, outputs, bare=True) if self.model is None else model
 
@@ -235,12 +238,13 @@ converged yet."
         """
         check_is_fitted(self)
         name = as_float_dtype("to_model(dtype)", self.preparation_.dtype if dtype is None else dtype)
+        first = self.preparation_.layer, self.preparation_.params
         stages = [
-            (self.preparation_.layer, self.preparation_.params),
+            *([first] if first[0].name != "identity()" else []),
             (self.model_, self.params_),
-            (head(self.targets_), ()),
+            *((layer, ()) for layer in head(self.targets_, self._members)),
         ]
-        layers, params = zip(*(stage for stage in stages if stage[0].name != "identity()"), strict=True)
+        layers, params = zip(*stages, strict=True)
         return chain(*layers), tree_map(partial(cast, dtype=name), params)
 
     @property

@@ -58,6 +58,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
     "norm": [StrOptions({"none", *NORMS})],
     "dropout": [_number(0, 1)],
     "members": [_count()],
+    "shared": ["boolean"],
     "label_smoothing": [_number(0, 1)],
     "weight_decay": [_number(0)],
     "rate_factors": [tuple],

@@ -17,9 +17,6 @@ class Table:
     columns: Mapping[str, Array]
     categories: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
-
     def __getitem__(self, places: Any) -> "Table":
         return Table({name: column[places] for name, column in self.columns.items()}, self.categories)
 

@@ -2,17 +2,33 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain as chain_up
+from itertools import repeat
 from math import sqrt
-from typing import Any
+from typing import Any, TypeAlias
 
 from fnmlp import layers
 from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import chain
-from fnmlp.initializers import Fans, uniform
+from fnmlp.errors import OptionError
+from fnmlp.initializers import Fans, signs, uniform
 from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.key import Key
 from fnmlp.layer import Layer, walk
-from fnmlp.layers import Linear, dropout, layer_norm, linear, ntk_linear, parametric, periodic, rescale, rms_norm
+from fnmlp.layers import (
+    Linear,
+    batch_ensemble,
+    dropout,
+    ensemble_linear,
+    layer_norm,
+    linear,
+    ntk_linear,
+    parametric,
+    periodic,
+    rescale,
+    rms_norm,
+    tile,
+)
 from fnmlp.tree import Tree
 
 ACTIVATIONS: dict[str, Callable[[], Layer[Any]]] = {
@@ -43,6 +59,9 @@ ACTIVATIONS: dict[str, Callable[[], Layer[Any]]] = {
 }
 """Activations by name: scikit-learn's four, and fnmlp's own."""
 
+Affine: TypeAlias = Callable[[int], Layer[Any]]
+"""The constructor of a linear layer, by the number of outputs."""
+
 NORMS: dict[str, Callable[[], Layer[Any]]] = {"layer": layer_norm, "rms": rms_norm}
 
 
@@ -52,16 +71,30 @@ def network_of(settings: Settings, outputs: int, *, bare: bool = False) -> Layer
     >>> network_of(Settings(hidden_layer_sizes=(8,), dropout=0.5, parametrization="ntk"), 1)
     chain(ntk_linear(8), relu(), dropout(0.5), ntk_linear(1))
     """
-    affine = _affine(settings, bare=bare)
-    return chain(*_first(settings), *_hidden(settings, affine), affine(outputs))
+    affines = _of_members(settings) if settings.members > 1 else repeat(_affine(settings, bare=bare))
+    hidden = _hidden(settings, affines)
+    if settings.members == 1:
+        return chain(*_first(settings), *hidden, next(affines)(outputs))
+    return chain(*_first(settings), tile(settings.members), *hidden, ensemble_linear(outputs))
 
 
-def _affine(settings: Settings, *, bare: bool) -> Callable[[int], Layer[Any]]:
+def _affine(settings: Settings, *, bare: bool) -> Affine:
     """Return the constructor of linear layers, by default with scikit-learn's initial weights."""
     if settings.parametrization == "ntk":
         return ntk_linear
     drawn = partial(_glorot, 2.0 if settings.activation == "logistic" else 6.0)
     return linear if bare else partial(linear, weight_init=drawn, bias_init=drawn)
+
+
+def _of_members(settings: Settings) -> Iterator[Affine]:
+    """Return the constructors of the linear layers of an ensemble, in order."""
+    for name, usual in (("parametrization", "standard"), ("norm", "none"), ("parametric", False)):
+        if getattr(settings, name) != usual:
+            got, remedy = repr(getattr(settings, name)), "leave it out, or train a single network"
+            raise OptionError(name, f"{usual!r} with several members", got, remedy)
+    if not settings.shared:
+        return repeat(ensemble_linear)
+    return chain_up([partial(batch_ensemble, scale_init=signs())], repeat(batch_ensemble))
 
 
 def _first(settings: Settings) -> Iterator[Layer[Any]]:
@@ -72,10 +105,10 @@ def _first(settings: Settings) -> Iterator[Layer[Any]]:
         yield periodic(settings.periodic, frequencies=settings.frequencies, deviation=settings.deviation)
 
 
-def _hidden(settings: Settings, affine: Callable[[int], Layer[Any]]) -> Iterator[Layer[Any]]:
+def _hidden(settings: Settings, affines: Iterator[Affine]) -> Iterator[Layer[Any]]:
     given = settings.activation
     activation = given if isinstance(given, Layer) else ACTIVATIONS[given]()
-    for width in settings.hidden_layer_sizes:
+    for width, affine in zip(settings.hidden_layer_sizes, affines, strict=False):
         yield affine(width)
         if settings.norm != "none":
             yield NORMS[settings.norm]()

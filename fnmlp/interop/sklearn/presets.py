@@ -39,7 +39,8 @@ class Settings:
     `parametrization`   "standard", or "ntk" for weights of deviation 1 that are divided by the root of their number.
     `norm`              "none", "layer" or "rms", before each activation.
     `dropout`           the probability to drop a hidden unit.
-    `members`           the number of members of an ensemble that shares weights; 1 for a single network.
+    `members`           the number of networks that are trained at once, and whose predictions are averaged.
+    `shared`            whether these members share most of their weights (TabM).
 
     Training:
     `label_smoothing`   the share of each target that is spread over all classes.
@@ -88,6 +89,7 @@ class Settings:
     norm: str = "none"
     dropout: float = 0.0
     members: int = 1
+    shared: bool = True
 
     label_smoothing: float = 0.0
     weight_decay: float = 0.0

@@ -1,5 +1,6 @@
 """Targets: classes and numbers as arrays that a loss takes, and a network's outputs as predictions."""
 
+from functools import reduce
 from typing import Any
 
 from attrs import frozen
@@ -7,7 +8,7 @@ import numpy as np
 
 from fnmlp.arrays import Array
 from fnmlp.layer import Layer
-from fnmlp.layers import identity, log_softmax, sigmoid, softmax, softplus, unstandardize
+from fnmlp.layers import log_softmax, mean_members, sigmoid, softmax, softplus, unstandardize
 from fnmlp.weights import Weights
 
 HEADS = {"numbers": "identity", "one class": "logistic", "two classes": "logistic", "classes": "softmax"}
@@ -93,11 +94,18 @@ def encoded(targets: Targets, y: Array, dtype: str) -> Array:
     return places if targets.kind == "classes" else places[:, None].astype(dtype)
 
 
-def head(targets: Targets) -> Layer[tuple[()]]:
-    """Return the layer that turns outputs into numbers in their own units, or into probabilities."""
+def head(targets: Targets, members: int = 1) -> tuple[Layer[tuple[()]], ...]:
+    """Return the layers that turn outputs into numbers in their own units, or into probabilities.
+
+    Several members' numbers are averaged, or their probabilities.
+
+    >>> head(Targets("classes", 3), 2)
+    (softmax(), mean_members())
+    """
+    mean = (mean_members(),) if members > 1 else ()
     if targets.kind == "numbers":
-        return unstandardize(*targets.scaling) if targets.scaling else identity()
-    return softmax() if targets.kind == "classes" else sigmoid()
+        return (*mean, unstandardize(*targets.scaling)) if targets.scaling else mean
+    return (softmax() if targets.kind == "classes" else sigmoid(), *mean)
 
 
 def predictions(targets: Targets, outputs: Array) -> Array:
@@ -105,8 +113,8 @@ def predictions(targets: Targets, outputs: Array) -> Array:
 
     Shapes:   outputs (n, outputs), or (n, members, outputs) -> (n, outputs).
     """
-    found = head(targets).apply((), outputs)
-    return found if found.ndim == 2 else found.mean(axis=1)
+    members = 1 if outputs.ndim == 2 else outputs.shape[1]
+    return reduce(lambda found, layer: layer.apply((), found), head(targets, members), outputs)
 
 
 def decoded(targets: Targets, outputs: Array) -> Array:
