@@ -101,7 +101,8 @@ def test_autograd_of_our_own_apply_is_our_own_vjp(specimen: Specimen, dtype: Any
     torch_params = tree_map(leaf, params)
     torch_x: Any = leaf(x) if floats else to_torch(x)
     y: Any = layer.apply(torch_params, torch_x)
-    found = torch.autograd.grad(y, [*tree_leaves(torch_params), *([torch_x] if floats else [])], to_torch(dy))
+    leaves = [*tree_leaves(torch_params), *([torch_x] if floats else [])]
+    found = torch.autograd.grad(y, leaves, to_torch(dy)) if leaves else ()
     grads, dx = fn.gradients(layer, params, x, dy)
     expected = (grads, dx) if floats else (grads,)
     assert_close(tuple(gradient.numpy() for gradient in found), tree_leaves(expected), eps=256, at_least=1)

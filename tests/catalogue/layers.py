@@ -139,9 +139,12 @@ class Specimen:
         return self.draw is normal_numbers
 
     def point(self, seed: int, rows: int, dtype: Any = np.float64) -> tuple[Tree, NDArray[Any], NDArray[Any]]:
-        """Return parameters, inputs and a cotangent to test the layer with."""
+        """Return parameters, inputs, and a cotangent of the output's dtype, to test the layer with."""
         params, x, dy = point_of(self.layer, self.example, seed, rows, dtype)
-        return params, self.draw(Key(seed), x.shape) if self.draw is ids else x, dy
+        if self.draw is ids:
+            x = self.draw(Key(seed), x.shape)
+            dy = dy.astype(self.layer.apply(params, x).dtype)
+        return params, x, dy
 
     def check(
         self,

@@ -30,11 +30,9 @@ LOSSES = (
     LossSpecimen("mse(reduction=none)", partial(mse, reduction="none"), by_row=True),
     LossSpecimen("on_labels(mse)", on_labels(mse), labels_like, formula=formulas.on_labels),
     LossSpecimen("on_labels(mse(reduction=sum))", on_labels(partial(mse, reduction="sum")), labels_like),
-    LossSpecimen("over_members(mse)", over_members(mse), by_row_like, formula=formulas.over_members),
-    LossSpecimen("over_members(mse(reduction=sum))", over_members(partial(mse, reduction="sum")), by_row_like),
-    LossSpecimen(
-        "over_members(mse(reduction=none))", over_members(partial(mse, reduction="none")), by_row_like, by_row=True
-    ),
+    LossSpecimen("over_members(log_cosh)", over_members(log_cosh), by_row_like, formula=formulas.over_members),
+    LossSpecimen("over_members(sum)", over_members(partial(log_cosh, reduction="sum")), by_row_like),
+    LossSpecimen("over_members(none)", over_members(partial(log_cosh, reduction="none")), by_row_like, by_row=True),
     LossSpecimen("l1", l1, kinks=(0.0,), formula=formulas.each(formulas.absolute), torch=F.l1_loss),
     LossSpecimen("l1(reduction=none)", partial(l1, reduction="none"), by_row=True, kinks=(0.0,)),
     LossSpecimen("huber", huber, kinks=(-1.0, 1.0), formula=formulas.each(formulas.huber), torch=F.huber_loss),

@@ -31,12 +31,8 @@ def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, L
         of_training["has noise without being asked"] = lambda y, key: y if key is None else y + _noise(y, key)
     for name, keyed in of_training.items():
         yield f"y of vjp {name}", Layer(layer.name, init, apply, partial(_noisy_vjp, vjp, keyed))
-    yield "pullback damages dy", Layer(layer.name, init, apply, partial(_damaging_vjp, vjp))
-    yield "pullback works once", Layer(layer.name, init, apply, partial(_once_vjp, vjp))
-    if tree_leaves(params):
-        yield "pullback keeps the gradients that it gave", Layer(layer.name, init, apply, partial(_keeping_vjp, vjp))
-    if _curved(specimen):
-        yield "pullback remembers the last call", Layer(layer.name, init, apply, _remembering(vjp))
+    for name, wrong in _of_pullback(specimen, params).items():
+        yield f"pullback {name}", Layer(layer.name, init, apply, wrong)
     if init(Key(0), specimen.example)[1] == specimen.example and specimen.differentiable:
         yield "dx is a view of dy", Layer(layer.name, init, apply, partial(_aliasing_vjp, vjp))
         yield "y is a view of x", Layer(layer.name, init, partial(_aliasing_apply, apply), partial(_view_vjp, vjp))
@@ -51,6 +47,19 @@ def behaviour_mutants(specimen: Specimen, params: Tree) -> Iterator[tuple[str, L
         yield "init draws from a clock", Layer(layer.name, _clocked(init), apply, vjp)
     if len(random) > 1:
         yield "init gives each parameter one stream", Layer(layer.name, partial(_one_stream, init), apply, vjp)
+
+
+def _of_pullback(specimen: Specimen, params: Tree) -> dict[str, Callable[..., Any]]:
+    """List mistakes in a pullback that leave its first result right."""
+    vjp = specimen.layer.vjp
+    wrong: dict[str, Callable[..., Any]] = {"damages dy": partial(_damaging_vjp, vjp)}
+    if _has_gradients(specimen):
+        wrong["works once"] = partial(_once_vjp, vjp)
+    if tree_leaves(params):
+        wrong["keeps the gradients that it gave"] = partial(_keeping_vjp, vjp)
+    if _curved(specimen):
+        wrong["remembers the last call"] = _remembering(vjp)
+    return wrong
 
 
 def noise_mutants(specimen: Specimen) -> Iterator[tuple[str, Layer[Any]]]:
@@ -93,7 +102,7 @@ def _of_output(specimen: Specimen, params: Tree) -> dict[str, Callable[[Tree, Ar
 def _misread(x: Array, dtype: Any) -> Array:
     """Return how far the numbers move if strides or byte order are ignored."""
     taken = np.ndarray(x.shape, dtype, x.tobytes("A"))
-    return np.asarray(np.abs(taken - x).sum())
+    return np.asarray(np.nansum(np.abs(taken - x)))
 
 
 def _curved(specimen: Specimen) -> bool:
@@ -101,6 +110,12 @@ def _curved(specimen: Specimen) -> bool:
     first, second = (LayerCase(specimen.layer, specimen.example, Key(seed), 4, specimen.draw) for seed in (0, 1))
     dy = first.dy
     return not tree_equal(first.run(first.params, first.x, dy)[1:], first.run(first.params, second.x, dy)[1:])
+
+
+def _has_gradients(specimen: Specimen) -> bool:
+    """Tell whether gradients are ever other than 0; those of codes are not."""
+    case = LayerCase(specimen.layer, specimen.example, Key(0), 4, specimen.draw)
+    return any(leaf.any() for leaf in tree_leaves(case.run(case.params, case.x, case.dy)[1:]))
 
 
 def _pulls_noise(specimen: Specimen) -> bool:

@@ -26,7 +26,7 @@ def squared(y: float, target: float) -> float:
 
 
 def over_members(y: Row, target: float) -> tuple[float, float]:
-    return fsum(squared(member, target) for member in y) / len(y), 1.0
+    return fsum(log_cosh(member, target) for member in y) / len(y), 1.0
 
 
 def absolute(y: float, target: float) -> float:
