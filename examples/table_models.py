@@ -45,9 +45,11 @@ class TableModel:
         known = {*self.schema.names, *self.schema.unused, self.target.name}
         said = [*table.remarks]
         if others := [name for name in table.columns if name not in known]:
-            said.append(f"{quoted(others)} was not there in training, and is not used")
-        for name, counts in unknown_values(self.schema, table.columns).items():
-            said.append(f"{name!r}: {sum(counts.values()):,} values that are not known, such as {next(iter(counts))!r}")
+            said.append(f"columns that were not there in training, and are not used: {quoted(others)}")
+        if unknown := unknown_values(self.schema, table.columns):
+            new = [f"{next(iter(counts))!r} in {name!r}" for name, counts in unknown.items()]
+            rows = sum(sum(counts.values()) for counts in unknown.values())
+            said.append(f"values that were not there in training, or once: {rows:,}, such as {shortlist(new, 3)}")
         return said
 
 

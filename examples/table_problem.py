@@ -26,6 +26,7 @@ from fnmlp.tables.fitting import target_marks
 from fnmlp.tables.values import MISSING, is_missing
 from table_columns import quoted
 from table_files import Table
+from table_remarks import doubts, numbers_rows
 from table_settings import TableSettings
 
 FIRST_ROW = 2
@@ -112,15 +113,18 @@ def pose(table: Table, settings: TableSettings) -> tuple[Problem, list[str]]:
     split = split_rows(targets, settings)
     parts = {part: at(used, rows[places]) for part, places in split.items()}
     schema = fit_schema(parts["train"], kinds=whole.kinds, missing=marks)
-    unused = [*whole.unused, *schema.unused]
-    schema = evolve(schema, target=target, unused=(*unused, *counts, *settings.ignore))
     said = [*table.remarks]
     if counts:
-        said.append(f"{quoted(counts)} only counts the rows, and is left out; to keep it, pass --number")
-    if unused:
-        said.append(f"{quoted(unused)} has no values, or the same everywhere, and is left out")
+        said.append(f"numbers of the rows, so left out unless --number names them: {quoted(counts)}")
+    if whole.unused:
+        said.append(f"no values, or the same in all rows, so left out: {quoted(whole.unused)}")
+    if schema.unused:
+        said.append(f"no value twice among the rows to train on, or only one, so left out: {quoted(schema.unused)}")
     if len(rows) < table.rows:
-        said.append(f"{table.rows - len(rows):,} rows without a target are left out")
+        said.append(f"rows without a target, so left out: {table.rows - len(rows):,}")
+    said += doubts(used, whole.kinds, chosen, marks)
+    unused = (*whole.unused, *schema.unused, *counts, *dict.fromkeys(settings.ignore))
+    schema = evolve(schema, target=target, unused=unused)
     encoded = {part: encode(schema, columns) for part, columns in parts.items()}
     return posed(schema, target, encoded, {part: targets[places] for part, places in split.items()}, settings), said
 
@@ -232,17 +236,3 @@ def network_of(hidden: tuple[int, ...], dropout: float, outputs: int) -> fn.Laye
     for units in hidden:
         layers += [fn.linear(units), fn.silu(), *([fn.dropout(dropout)] if dropout else [])]
     return fn.chain(*layers, fn.linear(outputs))
-
-
-def numbers_rows(values: fn.Array) -> bool:
-    """Tell whether a column just counts the rows from 0 or 1, as a saved index does.
-
-    >>> numbers_rows(np.arange(1, 20)), numbers_rows(np.arange(2, 21)), numbers_rows(np.array(["1"]))
-    (True, False, False)
-    """
-    return bool(
-        values.dtype.kind in "iuf"
-        and len(values) >= LEAST_ROWS
-        and values[0] in (0, 1)
-        and (values == np.arange(len(values)) + values[0]).all()
-    )

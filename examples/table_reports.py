@@ -157,6 +157,7 @@ def figure_of(history: Sequence[Entry], falls: Mapping[str, float], best: int, m
     for name in ("train", "validation"):
         losses.plot(epochs, [entry[f"{name}_loss"] for entry in history], label=f"{name} loss")
     losses.axvline(best, color="grey", linestyle=":", label=f"best epoch, {best}")
+    losses.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     losses.set(xlabel="epoch", ylabel="loss", title="Loss")
     losses.legend()
     shown = dict(reversed(list(falls.items())[:BARS]))

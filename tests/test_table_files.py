@@ -222,9 +222,9 @@ def test_what_is_left_out_or_read_in_a_special_way_is_said(tmp_path: Path) -> No
     for line in (
         "'column 6' has neither a name nor values; it is left out",
         "commas in 'number' are read as decimal commas",
-        "'row' only counts the rows, and is left out; to keep it, pass --number",
-        "'constant', 'empty' has no values, or the same everywhere, and is left out",
-        "1 rows without a target are left out",
+        "numbers of the rows, so left out unless --number names them: 'row'",
+        "no values, or the same in all rows, so left out: 'constant', 'empty'",
+        "rows without a target, so left out: 1",
         "1 column of numbers: 'number'",
     ):
         assert line in out.splitlines()
@@ -267,4 +267,4 @@ def test_many_categories_and_columns_are_read(tmp_path: Path) -> None:
     table |= {"id": [f"id {row}" for row in range(rows)], "y": [str(row % 3) for row in range(rows)]}
     path = write_csv(tmp_path / "wide.csv", table)
     out = succeed_table("train", path, "--target", "y", "--epochs", 1, "--hidden", 2)
-    assert "'id' has no values, or the same everywhere, and is left out" in out
+    assert "no value twice among the rows to train on, or only one, so left out: 'id'" in out

@@ -22,7 +22,8 @@ from fnmlp.storage import format as checkpoint  # noqa: E402
 from fnmlp.storage.environment import environment  # noqa: E402
 from fnmlp.tables import schema_from_json  # noqa: E402
 from table_columns import quoted  # noqa: E402
-from table_problem import held_out, numbers_rows  # noqa: E402
+from table_problem import held_out  # noqa: E402
+from table_remarks import doubts, numbers_rows  # noqa: E402
 from table_reports import score_table, scores_of  # noqa: E402
 from tests.faults.processes import repeatable  # noqa: E402
 from tests.table_program import (  # noqa: E402
@@ -140,7 +141,7 @@ def test_columns_are_found_by_name_in_any_order(home: Path, tmp_path: Path) -> N
     data = write_csv(tmp_path / "other.csv", other, separator=";", end="\r\n")
     done = run_table("predict", home / "rich", data)
     assert done.out == run_table("predict", home / "rich", home / "people.csv").out
-    assert done.err == "note: 'more' was not there in training, and is not used\n"
+    assert done.err == "note: columns that were not there in training, and are not used: 'more'\n"
 
 
 def test_predictions_are_written_as_csv_or_parquet(home: Path, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_values_that_are_new_or_missing_are_taken_and_counted(home: Path, tmp_pa
     new = {"age": ["", "30", ""], "job": ["clown", "clown", ""], "since": ["", "", "2030-01-01"]}
     done = run_table("predict", home / "rich", write_csv(tmp_path / "new.csv", new))
     assert (done.status, len(done.out.splitlines())) == (0, 4)
-    assert done.err == "note: 'job': 2 values that are not known, such as 'clown'\n"
+    assert done.err == "note: values that were not there in training, or once: 2, such as 'clown' in 'job'\n"
 
 
 @pytest.mark.parametrize(
@@ -326,6 +327,19 @@ def test_row_numbers_are_recognized() -> None:
     assert not numbers_rows(np.array(["0"] * 10, object))
     assert not numbers_rows(np.array([*range(9), np.nan]))
     assert not numbers_rows(np.arange(3))
+
+
+def test_columns_that_are_nearly_numbers_or_dates_are_named() -> None:
+    table = {
+        "size": ["1", "2", "3", "n/k", "4"],
+        "grade": ["A", "B", "1", "2", "3"],
+        "zip": ["01067", "10115", "20095", "50667", "x"],
+        "when": ["31/1/2024", "1/2/2024 12:00", "", "2.3.24", "4-5-2024"],
+    }
+    columns = {name: np.array(values, object) for name, values in table.items()}
+    said = [*doubts(columns, dict.fromkeys(columns, "category"), ("grade",), ("",))]
+    assert [line.partition(" holds")[0] for line in said] == ["'size'", "'when'"]
+    assert not [*doubts(columns, {"size": "category"}, ("size",), ())]
 
 
 def test_a_table_of_scores_is_laid_out_by_parts() -> None:
