@@ -24,6 +24,7 @@ try:
         compared,
         contribution_lines,
         contributions,
+        falls_line,
         figure_of,
         scatter,
         score_table,
@@ -99,7 +100,7 @@ def finish(problem: Problem, progress: Progress, data: Path, say: Say) -> None:
     say(f"best epoch: {best['epoch']}")
     scores, falls = compared(problem, progress.best), contributions(problem, progress.best)
     measure = "accuracy" if problem.classes else "R²"
-    for line in [*score_table(scores), f"fall of {measure} if a column is shuffled:", *contribution_lines(falls)]:
+    for line in [*score_table(scores), falls_line(measure), *contribution_lines(falls)]:
         say(line)
     if settings.output:
         told = {

@@ -1,6 +1,6 @@
 """Model files for tables: the network, its preprocessing, and notes on the columns and the training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,18 @@ from image_models import is_run
 from table_columns import quoted, shortlist
 from table_files import Table
 from table_problem import FIRST_ROW
+from table_reports import contribution_lines, falls_line, score_table
 
 
 @frozen(eq=False)
 class TableModel:
-    """A model that reads tables, as `train --output` saved it."""
+    """A model that reads tables, as `train --output` saved it, and lines on its training."""
 
     path: Path
     saved: fn.SavedModel
     schema: TableSchema
     target: Target
-    training: Mapping[str, Any]
+    training: Sequence[str]
 
     def predict(self, table: Table) -> fn.Array:
         """Return probabilities or numbers for the rows of a table; raise for missing columns."""
@@ -65,8 +66,8 @@ def load(path: Path) -> TableModel:
         outputs = saved.model.apply(saved.params, np.zeros((1, *saved.example), np.float32))
         width = len(schema.target.classes) or 1 if schema.target else 0
         if schema.target and saved.example == (schema.width,) and outputs.shape == (1, width):
-            return TableModel(path, saved, schema, schema.target, dict(training))
-    except (KeyError, TypeError, ValueError, RecursionError):  # the last but one includes our errors
+            return TableModel(path, saved, schema, schema.target, training_lines(training))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):  # ours are among them
         pass
     remedy = "give a file that this program's `train --output` wrote"
     raise fn.CheckpointError(str(path), "notes on the columns of a table", "none that fit", remedy)
@@ -74,13 +75,19 @@ def load(path: Path) -> TableModel:
 
 def described(model: TableModel) -> list[str]:
     """Return lines on what a model file holds."""
-    schema, training = model.schema, model.training
-    lines = [
-        *target_lines(model.target),
-        *column_lines(schema),
+    summary = fn.summary(model.saved.model, model.saved.example)
+    return [*target_lines(model.target), *column_lines(model.schema), *model.training, summary]
+
+
+def training_lines(training: Mapping[str, Any]) -> list[str]:
+    """Return lines on the training that a model comes from: its data, its scores, and what the columns contributed."""
+    measure = next(iter(training["scores"]["validation"]))
+    return [
         f"trained on {training['rows']:,} rows of {training['file']}; best epoch {training['epoch']}",
+        *score_table({"network": training["scores"]}),
+        falls_line(measure),
+        *contribution_lines(training["contributions"]),
     ]
-    return [*lines, fn.summary(model.saved.model, model.saved.example)]
 
 
 def target_lines(target: Target) -> list[str]:

@@ -94,13 +94,13 @@ def written(number: float) -> str:
     >>> written(0.12345), written(12345.6)
     ('0.1235', '12345.60')
     """
-    return f"{number:.4f}" if abs(number) < 1000 else f"{number:.2f}"
+    return f"{round(number, 4) + 0.0:.4f}" if abs(number) < 1000 else f"{number:.2f}"
 
 
 def contributions(problem: Problem, params: Any) -> dict[str, float]:
     """Return how much the score falls if the values of a column are shuffled, for each column, largest first.
 
-    The score is the accuracy or R² on rows that were held out: permutation importance (Breiman 2001).
+    The score is the accuracy or R² on up to 2,000 rows that were held out: permutation importance (Breiman 2001).
     """
     part = problem.parts.get("test", problem.parts["validation"])
     (layer, own), x, targets = problem.model(params), part.encoded[:ROWS], part.targets[:ROWS]
@@ -113,7 +113,7 @@ def contributions(problem: Problem, params: Any) -> dict[str, float]:
     falls = {}
     for number, (name, places) in enumerate(places_of(problem.schema).items()):
         shuffled = [score(_shuffled(x, places, fn.fold_in(fn.fold_in(key, number), i))) for i in range(REPEATS)]
-        falls[name] = whole - sum(shuffled) / REPEATS
+        falls[name] = round(whole - sum(shuffled) / REPEATS, 6) + 0.0  # without a sign of 0
     return dict(sorted(falls.items(), key=lambda pair: -pair[1]))
 
 
@@ -131,6 +131,11 @@ def _shuffled(x: fn.Array, places: Sequence[int], key: fn.Key) -> fn.Array:
     return shuffled
 
 
+def falls_line(measure: str) -> str:
+    """Return the line above contributions."""
+    return f"fall of {measure} if a column is shuffled:"
+
+
 def contribution_lines(falls: Mapping[str, float], most: int = 10) -> list[str]:
     """Lay out contributions as lines with bars.
 
@@ -138,11 +143,11 @@ def contribution_lines(falls: Mapping[str, float], most: int = 10) -> list[str]:
     ['  age   0.2500  ####################', '  size  0.0000']
     """
     largest = max([*falls.values(), 1e-12])
-    shown = list(falls.items())[:most]
+    shown = [(repr(name)[1:-1], fall) for name, fall in list(falls.items())[:most]]  # a name may hold line breaks
     width = max(len(name) for name, _ in shown)
     bars = ["#" * max(round(20 * fall / largest), 0) for _, fall in shown]
     lines = [
-        f"  {name.ljust(width)}  {fall:.4f}  {bar}".rstrip() for (name, fall), bar in zip(shown, bars, strict=True)
+        f"  {name.ljust(width)}  {written(fall)}  {bar}".rstrip() for (name, fall), bar in zip(shown, bars, strict=True)
     ]
     return [*lines, f"  and {len(falls) - most} more"] if len(falls) > most else lines
 

@@ -1,5 +1,6 @@
 """Claims about `examples/table.py`: from a file to predictions, and runs that are stopped and go on."""
 
+from doctest import ELLIPSIS, OutputChecker
 from io import StringIO
 import json
 from pathlib import Path
@@ -207,6 +208,8 @@ def test_a_description_tells_the_columns_and_the_network(home: Path) -> None:
     assert "target: 'rich', 2 classes: 'no', 'yes'\n1 column of numbers: 'age'\n" in out
     assert "trained on 140 rows of people.csv; best epoch " in out
     assert "linear(16)" in out
+    report = (home / "report").read_text()
+    assert report.partition("fall of accuracy")[2].partition("model saved")[0] in out
     assert "target: 'income', a number\n" in succeed_table("describe", home / "income")
 
 
@@ -511,3 +514,27 @@ def test_each_option_has_an_effect_or_is_refused_by_its_name(tmp_path: Path) -> 
 def mentions(added: tuple[str, ...], error: str) -> bool:
     """Tell whether an error names an option, or a column that is not found because of how the file is read."""
     return added[0] in error or (added[0] in ("--separator", "--encoding") and "got none" in error)
+
+
+# The documentation.
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_commands_and_the_code_of_the_page_do_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write, use = blocks("python")
+    (said,) = [text for text in blocks("text") if text.startswith("flowers.csv: ")]
+    (commands,) = blocks("sh")
+    subprocess.run([sys.executable, "-c", write], check=True)
+    out = "".join(succeed_table(*line.split()[2:]) for line in commands.splitlines())
+    known, printed = (re.sub(r"\d+\.\d+", "@", text.partition("best epoch")[0]) for text in (said, out))
+    assert OutputChecker().check_output(known, printed, ELLIPSIS)
+    assert out.splitlines()[-2:] == said.splitlines()[-2:]
+    assert len((tmp_path / "predicted.csv").read_text().splitlines()) == 151
+    done = subprocess.run([sys.executable, "-c", use], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("('setosa', 'versicolor', 'virginica') [[")
