@@ -114,8 +114,7 @@ def test_a_run_that_is_killed_or_told_to_stop_loses_nothing(tmp_path: Path) -> N
         line, variables = command(tmp_path, *options)
         with subprocess.Popen(line, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             assert running.stdout is not None
-            while not running.stdout.readline().startswith(b"epoch"):
-                pass
+            next(line for line in running.stdout if line.startswith(b"epoch"))
             running.send_signal(number)
             _, err = running.communicate(timeout=60)
         assert running.returncode == (143 if number == signal.SIGTERM else -9)

@@ -203,8 +203,7 @@ def test_a_signal_saves_and_ends_the_run_and_it_goes_on(number: int, status: int
         [sys.executable, "-c", heed, *line[1:]], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         assert running.stdout is not None
-        while not running.stdout.readline().startswith(b"epoch"):
-            pass
+        next(line for line in running.stdout if line.startswith(b"epoch"))
         running.send_signal(number)
         _, err = running.communicate(timeout=60)
     assert running.returncode == status
