@@ -2,4 +2,5 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [page for page, library in (("engines.md", "jax"),) if find_spec(library) is None]
+NEEDS = {"engines.md": "jax", "sklearn.md": "sklearn"}
+collect_ignore = [page for page, library in NEEDS.items() if find_spec(library) is None]
