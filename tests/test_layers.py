@@ -37,7 +37,9 @@ from fnmlp.layers import (
     softmax,
     swiglu,
 )
+from tests.catalogue import LAYERS, Specimen
 from tests.steps import assert_close, draw, same_bits, seeds
+from tests.sweep import each
 
 TINY = float(np.finfo(np.float64).smallest_subnormal)
 W, B = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([10.0, 20.0])
@@ -341,6 +343,22 @@ def test_a_function_of_ones_own_is_a_layer_with_the_name_that_constructs_it() ->
         assert layer.name == name
         assert layer.apply((), x).tolist() == [-8.0, 0.125]
         assert gradients(layer, (), x, np.array([1.0, 4.0]))[1].tolist() == [12.0, 3.0]
+
+
+@each("specimen", [one for one in LAYERS if "embedding" not in one.layer.name])
+def test_integers_are_refused_unless_they_give_the_right_numbers(specimen: Specimen) -> None:
+    """The bug: the softplus of a uint8 of 3 was 6.05, because -3 is 253, and the sigmoid of 200 was NaN."""
+    params, x, _ = specimen.point(0, 4)
+    whole = np.abs(100 * x).astype(np.uint8)
+    try:
+        y, _ = specimen.layer.vjp(params, whole, None)
+    except DtypeError:
+        with pytest.raises(DtypeError):
+            specimen.layer.apply(params, whole)
+    else:
+        expected = specimen.layer.apply(params, whole.astype(np.float64))
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-4)
+        assert np.array_equal(specimen.layer.apply(params, whole), y)
 
 
 def test_identity_keeps_any_dtype() -> None:

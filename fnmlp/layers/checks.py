@@ -72,6 +72,22 @@ def initializer_options(where: str, given: dict[str, Initializer], usual: dict[s
     return {name: value for name, value in given.items() if value is not usual[name]}
 
 
+def check_floats(where: str, x: Array) -> None:
+    """Raise unless inputs are floating-point numbers: NumPy's integers wrap around, or become half precision.
+
+    >>> check_floats("softmax", np.array([0, 255], np.uint8))
+    Traceback (most recent call last):
+    fnmlp.errors.DtypeError: softmax: expected floating-point inputs, got uint8; convert them with .astype('float32'...
+    """
+    if type(x) is np.ndarray:
+        floating = x.dtype.kind in "fc"
+    else:
+        floating = namespace(x).isdtype(x.dtype, ("real floating", "complex floating"))
+    if not floating:
+        remedy = "convert them with .astype('float32'), or for pixels put scale(1 / 255) first"
+        raise DtypeError(where, "floating-point inputs", x.dtype, remedy)
+
+
 def fits(x: Array, parameter: Array) -> bool:
     """Tell whether inputs have the parameter's dtype, and rows as long as its first axis.
 

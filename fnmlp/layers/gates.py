@@ -16,6 +16,7 @@ from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.layers import special
+from fnmlp.layers.checks import check_floats
 from fnmlp.rules import on_numbers
 
 __all__ = ["gelu", "mish", "silu"]
@@ -118,6 +119,7 @@ def _layer(name: str, value: Value, both: Both) -> Layer[tuple[()]]:
 
 @on_numbers
 def _gate_apply(value: Value, params: tuple[()], x: Array) -> Array:
+    check_floats("activation", x)
     return special.in_float64(value, x)
 
 
@@ -128,6 +130,7 @@ def _gate_vjp(
     x: Array,
     key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
+    check_floats("activation", x)
     # Both at once, because the gate is the costly part of both.
     y, slope = special.each_in_float64(both, x)
     return y, input_pullback(partial(_gate_pull, slope))

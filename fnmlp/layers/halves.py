@@ -12,6 +12,7 @@ from fnmlp.errors import ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
 from fnmlp.layers import special
+from fnmlp.layers.checks import check_floats
 from fnmlp.layers.gates import wide_silu, wide_silu_with_slope
 from fnmlp.rules import on_numbers
 
@@ -95,7 +96,7 @@ def _halved_init(where: str, key: Key, shape: Shape) -> tuple[tuple[()], Shape]:
 
 
 def _halves(where: str, x: Array) -> tuple[Array, Array]:
-    namespace(x)  # raises for masked arrays and matrices
+    check_floats(where, x)
     if x.shape[-1] % 2:
         remedy = "give the model the examples that it was initialized for"
         raise ShapeError(where, "inputs whose last axis is even", tuple(x.shape), remedy)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from fnmlp.arrays import Array, namespace
+from fnmlp.arrays import Array
 from fnmlp.checks import check_function, check_kind
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
+from fnmlp.layers.checks import check_floats
 from fnmlp.rules import on_numbers
 
 __all__ = ["elementwise"]
@@ -25,7 +26,7 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
     pass the expression that calls it as `name`: with `known={"sine": sine}`, `fnmlp.build` reads "sine()" back.
     Shapes:   any; kept. f and df must keep them too.
     Gradient: the pullback multiplies dy by df(x).
-    Raises:   OptionError unless f and df are callable.
+    Raises:   OptionError unless f and df are callable; DtypeError for integers.
 
     >>> import numpy as np
     >>> sine = elementwise(np.sin, np.cos)
@@ -46,7 +47,7 @@ def elementwise(f: Function, df: Function, *, name: str | None = None) -> Layer[
 
 @on_numbers
 def _elementwise_apply(f: Function, params: tuple[()], x: Array) -> Array:
-    namespace(x)  # raises for masked arrays and matrices
+    check_floats("activation", x)
     return f(x)
 
 
@@ -58,7 +59,7 @@ def _elementwise_vjp(
     x: Array,
     key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
-    namespace(x)
+    check_floats("activation", x)
     return f(x), input_pullback(partial(_elementwise_pull, df, x))
 
 

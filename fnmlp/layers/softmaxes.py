@@ -10,6 +10,7 @@ from fnmlp.errors import ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
+from fnmlp.layers.checks import check_floats
 from fnmlp.rules import on_numbers
 
 __all__ = ["log_softmax", "softmax"]
@@ -40,6 +41,7 @@ def softmax(*, axis: int = -1) -> Layer[tuple[()]]:
 
 @on_numbers
 def _softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
+    check_floats("softmax", x)
     if 0 in x.shape:
         return unshared(x)
     if isinstance(x, np.ndarray) and x.ndim == 2 and axis in (-1, 1) and x.shape[0] >= MANY and x.shape[1] <= SHORT:
@@ -96,6 +98,7 @@ def log_softmax(*, axis: int = -1) -> Layer[tuple[()]]:
 
 @on_numbers
 def _log_softmax_apply(axis: int, params: tuple[()], x: Array) -> Array:
+    check_floats("log_softmax", x)
     if 0 in x.shape:
         return unshared(x)
     wide = widen(x)
@@ -110,6 +113,7 @@ def _log_softmax_vjp(
     x: Array,
     key: Key | None,
 ) -> tuple[Array, Pullback[tuple[()]]]:
+    check_floats("log_softmax", x)
     if 0 in x.shape:
         return unshared(x), input_pullback(unshared)
     wide = widen(x)
