@@ -10,7 +10,7 @@ from imports import import_failure
 
 try:
     import click
-    from distributed import Client, LocalCluster
+    import distributed
     import joblib
     from sklearn.datasets import load_digits
     from sklearn.model_selection import GridSearchCV, train_test_split
@@ -20,6 +20,8 @@ try:
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error, extra='dask')}")
 
+connect: Any = distributed.Client
+start: Any = distributed.LocalCluster
 GRID: dict[str, list[Any]] = {"hidden_layer_sizes": [(32,), (64,)], "activation": ["relu", "silu"], "dropout": [0, 0.2]}
 
 
@@ -38,13 +40,13 @@ def main(scheduler: str | None, workers: int, epochs: int) -> None:
     pixels, labels = load_digits(return_X_y=True)
     first, second, third, fourth = train_test_split(pixels / 16, labels, test_size=0.3, random_state=0)
     if scheduler is not None:
-        report(Client(scheduler), first, third, second, fourth, epochs)
+        report(connect(scheduler), first, third, second, fourth, epochs)
         return
-    with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
-        report(Client(cluster), first, third, second, fourth, epochs)
+    with start(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        report(connect(cluster), first, third, second, fourth, epochs)
 
 
-def report(client: Client, rows: Any, labels: Any, test_rows: Any, test_labels: Any, epochs: int) -> None:
+def report(client: Any, rows: Any, labels: Any, test_rows: Any, test_labels: Any, epochs: int) -> None:
     """Run the search on a cluster, and print what it found."""
     with client, joblib.parallel_config("dask"):
         found = search(epochs).fit(rows, labels)

@@ -12,6 +12,6 @@ from tests.sklearn_checks import small_estimators
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([*small_estimators()])
+@parametrize_with_checks([*small_estimators()])  # type: ignore[untyped-decorator]
 def test_scikit_learn_has_no_objection(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -28,7 +28,7 @@ from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows
 from fnmlp.interop.sklearn.lbfgs import minimized
 from fnmlp.interop.sklearn.losses import loss_of
 from fnmlp.interop.sklearn.networks import linear_records, network_of
-from fnmlp.interop.sklearn.preparation import precision_of, preparation_of, prepared
+from fnmlp.interop.sklearn.preparation import Preparation, precision_of, preparation_of, prepared
 from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, for_rows, overridden
 from fnmlp.interop.sklearn.scoring import Held, score_of
 from fnmlp.interop.sklearn.splits import held_out, weights_of
@@ -50,15 +50,26 @@ NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
 
 
-class Shell(ABC, BaseEstimator):
+class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A thin mutable shell, as scikit-learn wants it: `fit` folds pure steps, and stores the last state."""
 
     _task: str
     """The field of a preset: "classification" or "regression"."""
 
+    settings_: Settings
+    preparation_: Preparation
+    targets_: Targets
+    model_: Layer[Any]
+    params_: Tree
+    t_: int
+    _dtype: str
+    _members: int
+    _epochs: int
+    _costs: tuple[float, int, int]
+
     def _hold(self, given: dict[str, Any]) -> None:
         """Store the options of the constructor, as they are."""
-        vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
+        self.__dict__.update({name: value for name, value in given.items() if name not in ("self", "__class__")})
 
     @abstractmethod
     def _cleaned(self, y: Any) -> Array:
@@ -148,7 +159,7 @@ class Shell(ABC, BaseEstimator):
         self.settings_ = settings
         self.targets_ = self._targets(settings, y, train, own, classes)
         self.preparation_ = preparation_of(settings, rows, own)
-        self._dtype = precision_of(settings, rows, self.engine)
+        self._dtype = precision_of(settings, rows)
         self._epochs, self.t_, self._costs = 0, 0, NO_COSTS
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
@@ -248,12 +259,12 @@ converged yet."
         return chain(*layers), tree_map(partial(cast, dtype=name), params)
 
     @property
-    def coefs_(self) -> list[Array]:
+    def coefs_(self) -> list[Any]:
         """Return the weights of the linear layers, (in, out) each; they are read-only."""
         return [record.weight for record in linear_records(self.model_, self.params_)]
 
     @property
-    def intercepts_(self) -> list[Array]:
+    def intercepts_(self) -> list[Any]:
         """Return the biases of the linear layers, (out,) each; they are read-only."""
         return [record.bias for record in linear_records(self.model_, self.params_)]
 

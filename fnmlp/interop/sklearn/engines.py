@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
@@ -104,11 +105,16 @@ def _numpy_epoch(
 
 
 def by_jax(steps: Steps, rows: Rows, first: int) -> Callable[[float, TrainState, int], tuple[TrainState, float]]:
-    """Return a function that takes the steps of an epoch as one compiled loop, from and to states of NumPy."""
-    from jax import numpy as jnp
+    """Return a function that takes the steps of an epoch as one compiled loop, from and to states of NumPy.
 
-    data = to(rows.data, like=jnp.zeros(()))
-    return partial(_jax_epoch, partial(_rated_step, steps), Rows(data, rows.size, rows.key, rows.shuffle), first)
+    JAX computes in the precision of the rows, whatever jax_enable_x64 is outside.
+    """
+    jax = import_module("fnmlp.interop.jax").jax  # which says how to get JAX
+    wide = rows.data.inputs.dtype == np.float64
+    with jax.enable_x64(wide):
+        data = to(rows.data, like=jax.numpy.zeros(()))
+    rows = Rows(data, rows.size, rows.key, rows.shuffle)
+    return partial(_jax_epoch, partial(_rated_step, steps), rows, first, wide)
 
 
 def _rated_step(steps: Steps, rate: Any, state: TrainState, batch: Batch) -> TrainState:
@@ -116,16 +122,16 @@ def _rated_step(steps: Steps, rate: Any, state: TrainState, batch: Batch) -> Tra
 
 
 def _jax_epoch(
-    step: Callable[..., TrainState], rows: Rows, first: int, rate: float, state: TrainState, epoch: int
+    step: Callable[..., TrainState], rows: Rows, first: int, wide: bool, rate: float, state: TrainState, epoch: int
 ) -> tuple[TrainState, float]:
-    from jax import numpy as jnp
-    from jax.tree_util import Partial
-
-    from fnmlp.interop.jax import fold_epoch
-
-    rated = Partial(step, jnp.asarray(rate))  # an argument of the compiled loop, so that a new rate compiles nothing
+    room = import_module("fnmlp.interop.jax")
     number = first + epoch if rows.shuffle else 0
-    state, losses = fold_epoch(rated, state, rows.data, size=rows.size, key=rows.key, epoch=number)
+    with room.jax.enable_x64(wide):
+        rated = room.Partial(
+            step, room.jnp.asarray(rate)
+        )  # an argument of the compiled loop: a new rate compiles nothing
+        state, losses = room.fold_epoch(rated, state, rows.data, size=rows.size, key=rows.key, epoch=number)
+        state = to(state, like=np.zeros(()))
     count = len(rows.data)
     sizes = np.minimum(rows.size, count - np.arange(0, count, rows.size))
-    return to(state, like=np.zeros(())), float(np.asarray(losses) @ sizes / count)
+    return state, float(np.asarray(losses) @ sizes / count)

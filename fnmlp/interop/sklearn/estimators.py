@@ -5,14 +5,9 @@ import os
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from fnmlp.arrays import Array
-from fnmlp.interop.sklearn.base import Shell
-from fnmlp.interop.sklearn.constraints import OF_CLASSIFIER, OF_REGRESSOR
+from fnmlp.errors import MissingDependencyError
 from fnmlp.interop.sklearn.presets import Preset, Settings
 from fnmlp.interop.sklearn.targets import (
     Targets,
@@ -26,6 +21,18 @@ from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 
+try:
+    from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+    from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+    from sklearn.utils.validation import column_or_1d
+
+    from fnmlp.interop.sklearn.base import Shell
+    from fnmlp.interop.sklearn.constraints import OF_CLASSIFIER, OF_REGRESSOR
+except ImportError as error:
+    way = "pip install 'fnmlp[sklearn]'"
+    raise MissingDependencyError.of("fnmlp.interop.sklearn", "scikit-learn", error, way) from error
+
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
@@ -36,7 +43,7 @@ def _has_epochs(estimator: Any) -> bool:
     return True
 
 
-class MLPClassifier(ClassifierMixin, Shell):
+class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
     """Classify rows by a multilayer perceptron.
 
     Options that are None take the value of the preset. Those of scikit-learn mean what they mean there. The others are
@@ -130,7 +137,7 @@ class MLPClassifier(ClassifierMixin, Shell):
     ) -> None:
         self._hold(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
         """Train on rows and their classes, from the start unless warm_start is set.
 
@@ -139,8 +146,8 @@ class MLPClassifier(ClassifierMixin, Shell):
         """
         return self._fit(X, y, sample_weight)
 
-    @available_if(_has_epochs)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @available_if(_has_epochs)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Go through some rows once; the first call needs all classes that there will be."""
         if classes is None and not hasattr(self, "classes_"):
@@ -207,7 +214,7 @@ class MLPClassifier(ClassifierMixin, Shell):
         return tags
 
 
-class MLPRegressor(RegressorMixin, Shell):
+class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
     """Predict numbers by a multilayer perceptron.
 
     Options and attributes are those of `MLPClassifier`, but for:
@@ -283,7 +290,7 @@ class MLPRegressor(RegressorMixin, Shell):
     ) -> None:
         self._hold(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train on rows and their numbers, from the start unless warm_start is set.
 
@@ -291,8 +298,8 @@ class MLPRegressor(RegressorMixin, Shell):
         """
         return self._fit(X, y, sample_weight)
 
-    @available_if(_has_epochs)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @available_if(_has_epochs)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Go through some rows once."""
         return self._fit(X, y, sample_weight, once=True)

@@ -1,5 +1,6 @@
 """Losses by scikit-learn's names, each a function of outputs and encoded targets."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,9 @@ def loss_of(given: str | Loss | None, kind: str, smoothing: float) -> Loss:
     return partial(summed, partial(_smoothed, smoothing), factor=1.0)
 
 
-def summed(loss: Loss, y: Array, target: Array, *, factor: float, sample_weights: Weights = ()) -> tuple[Any, Array]:
+def summed(
+    loss: Callable[..., Any], y: Array, target: Array, *, factor: float, sample_weights: Weights = ()
+) -> tuple[Any, Array]:
     """Return a loss that is a mean over elements as one that is summed over the outputs of each row, times a factor.
 
     >>> import numpy as np

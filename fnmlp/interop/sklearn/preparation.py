@@ -153,13 +153,12 @@ def prepared(preparation: Preparation, rows: Rows, dtype: str) -> Array:
     return features.astype(dtype, copy=False)
 
 
-def precision_of(settings: Settings, rows: Rows, engine: str) -> str:
-    """Return the dtype of the parameters: as the settings say, or that of the rows if the engine has it."""
+def precision_of(settings: Settings, rows: Rows) -> str:
+    """Return the dtype of the parameters: as the settings say, or that of the rows.
+
+    >>> precision_of(Settings(), np.zeros((1, 1), np.float32))
+    'float32'
+    """
     if settings.precision != "auto":
         return settings.precision
-    wide = not isinstance(rows, np.ndarray) or rows.dtype == np.float64
-    if not wide or engine == "numpy":
-        return "float64" if wide else "float32"
-    import jax
-
-    return "float64" if jax.config.jax_enable_x64 else "float32"
+    return "float32" if isinstance(rows, np.ndarray) and rows.dtype == np.float32 else "float64"

@@ -48,7 +48,8 @@ def optimizer_of(settings: Settings, given: Optimizer | None, steps: int, rate: 
     if given is not None:
         optimizer = given
     else:
-        make = reduce(_with_factor, settings.rate_factors, partial(_solver, settings))
+        plain: Callable[[Any], Optimizer] = partial(_solver, settings)
+        make = reduce(_with_factor, settings.rate_factors, plain)
         schedule = SCHEDULES.get(settings.learning_rate)
         options = {"cycles": settings.cycles} if settings.learning_rate == "cosine_cycles" else {}
         optimizer = make(rate) if schedule is None else scheduled(make, schedule(rate, steps=steps, **options))
