@@ -188,10 +188,12 @@ def evaluate(model: Path, data: Path, separator: str | None, encoding: str, plot
     if classes:
         matrix = fn.confusion_matrix(outputs, targets)
         click.echo(matrix_text(matrix, classes))
+        drawn, what = partial(plots.confusion, matrix, classes), "confusion matrix"
+    else:
+        drawn, what = partial(scatter, outputs, targets, known.target.name), "predictions"
     if plot:
-        drawn = plots.confusion(matrix, classes) if classes else scatter(outputs, targets, known.target.name)
-        plots.save_figure(plot, drawn)
-        click.echo(f"{'confusion matrix' if classes else 'predictions'} drawn to {plot}")
+        plots.save_figure(plot, drawn())
+        click.echo(f"{what} drawn to {plot}")
 
 
 @cli.command()

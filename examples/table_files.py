@@ -143,21 +143,23 @@ def is_regular(content: bytes, separator: str, fields: int) -> bool:
     (True, False)
     """
     letters = np.frombuffer(content, np.uint8)
-    line_ends, commas, quotes = (letters == ord(letter) for letter in ("\n", separator, '"'))
+    line_ends, commas, quotes, returns = (letters == ord(letter) for letter in ("\n", separator, '"', "\r"))
     if quotes.any():
         inside = np.logical_xor.accumulate(quotes)
         opening, closing = np.flatnonzero(quotes & inside), np.flatnonzero(quotes & ~inside)
         edges = line_ends | commas | quotes
         before = edges[opening - 1] | (opening == 0)
-        after = np.append(edges | (letters == ord("\r")), [True])[closing + 1]
+        after = np.append(edges | returns, [True])[closing + 1]
         if inside[-1] or not before.all() or not after.all():
             return False
-        line_ends, commas = line_ends & ~inside, commas & ~inside
+        line_ends, commas, returns = line_ends & ~inside, commas & ~inside, returns & ~inside
+    if not line_ends[np.flatnonzero(returns[:-1]) + 1].all():
+        return False
     ends = np.flatnonzero(line_ends)
     if not ends.size or ends[-1] < letters.size - 1:
         ends = np.append(ends, letters.size)
     counts = np.diff(np.searchsorted(np.flatnonzero(commas), ends), prepend=0)
-    return bool((counts == fields - 1).all()) and (fields > 1 or not re.search(rb"(\A|\n)\r?\n", content))
+    return bool((counts == fields - 1).all()) and (fields > 1 or not re.search(rb"(\A|\n)(\r?\n|\r\Z)", content))
 
 
 def _rows(path: Path, text: str, separator: str, fields: int) -> list[list[str]]:
@@ -167,6 +169,7 @@ def _rows(path: Path, text: str, separator: str, fields: int) -> list[list[str]]
     """
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
+    blank = [""]
     line = 1
     try:
         for row in reader:
@@ -174,14 +177,14 @@ def _rows(path: Path, text: str, separator: str, fields: int) -> list[list[str]]
                 got, remedy = f"{len(row)}", "correct the line; quote a field that holds the separator"
                 raise fn.DataError(f"{path}: line {line}", f"{fields} fields, like the header", got, remedy)
             if row or (fields == 1 and rows):
-                rows.append(row or [""])
+                rows.append(row or blank)
             line = reader.line_num + 1
     except csv.Error as error:
         never = "end of data" in str(error) or "field limit" in str(error)
         got = "one that never closes" if never else f"a line that can't be read ({error})"
         remedy = "close it, or double each quote inside a quoted field"
         raise fn.DataError(f"{path}: line {line}", "quotes in pairs", got, remedy) from error
-    while fields == 1 and len(rows) > 1 and rows[-1] == [""]:
+    while rows and rows[-1] is blank:
         rows.pop()
     return rows[1:]
 

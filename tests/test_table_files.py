@@ -1,15 +1,20 @@
 """Claims about the files that `examples/table.py` reads: each is read right, or refused in one clear line."""
 
 from collections.abc import Callable
+import csv
 import gzip
+from io import StringIO
 from pathlib import Path
 import re
 
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 polars = pytest.importorskip("polars", reason="it reads the tables")
 
+import table_files  # noqa: E402
 from table_files import is_regular, read_table  # noqa: E402
 from tests.table_program import SMALL_NETWORK, people, run_table, succeed_table, write_csv  # noqa: E402
 
@@ -170,10 +175,21 @@ def test_values_are_read_as_people_mean_them(content: str, table: dict[str, list
     assert plain == table
 
 
-def test_the_fast_way_and_the_strict_way_read_a_regular_file_alike(tmp_path: Path) -> None:
-    content = 'a,b\n"x, ""y""",1\n"line\nbreak",2\n,3\n"",4\n'
-    assert is_regular(content.encode(), ",", 2)
-    assert read(tmp_path / "a.csv", content) == read(tmp_path / "b.csv", content + "\n\n")
+CELLS = st.one_of(st.sampled_from(["", "1", " x", '"', "\r\n", "\u00e4", '5"']), st.text(',"\n\r;a1', max_size=4))
+ROWS_OF_CELLS = st.integers(1, 3).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1))
+
+
+@given(ROWS_OF_CELLS)
+def test_a_file_is_read_as_it_was_written_the_fast_way_and_the_strict_way(rows: list[list[str]]) -> None:
+    header = [f"n{place}" for place in range(len(rows[0]))]
+    text = StringIO(newline="")
+    quoting = csv.QUOTE_ALL if any("\r" in cell for row in rows for cell in row) else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows([header, *rows])
+    assert is_regular(text.getvalue().encode(), ",", len(header))
+    expected = [tuple(cell or None for cell in row) for row in rows]
+    for content in (text.getvalue(), text.getvalue() + "\n\n"):
+        frame, _ = table_files._frame(Path("data.csv"), content, ",")
+        assert frame.rows() == expected
 
 
 @pytest.mark.parametrize(
@@ -188,6 +204,8 @@ def test_the_fast_way_and_the_strict_way_read_a_regular_file_alike(tmp_path: Pat
         ('a,b\n"x,1\n', False),
         ("a,b\n1\n", False),
         ("a,b\n\n1,2\n", False),
+        ("a,b\n1\r,2\n", False),
+        ('a,b\n"1\r",2\n', True),
         ("a\n\n1\n", False),
         ("a\n1\n", True),
         ("a\nb\n", True),
