@@ -24,6 +24,7 @@ from fnmlp.errors import DivergenceError, OptionError, ShapeError
 from fnmlp.interop.sklearn.consumers import last_state, printed, resumed, saved, saved_seed
 from fnmlp.interop.sklearn.fitting import Work, begun, fingerprint, plan_of
 from fnmlp.interop.sklearn.folding import WORST, FitState, chosen, converged, first_state, states_of
+from fnmlp.interop.sklearn.folds import beside_parts, held_outputs, parts_of_rows, with_parts
 from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows
 from fnmlp.interop.sklearn.lbfgs import minimized
 from fnmlp.interop.sklearn.losses import loss_of
@@ -87,7 +88,7 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         """Return the preset's settings for so many rows, with the options that were given in place of its own."""
         preset = self.preset if isinstance(self.preset, Preset | Settings) else PRESETS[self.preset]
         base = getattr(preset, self._task) if isinstance(preset, Preset) else preset
-        base = base if rows is None else for_rows(overridden(base, {"small": self.small}), rows)
+        base = base if rows is None else for_rows(overridden(base, {"small": self.small, "large": self.large}), rows)
         settings = overridden(base, {field.name: getattr(self, field.name, None) for field in attrs.fields(Settings)})
         sizes = tuple(np.atleast_1d(np.asarray(settings.hidden_layer_sizes, int)).tolist())
         if sizes and min(sizes) < 1:
@@ -112,21 +113,30 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         else:
             self._check_known(y, exactly=not once)
         x = prepared(self.preparation_, rows, self._dtype)
-        data = Batch(x[train], encoded(self.targets_, y[train], self._dtype), _in_dtype(own, self._dtype))
+        targets = encoded(self.targets_, y[train], self._dtype)
+        crossed = not once and self._is_crossed(settings, len(train))
+        if crossed:
+            parts = parts_of_rows(y[train], settings.members, split_key, stratify=self._is_single(y))
+            targets = with_parts(targets, parts)
+        data = Batch(x[train], targets, _in_dtype(own, self._dtype))
         if fresh:
             self._initialize(data, init_key)
         self.settings_ = settings
         loss = loss_of(self.loss, self.targets_.kind, settings.label_smoothing)
-        loss = over_members(loss) if self._members > 1 else loss
+        of_members = loss if self._members == 1 else beside_parts(loss) if crossed else over_members(loss)
         if settings.solver == "lbfgs" and self.optimizer is None:
-            return self._descend(settings, loss, data)
+            return self._descend(settings, of_members, data)
         score = None
-        if len(held):
-            score = score_of(self, self.scoring, loss, Held(_safe_indexing(X, held), x[held], y[held], of_held))
+        if crossed:
+            rows_held = Held(_safe_indexing(X, train), x[train], y[train], own)
+            score = score_of(self, self.scoring or "loss", loss, rows_held, held_outputs(self.model_, x[train], parts))
+        elif len(held):
+            rows_held = Held(_safe_indexing(X, held), x[held], y[held], of_held)
+            score = score_of(self, self.scoring, of_members, rows_held, partial(_of_rows, self.model_, x[held]))
         work = Work(
             settings,
             self.model_,
-            loss,
+            of_members,
             self.optimizer,
             self.engine,
             data,
@@ -148,11 +158,19 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         """Return the places of the rows to train on, and of those that are held out."""
         if once and self.early_stopping:
             raise OptionError("partial_fit(early_stopping)", "False", True, "call fit to hold rows out")
-        if once or not settings.early_stopping:
+        if once or not settings.early_stopping or self._is_crossed(settings, len(y)):
             return np.arange(len(y)), np.arange(0)
         seed = int(generator(key).integers(2**31))
-        single = self._task == "classification" and y.ndim == 1
-        return held_out(y, settings.validation_fraction, seed, stratify=single)
+        return held_out(y, settings.validation_fraction, seed, stratify=self._is_single(y))
+
+    def _is_single(self, y: Array) -> bool:
+        """Tell whether each row has one class."""
+        return self._task == "classification" and y.ndim == 1
+
+    def _is_crossed(self, settings: Settings, rows: int) -> bool:
+        """Tell whether each member holds out a part of the rows of its own."""
+        asked = settings.early_stopping and settings.cross_validation and self.model is None
+        return asked and 1 < settings.members <= rows and settings.solver != "lbfgs"
 
     def _prepare(self, settings: Settings, rows: Rows, y: Array, train: Array, own: Any, classes: Any) -> None:
         """Forget an earlier fit, and fit what stands before and after the network to the training rows."""
@@ -217,7 +235,7 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         self.best_validation_score_ = -state.best if scored else None
         scores = state.scores[: state.epoch].tolist()
         self.validation_scores_ = (self.validation_scores_ or []) + scores if scored else None
-        whole = state.epoch == work.epochs and not once
+        whole = state.epoch == work.epochs and not once and not settings.cross_validation
         if whole and isfinite(settings.n_iter_no_change) and not converged(settings, state):
             message = f"Stochastic Optimizer: Maximum iterations ({work.epochs}) reached and the optimization hasn't \
 converged yet."
@@ -288,3 +306,8 @@ converged yet."
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self._settings().missing != "refuse"
         return tags
+
+
+def _of_rows(model: Layer[Any], x: Array, params: Tree) -> Array:
+    """Return the outputs of a network for some rows."""
+    return predict(model, params, x)

@@ -48,6 +48,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
     "clip": [_number(0)],
     "missing": [StrOptions({"refuse", "median"})],
     "categories": [_count(0)],
+    "category_numbers": ["boolean"],
     "target_scaling": ["boolean"],
     "feature_scale": ["boolean"],
     "periodic": [_count(0)],
@@ -59,6 +60,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
     "dropout": [_number(0, 1)],
     "members": [_count()],
     "shared": ["boolean"],
+    "cross_validation": ["boolean"],
     "label_smoothing": [_number(0, 1)],
     "weight_decay": [_number(0)],
     "rate_factors": [tuple],
@@ -66,6 +68,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
     "average": [_number(0, 1)],
     "precision": [StrOptions({"auto", "float32", "float64"})],
     "small": [_count(0)],
+    "large": [_count(0)],
 }
 """The constraints of the options that a preset has a value for; None means that value."""
 

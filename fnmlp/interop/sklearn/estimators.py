@@ -117,6 +117,7 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
         clip: float | None = None,
         missing: str | None = None,
         categories: int | None = None,
+        category_numbers: bool | None = None,
         feature_scale: bool | None = None,
         periodic: int | None = None,
         frequencies: int | None = None,
@@ -127,6 +128,7 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
         dropout: float | None = None,
         members: int | None = None,
         shared: bool | None = None,
+        cross_validation: bool | None = None,
         label_smoothing: float | None = None,
         weight_decay: float | None = None,
         rate_factors: tuple[tuple[str, float], ...] | None = None,
@@ -134,6 +136,7 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
         average: float | None = None,
         precision: str | None = None,
         small: int | None = None,
+        large: int | None = None,
     ) -> None:
         self._hold(locals())
 
@@ -270,6 +273,7 @@ class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
         clip: float | None = None,
         missing: str | None = None,
         categories: int | None = None,
+        category_numbers: bool | None = None,
         target_scaling: bool | None = None,
         feature_scale: bool | None = None,
         periodic: int | None = None,
@@ -281,12 +285,14 @@ class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
         dropout: float | None = None,
         members: int | None = None,
         shared: bool | None = None,
+        cross_validation: bool | None = None,
         weight_decay: float | None = None,
         rate_factors: tuple[tuple[str, float], ...] | None = None,
         cycles: int | None = None,
         average: float | None = None,
         precision: str | None = None,
         small: int | None = None,
+        large: int | None = None,
     ) -> None:
         self._hold(locals())
 

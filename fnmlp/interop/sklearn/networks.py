@@ -11,7 +11,7 @@ from fnmlp import layers
 from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import chain
 from fnmlp.errors import OptionError
-from fnmlp.initializers import Fans, signs, uniform
+from fnmlp.initializers import Fans, kaiming_normal, signs, uniform, zeros
 from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.key import Key
 from fnmlp.layer import Layer, walk
@@ -71,11 +71,12 @@ def network_of(settings: Settings, outputs: int, *, bare: bool = False) -> Layer
     >>> network_of(Settings(hidden_layer_sizes=(8,), dropout=0.5, parametrization="ntk"), 1)
     chain(ntk_linear(8), relu(), dropout(0.5), ntk_linear(1))
     """
-    affines = _of_members(settings) if settings.members > 1 else repeat(_affine(settings, bare=bare))
+    affines = _of_members(settings, bare=bare) if settings.members > 1 else repeat(_affine(settings, bare=bare))
     hidden = _hidden(settings, affines)
     if settings.members == 1:
         return chain(*_first(settings), *hidden, next(affines)(outputs))
-    return chain(*_first(settings), tile(settings.members), *hidden, ensemble_linear(outputs))
+    last = ensemble_linear if bare or settings.shared else partial(ensemble_linear, weight_init=kaiming_normal(a=1.0))
+    return chain(*_first(settings), tile(settings.members), *hidden, last(outputs))
 
 
 def _affine(settings: Settings, *, bare: bool) -> Affine:
@@ -86,14 +87,16 @@ def _affine(settings: Settings, *, bare: bool) -> Affine:
     return linear if bare else partial(linear, weight_init=drawn, bias_init=drawn)
 
 
-def _of_members(settings: Settings) -> Iterator[Affine]:
+def _of_members(settings: Settings, *, bare: bool) -> Iterator[Affine]:
     """Return the constructors of the linear layers of an ensemble, in order."""
     for name, usual in (("parametrization", "standard"), ("norm", "none"), ("parametric", False)):
         if getattr(settings, name) != usual:
             got, remedy = repr(getattr(settings, name)), "leave it out, or train a single network"
             raise OptionError(name, f"{usual!r} with several members", got, remedy)
     if not settings.shared:
-        return repeat(ensemble_linear)
+        first = partial(ensemble_linear, weight_init=kaiming_normal(a=1.0))
+        others = partial(ensemble_linear, weight_init=kaiming_normal(), bias_init=zeros())
+        return repeat(ensemble_linear) if bare else chain_up([first], repeat(others))
     return chain_up([partial(batch_ensemble, scale_init=signs())], repeat(batch_ensemble))
 
 

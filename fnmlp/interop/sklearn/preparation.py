@@ -56,9 +56,14 @@ def preparation_of(settings: Settings, rows: Rows, weights: Weights) -> Preparat
 def _fitted(settings: Settings, x: Array, weights: Weights, sizes: tuple[int, ...]) -> Preparation:
     """Fit the preparation of numbers, whose last columns are codes of categories of these sizes."""
     counts = np.asarray(weights) if len(weights) else np.ones(len(x))
-    kinds = (*kinds_of(x[:, : x.shape[1] - len(sizes)], settings.categories), *sizes)
+    plain = x.shape[1] - len(sizes)
+    kinds = (*kinds_of(x[:, :plain], settings.categories), *sizes)
     runs = list(_runs(kinds))
-    parts = [_part(settings, x[:, start:stop], counts, kinds[start:stop]) for start, stop in runs]
+    of_runs = [kinds[start:stop] for start, stop in runs]
+    if settings.category_numbers and plain:
+        runs = [(0, plain), *(run for run, sizes in zip(runs, of_runs, strict=True) if sizes[0])]
+        of_runs = [(0,) * plain, *(sizes for sizes in of_runs if sizes[0])]
+    parts = [_part(settings, x[:, start:stop], counts, own) for (start, stop), own in zip(runs, of_runs, strict=True)]
     if len(parts) == 1:
         (layers, params), *_ = parts
         return Preparation(None, chain(*layers) if layers else identity(), params, x.dtype.name)

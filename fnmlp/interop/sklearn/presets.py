@@ -28,6 +28,7 @@ class Settings:
     `missing`           "refuse" NaN, or "median" to put the column's median in its place.
     `categories`        a column of whole numbers from 0 to below this counts as categories, which become one-hot
                         columns; 0 for none. Columns of text always count.
+    `category_numbers`  whether such columns of numbers also stay numbers, because their order may tell something.
     `target_scaling`    whether to train a regressor on standardized targets.
 
     The network:
@@ -43,6 +44,8 @@ class Settings:
     `shared`            whether these members share most of their weights (TabM).
 
     Training:
+    `cross_validation`  with several members and early stopping, each member holds out its own part of the rows. The fit
+                        keeps the epoch in which these are predicted best, and no row is lost to all members.
     `label_smoothing`   the share of each target that is spread over all classes.
     `weight_decay`      decoupled decay of the weights, for each unit of the rate; `alpha` is a penalty instead.
     `rate_factors`      pairs of the end of a parameter's path, such as ".bias", and what multiplies its rate.
@@ -51,6 +54,8 @@ class Settings:
     `precision`         "float32", "float64", or "auto" for that of the data.
     `small`             with fewer rows than this, early stopping and dropout are off, and the precision is "auto":
                         then a row of weight 2 trains exactly like two rows.
+    `large`             with at least this many rows, batches have four times as many rows, the rate is twice as high,
+                        and there are half as many epochs; 0 for never.
     """
 
     hidden_layer_sizes: tuple[int, ...] = (100,)
@@ -78,6 +83,7 @@ class Settings:
     clip: float = 0.0
     missing: str = "refuse"
     categories: int = 0
+    category_numbers: bool = False
     target_scaling: bool = False
 
     feature_scale: bool = False
@@ -91,6 +97,7 @@ class Settings:
     members: int = 1
     shared: bool = True
 
+    cross_validation: bool = False
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
     rate_factors: tuple[tuple[str, float], ...] = ()
@@ -98,6 +105,7 @@ class Settings:
     average: float = 0.0
     precision: str = "auto"
     small: int = 0
+    large: int = 0
 
 
 @frozen
@@ -108,7 +116,29 @@ class Preset:
     regression: Settings
 
 
-TABULAR = Settings(scaling="robust", clip=3.0, missing="median", categories=20, precision="float32", small=100)
+TABULAR = Settings(
+    hidden_layer_sizes=(64, 64),
+    alpha=0.0,
+    batch_size=64,
+    learning_rate_init=0.004,
+    beta_2=0.99,
+    max_iter=60,
+    early_stopping=True,
+    n_iter_no_change=15,
+    scaling="robust",
+    clip=3.0,
+    missing="median",
+    categories=11,
+    category_numbers=True,
+    dropout=0.1,
+    members=8,
+    shared=False,
+    cross_validation=True,
+    label_smoothing=0.05,
+    precision="float32",
+    small=100,
+    large=1500,
+)
 
 PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(Settings(), Settings()),
@@ -123,7 +153,18 @@ def for_rows(settings: Settings, rows: int) -> Settings:
     >>> for_rows(Settings(dropout=0.5, small=100), 99).dropout
     0.0
     """
-    return evolve(settings, early_stopping=False, dropout=0.0, precision="auto") if rows < settings.small else settings
+    if rows < settings.small:
+        return evolve(settings, early_stopping=False, dropout=0.0, precision="auto")
+    if not settings.large or rows < settings.large:
+        return settings
+    size = 200 if settings.batch_size == "auto" else int(settings.batch_size)
+    return evolve(
+        settings,
+        batch_size=4 * size,
+        learning_rate_init=2 * settings.learning_rate_init,
+        max_iter=-(-settings.max_iter // 2),
+        n_iter_no_change=settings.n_iter_no_change / 2,
+    )
 
 
 def overridden(settings: Settings, given: Mapping[str, Any]) -> Settings:

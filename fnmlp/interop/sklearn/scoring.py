@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
@@ -13,7 +13,6 @@ from fnmlp.arrays import Array
 from fnmlp.interop.sklearn.targets import Targets, decoded, encoded
 from fnmlp.losses import Loss
 from fnmlp.metrics import r2
-from fnmlp.training import predict
 from fnmlp.tree import Tree
 from fnmlp.weights import Weights, with_weights
 
@@ -28,36 +27,44 @@ class Held:
     weights: Weights
 
 
-def score_of(estimator: Any, scoring: Any, loss: Loss, held: Held) -> Callable[[Tree], float]:
+Outputs: TypeAlias = Callable[[Tree], Array]
+"""Parameters -> the outputs for the rows that are held out."""
+
+
+def score_of(estimator: Any, scoring: Any, loss: Loss, held: Held, outputs: Outputs) -> Callable[[Tree], float]:
     """Return the function from parameters to the score of held-out rows.
 
     `scoring` is "loss" for minus the loss, a scorer of scikit-learn's or its name, or None for accuracy or R².
     """
-    network = partial(predict, estimator.model_)
     if scoring == "loss":
-        return partial(_loss, network, loss, encoded(estimator.targets_, held.y, held.x.dtype.name), held)
+        return partial(_loss, outputs, loss, encoded(estimator.targets_, held.y, held.x.dtype.name), held)
     if scoring is not None:
-        return partial(_scorer, estimator, check_scoring(estimator, scoring), held)
-    return partial(_r2 if estimator.targets_.kind == "numbers" else _accuracy, network, estimator.targets_, held)
+        return partial(_scorer, outputs, estimator, check_scoring(estimator, scoring), held)
+    return partial(_r2 if estimator.targets_.kind == "numbers" else _accuracy, outputs, estimator.targets_, held)
 
 
-def _accuracy(network: Callable[..., Array], targets: Targets, held: Held, params: Tree) -> float:
-    right = decoded(targets, network(params, held.x)) == held.y
+def _accuracy(outputs: Outputs, targets: Targets, held: Held, params: Tree) -> float:
+    right = decoded(targets, outputs(params)) == held.y
     right = right if right.ndim == 1 else right.all(axis=1)
     return float(np.average(right, weights=held.weights if len(held.weights) else None))
 
 
-def _r2(network: Callable[..., Array], targets: Targets, held: Held, params: Tree) -> float:
-    y = decoded(targets, network(params, held.x)).reshape(held.y.shape)
+def _r2(outputs: Outputs, targets: Targets, held: Held, params: Tree) -> float:
+    y = decoded(targets, outputs(params)).reshape(held.y.shape)
     return float(with_weights(r2(), y, held.y, held.weights))
 
 
-def _loss(network: Callable[..., Array], loss: Loss, target: Array, held: Held, params: Tree) -> float:
-    return -float(with_weights(loss, network(params, held.x), target, held.weights)[0])
+def _loss(outputs: Outputs, loss: Loss, target: Array, held: Held, params: Tree) -> float:
+    return -float(with_weights(loss, outputs(params), target, held.weights)[0])
 
 
-def _scorer(estimator: Any, scorer: Callable[..., float], held: Held, params: Tree) -> float:
+def _scorer(outputs: Outputs, estimator: Any, scorer: Callable[..., float], held: Held, params: Tree) -> float:
     view = copy(estimator)
     view.params_ = params
+    vars(view)["_outputs"] = partial(_given, outputs(params))  # of the members that hold a row out, if they do
     options = {"sample_weight": held.weights} if len(held.weights) else {}
     return float(scorer(view, held.rows, held.y, **options))
+
+
+def _given(outputs: Array, _: Any) -> Array:
+    return outputs
