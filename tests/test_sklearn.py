@@ -322,6 +322,7 @@ def test_the_whole_recipe_of_realmlp_trains() -> None:
     }
     recipe |= {"activation": "selu", "dropout": 0.1, "label_smoothing": 0.1, "weight_decay": 0.02, "beta_2": 0.95}
     recipe |= {"learning_rate": "cosine_cycles", "learning_rate_init": 0.04, "rate_factors": ((".bias", 0.1),)}
+    recipe |= {"members": 1, "early_stopping": False}
     fitted = MLPClassifier(16, preset="tabular", max_iter=60, random_state=0, **recipe).fit(X, Y)
     assert fitted.score(X, Y) > 0.9
 
@@ -353,7 +354,7 @@ def test_gaps_and_categories_are_prepared() -> None:
     inputs[::7, 0] = np.nan
     options = QUICK | {"max_iter": 80, "learning_rate_init": 0.05}
     fitted = MLPClassifier(**options, preset="tabular").fit(inputs, Y)
-    assert repr(fitted.preparation_.layer).startswith("concat(chain(columns(0, 4), impute(), rescale(), smooth_clip())")
+    assert repr(fitted.preparation_.layer).startswith("concat(chain(columns(0, 5), impute(), rescale(), smooth_clip())")
     assert fitted.score(inputs, Y) > 0.9
     with pytest.raises(ValueError, match="NaN"):
         MLPClassifier(**QUICK).fit(inputs, Y)

@@ -127,11 +127,12 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         if settings.solver == "lbfgs" and self.optimizer is None:
             return self._descend(settings, of_members, data)
         score = None
+        given = X if hasattr(X, "shape") else rows
         if crossed:
-            rows_held = Held(_safe_indexing(X, train), x[train], y[train], own)
+            rows_held = Held(_safe_indexing(given, train), x[train], y[train], own)
             score = score_of(self, self.scoring or "loss", loss, rows_held, held_outputs(self.model_, x[train], parts))
         elif len(held):
-            rows_held = Held(_safe_indexing(X, held), x[held], y[held], of_held)
+            rows_held = Held(_safe_indexing(given, held), x[held], y[held], of_held)
             score = score_of(self, self.scoring, of_members, rows_held, partial(_of_rows, self.model_, x[held]))
         work = Work(
             settings,

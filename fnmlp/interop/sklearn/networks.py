@@ -91,7 +91,7 @@ def _of_members(settings: Settings, *, bare: bool) -> Iterator[Affine]:
     """Return the constructors of the linear layers of an ensemble, in order."""
     for name, usual in (("parametrization", "standard"), ("norm", "none"), ("parametric", False)):
         if getattr(settings, name) != usual:
-            got, remedy = repr(getattr(settings, name)), "leave it out, or train a single network"
+            got, remedy = repr(getattr(settings, name)), "leave it out, or set members=1"
             raise OptionError(name, f"{usual!r} with several members", got, remedy)
     if not settings.shared:
         first = partial(ensemble_linear, weight_init=kaiming_normal(a=1.0))
