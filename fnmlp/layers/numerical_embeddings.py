@@ -97,10 +97,10 @@ def _vjp(params: Periodic, x: Array, key: Key | None) -> tuple[Array, Pullback[P
 def _pull(params: Periodic, x: Array, waves: Array, sines: Array, dy: Array) -> tuple[Periodic, Callable[[], Array]]:
     own, given = _split(params, dy)
     xp, by_feature = namespace(dy), _features_first(given)
-    turning = _features_first(by_feature @ params.weight.mT) * -sines
+    turning = _features_first(by_feature @ params.weight.mT) * sines  # minus the gradient of the angles
     gradient = Periodic(
-        sum_rows(turning * x[:, :, None]) * TURN,
-        sum_rows(turning),
+        sum_rows(turning * x[:, :, None]) * -TURN,
+        -sum_rows(turning),
         xp.permute_dims(waves, (1, 2, 0)) @ by_feature,
         sum_rows(given),
     )
@@ -109,7 +109,7 @@ def _pull(params: Periodic, x: Array, waves: Array, sines: Array, dy: Array) -> 
 
 @on_numbers
 def _dx(params: Periodic, own: Array, turning: Array) -> Array:
-    dx: Array = namespace(own).sum(turning * params.frequency, axis=2) * TURN
+    dx: Array = namespace(own).sum(turning * params.frequency, axis=2) * -TURN
     return dx + own
 
 
@@ -133,7 +133,9 @@ def _angles(params: Periodic, x: Array) -> Array:
     check_record("periodic", Periodic, params)
     if not fits(x, params.frequency):
         raise misfit("periodic", x, params.frequency)
-    return x[:, :, None] * (params.frequency * TURN) + params.phase
+    angles = x[:, :, None] * (params.frequency * TURN)
+    angles += params.phase
+    return angles
 
 
 def _joined(params: Periodic, x: Array, waves: Array) -> Array:

@@ -50,7 +50,7 @@ def a_kink_has_the_slope_of_a_side(case: LayerCase) -> None:
     if not kinks or not case.differentiable:
         return
     for kink in kinks:
-        x = np.full((2, *case.example), kink)
+        x = np.full((2, *case.example), kink, np.float64)
         y = case.layer.apply(case.params, x)
         dx = case.run(case.params, x, np.ones_like(y))[2]
         if np.isfinite(y).all() and not np.isfinite(dx).all():
