@@ -18,7 +18,7 @@ from fnmlp.losses import Loss
 from fnmlp.rules import on_numbers
 from fnmlp.training import predict
 from fnmlp.tree import Tree
-from fnmlp.weights import Weights, with_weights
+from fnmlp.weights import Weights, row_weights, with_weights
 
 
 def parts_of_rows(y: Array, count: int, key: Key, *, stratify: bool) -> Array:
@@ -70,8 +70,9 @@ def _beside_parts(loss: Loss, y: Array, target: Array, *, sample_weights: Weight
     if xp.isdtype(target.dtype, "integral"):  # classes
         own = own[:, 0]
     counted = to_dtype(parts[:, None] != xp.arange(members, dtype=target.dtype)[None, :], y.dtype)
-    if not isinstance(sample_weights, tuple):
-        counted = counted * to_dtype(sample_weights, y.dtype)[:, None]
+    weights = row_weights("beside_parts", sample_weights, y)
+    if weights is not None:
+        counted = counted * weights[:, None]
     flat, each = xp.reshape(y, (rows * members, *y.shape[2:])), xp.reshape(counted, (rows * members,))
     value, dy = with_weights(loss, flat, xp.repeat(own, members, axis=0), each)
     return value, xp.reshape(dy, y.shape)

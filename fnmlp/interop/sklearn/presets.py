@@ -130,7 +130,6 @@ TABULAR = Settings(
     missing="median",
     categories=11,
     category_numbers=True,
-    dropout=0.1,
     members=8,
     shared=False,
     cross_validation=True,
