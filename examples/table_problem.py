@@ -38,6 +38,10 @@ LARGE = 256
 """The rows of a step for larger tables."""
 
 
+NO_PARAMETERS = ((), ())
+"""The parameters of the two layers that a model ends in."""
+
+
 @frozen(eq=False)
 class Part:
     """Hold some rows of a table: encoded, as features of the network, and their targets.
@@ -54,7 +58,8 @@ class Part:
 class Problem:
     """Hold all that the bits of a run depend on.
 
-    The model is `features`, then `network`, then `ending`, which turns its outputs into probabilities or numbers.
+    The model is `features`, then `network`, then `ending`, which averages the probabilities or numbers of its members.
+    Numbers are learned in units of their `deviation` in training.
     """
 
     schema: TableSchema
@@ -63,6 +68,7 @@ class Problem:
     fitted: Any
     network: fn.Layer[Any]
     ending: fn.Layer[Any]
+    deviation: float
     parts: Mapping[str, Part]
     size: int
     settings: TableSettings
@@ -79,12 +85,16 @@ class Problem:
 
     @property
     def loss(self) -> fn.Loss:
-        """The loss of the network's outputs."""
-        return fn.cross_entropy if self.classes else fn.mse
+        """The loss of the network's outputs: each member learns for itself."""
+        return fn.over_members(fn.cross_entropy if self.classes else fn.mse)
 
     def model(self, params: Any) -> tuple[fn.Layer[Any], Any]:
         """Return the model of a table's encoded rows, and its parameters, from the network's."""
-        return fn.chain(self.features, self.network, self.ending), (self.fitted, params, ())
+        return fn.chain(self.features, self.network, self.ending), (self.fitted, params, NO_PARAMETERS)
+
+    def outputs(self, params: Any, part: str) -> fn.Array:
+        """Return the model's probabilities or numbers for a part of the rows, whose features are known."""
+        return fn.predict(fn.chain(self.network, self.ending), (params, NO_PARAMETERS), self.parts[part].data.inputs)
 
     def model_parts(self, params: Any, notes: Mapping[str, str]) -> tuple[Any, dict[str, str]]:
         """Return the parts of a model file."""
@@ -213,26 +223,22 @@ def posed(
     fitted = fit_features(features, encoded["train"])
     classes = target.classes
     scaled = dict(targets)
-    ending: fn.Layer[Any] = fn.softmax()
+    ending, deviation = fn.chain(fn.softmax(), fn.mean_members()), 1.0
     if not classes:
-        mean, deviation = fn.fit_standardize(targets["train"])
-        ending = fn.unstandardize(mean, deviation)
+        (mean,), (deviation,) = fn.fit_standardize(targets["train"])
+        ending = fn.chain(fn.mean_members(), fn.unstandardize(mean, deviation))
         scaled = {part: ((y - mean) / deviation).astype(np.float32) for part, y in targets.items()}
     inputs = {part: fn.predict(features, fitted, x) for part, x in encoded.items()}
     parts = {part: Part(encoded[part], targets[part], fn.Batch(inputs[part], scaled[part])) for part in encoded}
     rows = len(scaled["train"])
     size = settings.batch_size or next((size for most, size in BATCH_SIZES.items() if rows < most), LARGE)
-    network = network_of(settings.hidden, settings.dropout, len(classes) or 1)
-    return Problem(schema, target, features, fitted, network, ending, parts, size, settings)
+    network = network_of(settings, len(classes) or 1)
+    return Problem(schema, target, features, fitted, network, ending, deviation, parts, size, settings)
 
 
-def network_of(hidden: tuple[int, ...], dropout: float, outputs: int) -> fn.Layer[Any]:
-    """Build the network.
-
-    >>> network_of((4,), 0.1, 2)
-    chain(linear(4), silu(), dropout(0.1), linear(2))
-    """
-    layers: list[fn.Layer[Any]] = []
-    for units in hidden:
-        layers += [fn.linear(units), fn.silu(), *([fn.dropout(dropout)] if dropout else [])]
-    return fn.chain(*layers, fn.linear(outputs))
+def network_of(settings: TableSettings, outputs: int) -> fn.Layer[Any]:
+    """Build the network: several members with weights of their own, side by side."""
+    layers: list[fn.Layer[Any]] = [fn.tile(settings.members)]
+    for units in settings.hidden:
+        layers += [fn.ensemble_linear(units), fn.relu(), *([fn.dropout(settings.dropout)] if settings.dropout else [])]
+    return fn.chain(*layers, fn.ensemble_linear(outputs))

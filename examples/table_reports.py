@@ -62,15 +62,17 @@ def baselines(problem: Problem) -> dict[str, Callable[[fn.Array], fn.Array]]:
 
 def compared(problem: Problem, params: Any) -> dict[str, dict[str, Scores]]:
     """Score the baselines and the network on the rows that were held out: model -> part -> scores."""
-    layer = fn.chain(problem.network, problem.ending)
-    models = baselines(problem) | {"network": lambda x: fn.predict(layer, (params, ()), x)}
     parts = {name: part for name, part in problem.parts.items() if name != "train"}
+    found = {
+        model: {name: predict(part.data.inputs) for name, part in parts.items()}
+        for model, predict in baselines(problem).items()
+    }
+    found["network"] = {name: problem.outputs(params, name) for name in parts}
     return {
         model: {
-            name: scores_of(predict(part.data.inputs), part.targets, classes=bool(problem.classes))
-            for name, part in parts.items()
+            name: scores_of(outputs[name], part.targets, classes=bool(problem.classes)) for name, part in parts.items()
         }
-        for model, predict in models.items()
+        for model, outputs in found.items()
     }
 
 

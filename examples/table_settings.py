@@ -25,6 +25,7 @@ class TableSettings(Saving):
     validation: float
     test: float
     hidden: tuple[int, ...]
+    members: int
     epochs: int
     batch_size: int | None
     rate: float
@@ -87,7 +88,8 @@ training_options = option_group(
         help="Share of the rows that choose the best epoch.",
     ),
     option("--test", type=click.FloatRange(0, 1, max_open=True), default=0.15, help="Share of the rows to test on."),
-    option("--hidden", callback=_hidden, default="128,128,128", metavar="N,N,...", help="Units of the hidden layers."),
+    option("--hidden", callback=_hidden, default="64,64", metavar="N,N,...", help="Units of a member's hidden layers."),
+    option("--members", type=click.IntRange(1, 1000), default=8, help="Networks side by side; their mean predicts."),
     option("--epochs", type=click.IntRange(1), default=100, help="Passes over the training rows."),
     click.option(
         "--batch-size", type=click.IntRange(1), help="Rows per step. [default: by the number of rows, 32 to 256]"

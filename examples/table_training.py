@@ -17,13 +17,27 @@ from fnmlp.files import is_there
 from fnmlp.storage.environment import differences, environment
 from fnmlp.tables import schema_to_json
 from fnmlp.tree import first_not_finite
+from image_models import scores_of
 from run_checkpoints import check_run
 from run_reports import Say
 from table_problem import Problem
 from training_run import Entry
 
-DECIDING = ("epochs", "batch_size", "rate", "weight_decay", "hidden", "dropout", "validation", "test", "seed")
+DECIDING = (
+    "epochs",
+    "batch_size",
+    "rate",
+    "weight_decay",
+    "hidden",
+    "members",
+    "dropout",
+    "validation",
+    "test",
+    "seed",
+)
 """The options that decide the bits of a run, beside its data."""
+BETAS = (0.9, 0.99)
+"""The decays of the averages of AdamW; the second is shorter than usual, because runs are short."""
 
 
 @frozen(eq=False)
@@ -45,7 +59,7 @@ class Progress:
 def optimizer_of(problem: Problem) -> fn.Optimizer:
     """Build the optimiser, whose rate falls to 0 by the last step."""
     settings = problem.settings
-    make = partial(fn.adamw, weight_decay=settings.weight_decay, only=fn.is_weight)
+    make = partial(fn.adamw, betas=BETAS, weight_decay=settings.weight_decay, only=fn.is_weight)
     return fn.scheduled(make, fn.cosine_decay(settings.rate, steps=problem.steps * settings.epochs))
 
 
@@ -80,9 +94,13 @@ def training(problem: Problem, progress: Progress) -> Generator[Progress, None, 
 
 def after_epoch(problem: Problem, progress: Progress, seconds: float) -> Progress:
     """Record the results of an epoch, and keep its parameters if they are the best so far."""
-    state, held_out = progress.state, problem.parts["validation"].data
-    name, metric = ("accuracy", fn.accuracy) if problem.classes else ("r2", fn.r2())
-    loss, score = fn.evaluate(problem.network, problem.loss, state.params, held_out, metrics=(metric,))
+    state, targets = progress.state, problem.parts["validation"].targets
+    outputs = problem.outputs(state.params, "validation")
+    if problem.classes:
+        loss, score = scores_of(outputs, targets, "cross-entropy")
+    else:
+        loss, score = float(np.mean(((outputs - targets) / problem.deviation) ** 2)), fn.r2()(outputs, targets)
+    name = "accuracy" if problem.classes else "r2"
     if not isfinite(loss):
         where, remedy = f"step {state.step}: the outputs", "train with a smaller --rate"
         raise fn.DivergenceError(where, "a finite validation loss", loss, remedy)

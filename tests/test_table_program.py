@@ -39,7 +39,7 @@ from tests.table_program import (  # noqa: E402
 from tests.trainer import SMALL, succeed  # noqa: E402
 
 TRAIN = ("--target", "rich", "--ignore", "income")
-LEARN = ("--epochs", 40, "--hidden", 16, "--rate", 0.01)
+LEARN = ("--epochs", 40, "--members", 2, "--hidden", 16, "--rate", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_a_description_tells_the_columns_and_the_network(home: Path) -> None:
     out = succeed_table("describe", home / "rich")
     assert "target: 'rich', 2 classes: 'no', 'yes'\n1 column of numbers: 'age'\n" in out
     assert "trained on 140 rows of people.csv; best epoch " in out
-    assert "linear(16)" in out
+    assert "ensemble_linear(16)" in out
     report = (home / "report").read_text()
     assert report.partition("fall of accuracy")[2].partition("model saved")[0] in out
     assert "target: 'income', a number\n" in succeed_table("describe", home / "income")
@@ -377,7 +377,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-RUN = (*TRAIN, "--epochs", 4, "--hidden", "6,5", "--batch-size", 8, "--rate", 0.02)
+RUN = (*TRAIN, "--epochs", 4, "--members", 2, "--hidden", "6,5", "--batch-size", 8, "--rate", 0.02)
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -456,6 +456,7 @@ VALUES = {
     "--validation": "0.3",
     "--test": "0.3",
     "--hidden": "5",
+    "--members": "2",
     "--epochs": "3",
     "--batch-size": "7",
     "--rate": "0.5",
