@@ -107,8 +107,9 @@ def planes() -> Iterator[tuple[str, Any, Any]]:
     """Yield three sets of labelled points in the plane, with their names."""
     yield "moons", *make_moons(noise=0.3, random_state=0)
     yield "circles", *make_circles(noise=0.2, factor=0.5, random_state=1)
-    options = {"n_features": 2, "n_redundant": 0, "n_informative": 2, "n_clusters_per_class": 1}
-    yield "two clusters", *make_classification(**options, random_state=1)
+    options: dict[str, Any] = {"n_features": 2, "n_redundant": 0, "n_informative": 2, "n_clusters_per_class": 1}
+    points, labels = make_classification(**options, random_state=1)[:2]
+    yield "two clusters", points, labels
 
 
 def boundaries(alphas: Any, surfaces: list[Any]) -> Figure:

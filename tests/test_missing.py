@@ -13,7 +13,8 @@ import pytest
 from fnmlp import arrays, data, plots
 from fnmlp.data.cache import cache_folder
 from fnmlp.errors import DataNotFoundError, DtypeError, MissingDependencyError
-import fnmlp.interop.sklearn.estimators
+import fnmlp.interop.sklearn.classifier
+import fnmlp.interop.sklearn.regressor
 import fnmlp.testing.strategies
 
 CALLS = pytest.mark.parametrize(
@@ -23,7 +24,8 @@ CALLS = pytest.mark.parametrize(
         ("PIL", lambda: data.read_image("a.png", (8, 8))),
         ("matplotlib.figure", lambda: plots.curves([{"epoch": 1, "train_loss": 0.5}])),
         ("array_api_compat", lambda: arrays.namespace(array_api_strict.zeros(1))),  # type: ignore[arg-type]
-        ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.estimators)),
+        ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.classifier)),
+        ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.regressor)),
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
 )

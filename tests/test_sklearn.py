@@ -382,6 +382,8 @@ def test_a_frame_with_texts_is_encoded(library: str) -> None:
     options = QUICK | {"max_iter": 80, "learning_rate_init": 0.05}
     fitted = MLPClassifier(**options).fit(frame, Y)
     assert fitted.score(frame, Y) > 0.9
+    if not hasattr(fitted, "feature_names_in_"):
+        pytest.skip(f"this scikit-learn reads no names of {library}")
     assert fitted.feature_names_in_.tolist() == ["colour", "length", "whole"]
     new = frames.DataFrame({"colour": ["violet", "blue"], "length": [5.0, 6.0], "whole": [0, 2]})
     assert fitted.predict(new)[1] == 2

@@ -1,4 +1,4 @@
-"""What both estimators share: from checked inputs to fitted attributes, and from these to predictions."""
+"""The fit that both estimators share: from checked inputs, by a fold, to fitted attributes."""
 
 from abc import ABC, abstractmethod
 from contextlib import closing
@@ -8,39 +8,34 @@ from numbers import Integral
 from typing import Any
 import warnings
 
-import attrs
 from attrs import evolve
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from fnmlp.arrays import Array
 from fnmlp.batching import Batch
-from fnmlp.checks import as_float_dtype
-from fnmlp.combinators import chain
 from fnmlp.errors import DivergenceError, OptionError, ShapeError
 from fnmlp.interop.sklearn.consumers import last_state, printed, resumed, saved, saved_seed
+from fnmlp.interop.sklearn.fitted import Fitted
 from fnmlp.interop.sklearn.fitting import Work, begun, fingerprint, plan_of
 from fnmlp.interop.sklearn.folding import WORST, FitState, chosen, converged, first_state, states_of
 from fnmlp.interop.sklearn.folds import beside_parts, held_outputs, parts_of_rows, with_parts
-from fnmlp.interop.sklearn.inputs import Rows, checked_pair, checked_rows
+from fnmlp.interop.sklearn.inputs import Rows, checked_pair
 from fnmlp.interop.sklearn.lbfgs import minimized
 from fnmlp.interop.sklearn.losses import loss_of
-from fnmlp.interop.sklearn.networks import linear_records, network_of
-from fnmlp.interop.sklearn.preparation import Preparation, precision_of, preparation_of, prepared
-from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, for_rows, overridden
+from fnmlp.interop.sklearn.networks import network_of
+from fnmlp.interop.sklearn.preparation import precision_of, preparation_of, prepared
+from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.interop.sklearn.scoring import Held, score_of
 from fnmlp.interop.sklearn.splits import held_out, weights_of
-from fnmlp.interop.sklearn.targets import Targets, encoded, head
+from fnmlp.interop.sklearn.targets import Targets, encoded
 from fnmlp.key import Key, OutlineKey, generator, split
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss, over_members
 from fnmlp.optimizers import sgd
 from fnmlp.training import predict, train_state
-from fnmlp.training.loop import cast
-from fnmlp.tree import Tree, first_not_finite, tree_map
+from fnmlp.tree import Tree, first_not_finite
 
 
 def _in_dtype(weights: Any, dtype: str) -> Any:
@@ -51,26 +46,8 @@ NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
 
 
-class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class Shell(Fitted, ABC):
     """A thin mutable shell, as scikit-learn wants it: `fit` folds pure steps, and stores the last state."""
-
-    _task: str
-    """The field of a preset: "classification" or "regression"."""
-
-    settings_: Settings
-    preparation_: Preparation
-    targets_: Targets
-    model_: Layer[Any]
-    params_: Tree
-    t_: int
-    _dtype: str
-    _members: int
-    _epochs: int
-    _costs: tuple[float, int, int]
-
-    def _hold(self, given: dict[str, Any]) -> None:
-        """Store the options of the constructor, as they are."""
-        self.__dict__.update({name: value for name, value in given.items() if name not in ("self", "__class__")})
 
     @abstractmethod
     def _cleaned(self, y: Any) -> Array:
@@ -83,17 +60,6 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
     @abstractmethod
     def _check_known(self, y: Array, *, exactly: bool) -> None:
         """Raise if a fit that goes on can't take these targets."""
-
-    def _settings(self, rows: int | None = None) -> Settings:
-        """Return the preset's settings for so many rows, with the options that were given in place of its own."""
-        preset = self.preset if isinstance(self.preset, Preset | Settings) else PRESETS[self.preset]
-        base = getattr(preset, self._task) if isinstance(preset, Preset) else preset
-        base = base if rows is None else for_rows(overridden(base, {"small": self.small, "large": self.large}), rows)
-        settings = overridden(base, {field.name: getattr(self, field.name, None) for field in attrs.fields(Settings)})
-        sizes = tuple(np.atleast_1d(np.asarray(settings.hidden_layer_sizes, int)).tolist())
-        if sizes and min(sizes) < 1:
-            raise OptionError("hidden_layer_sizes", "sizes > 0", list(sizes), "leave out layers without units")
-        return evolve(settings, hidden_layer_sizes=sizes)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, once: bool = False, classes: Any = None) -> Any:
         """Fit from the start, or go on from the last fit: with warm_start, or for one epoch (`once`)."""
@@ -115,6 +81,7 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
         x = prepared(self.preparation_, rows, self._dtype)
         targets = encoded(self.targets_, y[train], self._dtype)
         crossed = not once and self._is_crossed(settings, len(train))
+        parts = np.empty(0)
         if crossed:
             parts = parts_of_rows(y[train], settings.members, split_key, stratify=self._is_single(y))
             targets = with_parts(targets, parts)
@@ -152,8 +119,9 @@ class Shell(ABC, BaseEstimator):  # type: ignore[misc] # scikit-learn has no typ
     def _seed(self) -> int:
         """Return the seed of this fit; unless an integer decides it, that of a checkpoint to go on from."""
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        decided = self.checkpoint is None or isinstance(self.random_state, Integral)
-        return seed if decided else saved_seed(self.checkpoint, seed)
+        if self.checkpoint is None or isinstance(self.random_state, Integral):
+            return seed
+        return saved_seed(self.checkpoint, seed)
 
     def _parts(self, settings: Settings, y: Array, key: Key, *, once: bool) -> tuple[Array, Array]:
         """Return the places of the rows to train on, and of those that are held out."""
@@ -251,64 +219,14 @@ converged yet."
             raise DivergenceError(f"params_{path}", "finite numbers", "infinities or NaN", remedy)
         return self
 
-    def _outputs(self, X: Any) -> Array:
-        """Return the network's outputs for some rows."""
-        check_is_fitted(self)
-        rows = checked_rows(self, X, gaps=self.settings_.missing != "refuse")
-        outputs = predict(self.model_, self.params_, prepared(self.preparation_, rows, self._dtype))
-        return outputs.astype(self.preparation_.dtype, copy=False)
-
-    def to_model(self, *, dtype: str | None = None) -> tuple[Layer[Any], Tree]:
-        """Return a pure layer with its parameters, which predicts as this estimator does, and needs no scikit-learn.
-
-        It takes rows of numbers, prepares them, and returns probabilities, or numbers in the units of the targets. Two
-        classes have one probability, that of the second. For a frame with columns of text, the rows are those that
-        `fnmlp.tables.encode` makes with `preparation_.schema`. Parameters and rows are of the `dtype` "float32" or
-        "float64"; by default it is that of the rows in training. Save the model with `save_model`.
-        """
-        check_is_fitted(self)
-        name = as_float_dtype("to_model(dtype)", self.preparation_.dtype if dtype is None else dtype)
-        first = self.preparation_.layer, self.preparation_.params
-        stages = [
-            *([first] if first[0].name != "identity()" else []),
-            (self.model_, self.params_),
-            *((layer, ()) for layer in head(self.targets_, self._members)),
-        ]
-        layers, params = zip(*stages, strict=True)
-        return chain(*layers), tree_map(partial(cast, dtype=name), params)
-
-    @property
-    def coefs_(self) -> list[Any]:
-        """Return the weights of the linear layers, (in, out) each; they are read-only."""
-        return [record.weight for record in linear_records(self.model_, self.params_)]
-
-    @property
-    def intercepts_(self) -> list[Any]:
-        """Return the biases of the linear layers, (out,) each; they are read-only."""
-        return [record.bias for record in linear_records(self.model_, self.params_)]
-
-    @property
-    def n_layers_(self) -> int:
-        """Return the number of layers of units, those of the inputs and the outputs included."""
-        return len(self.coefs_) + 1
-
-    @property
-    def n_outputs_(self) -> int:
-        """Return the number of outputs."""
-        return self.targets_.outputs
-
-    @property
-    def out_activation_(self) -> str:
-        """Return scikit-learn's name of the function that makes predictions of outputs."""
-        return self.targets_.activation
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self._settings().missing != "refuse"
-        return tags
-
 
 def _of_rows(model: Layer[Any], x: Array, params: Tree) -> Array:
     """Return the outputs of a network for some rows."""
     return predict(model, params, x)
+
+
+def has_epochs(estimator: Shell) -> bool:
+    """Tell whether a solver goes through the rows batch by batch, as `partial_fit` needs."""
+    if estimator._settings().solver == "lbfgs":  # noqa: SLF001 (asked by the class itself)
+        raise AttributeError("partial_fit is only available for the solvers 'sgd' and 'adam'.")
+    return True

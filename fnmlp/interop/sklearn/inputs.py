@@ -61,7 +61,8 @@ def checked_pair(estimator: Any, X: Any, y: Any, *, gaps: bool, numeric: bool, r
     if is_table(X):
         rows = checked_rows(estimator, X, gaps=gaps, reset=reset)
         check_consistent_length(X, y)
-        return rows, check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+        dtype: Any = "numeric" if numeric else None
+        return rows, check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     rows, y = validate_data(estimator, X, y, multi_output=True, y_numeric=numeric, reset=reset, **_options(gaps))
     return _dense(rows), _dense(y)
 

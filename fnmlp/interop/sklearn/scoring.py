@@ -39,7 +39,8 @@ def score_of(estimator: Any, scoring: Any, loss: Loss, held: Held, outputs: Outp
     if scoring == "loss":
         return partial(_loss, outputs, loss, encoded(estimator.targets_, held.y, held.x.dtype.name), held)
     if scoring is not None:
-        return partial(_scorer, outputs, estimator, check_scoring(estimator, scoring), held)
+        scorer: Any = check_scoring(estimator, scoring)
+        return partial(_scorer, outputs, estimator, scorer, held)
     return partial(_r2 if estimator.targets_.kind == "numbers" else _accuracy, outputs, estimator.targets_, held)
 
 

@@ -28,7 +28,8 @@ def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Array | None:
     elif isinstance(sample_weight, Real):
         weights = np.full(rows, float(sample_weight))
     else:
-        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        floats: Any = np.float64
+        weights = check_array(sample_weight, ensure_2d=False, dtype=floats, input_name="sample_weight")
     if weights.shape != (rows,):
         raise ShapeError(where, f"{rows} weights", f"shape {weights.shape}", "pass one number for each row")
     if weights.min(initial=0) < 0:
@@ -52,5 +53,5 @@ def held_out(y: Array, share: float, seed: int, *, stratify: bool) -> tuple[Arra
         raise DataError("fit(validation_fraction)", "at least 2 rows to hold out", f"{count} of {len(y)}", remedy)
     classes, sizes = np.unique(y, return_counts=True) if stratify else (np.empty(0), np.empty(0))
     even = stratify and sizes.min() >= 2 and len(classes) <= min(count, len(y) - count)
-    train, held = train_test_split(places, test_size=share, random_state=seed, stratify=y if even else None)
-    return train, held
+    parts: Any = train_test_split(places, test_size=share, random_state=seed, stratify=y if even else None)
+    return parts[0], parts[1]

@@ -1,4 +1,4 @@
-"""`MLPClassifier` and `MLPRegressor`: scikit-learn's estimators over the pure functions of training."""
+"""`MLPClassifier`: a network that tells classes apart, with the interface of scikit-learn."""
 
 from collections.abc import Callable, Mapping, Sequence
 import os
@@ -14,7 +14,6 @@ from fnmlp.interop.sklearn.targets import (
     classes_of,
     decoded,
     log_probabilities,
-    numbers_of,
     probabilities,
 )
 from fnmlp.layer import Layer
@@ -22,25 +21,18 @@ from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 
 try:
-    from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+    from sklearn.base import ClassifierMixin, _fit_context
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
     from sklearn.utils.validation import column_or_1d
 
-    from fnmlp.interop.sklearn.base import Shell
-    from fnmlp.interop.sklearn.constraints import OF_CLASSIFIER, OF_REGRESSOR
+    from fnmlp.interop.sklearn.base import Shell, has_epochs
+    from fnmlp.interop.sklearn.constraints import OF_CLASSIFIER
 except ImportError as error:
     way = "pip install 'fnmlp[sklearn]'"
     raise MissingDependencyError.of("fnmlp.interop.sklearn", "scikit-learn", error, way) from error
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
-
-
-def _has_epochs(estimator: Any) -> bool:
-    """Tell whether a solver goes through the rows batch by batch, as `partial_fit` needs."""
-    if estimator._settings().solver == "lbfgs":  # noqa: SLF001 (asked by the class itself)
-        raise AttributeError("partial_fit is only available for the solvers 'sgd' and 'adam'.")
-    return True
+__all__ = ["MLPClassifier"]
 
 
 class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
@@ -149,7 +141,7 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
         """
         return self._fit(X, y, sample_weight)
 
-    @available_if(_has_epochs)  # type: ignore[untyped-decorator]
+    @available_if(has_epochs)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Go through some rows once; the first call needs all classes that there will be."""
@@ -214,122 +206,4 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        return tags
-
-
-class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
-    """Predict numbers by a multilayer perceptron.
-
-    Options and attributes are those of `MLPClassifier`, but for:
-    `loss`            "squared_error", "absolute_error", "huber", or a function (outputs, targets) -> (value, gradient).
-    `target_scaling`  whether to train on standardized targets; predictions have the original units.
-    `scoring`         None stands for R².
-
-    >>> from sklearn.datasets import load_diabetes
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> MLPRegressor(solver="lbfgs", max_iter=1000, tol=0.1, random_state=0).fit(X, y).score(X, y) > 0.4
-    True
-    """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = OF_REGRESSOR
-    _task = "regression"
-
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] | None = None,
-        activation: str | Layer[Any] | None = None,
-        *,
-        solver: str | None = None,
-        alpha: float | None = None,
-        batch_size: int | str | None = None,
-        learning_rate: str | None = None,
-        learning_rate_init: float | None = None,
-        power_t: float | None = None,
-        max_iter: int | None = None,
-        shuffle: bool | None = None,
-        random_state: Any = None,
-        tol: float | None = None,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float | None = None,
-        nesterovs_momentum: bool | None = None,
-        early_stopping: bool | None = None,
-        validation_fraction: float | None = None,
-        beta_1: float | None = None,
-        beta_2: float | None = None,
-        epsilon: float | None = None,
-        n_iter_no_change: float | None = None,
-        max_fun: int | None = None,
-        preset: str | Preset | Settings = "sklearn",
-        model: Layer[Any] | None = None,
-        loss: str | Loss | None = None,
-        optimizer: Optimizer | None = None,
-        scoring: str | Callable[..., float] | None = None,
-        engine: str = "numpy",
-        checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_epochs: int = 1,
-        callbacks: Sequence[Callable[..., Any]] | None = None,
-        scaling: str | None = None,
-        clip: float | None = None,
-        missing: str | None = None,
-        categories: int | None = None,
-        category_numbers: bool | None = None,
-        target_scaling: bool | None = None,
-        feature_scale: bool | None = None,
-        periodic: int | None = None,
-        frequencies: int | None = None,
-        deviation: float | None = None,
-        parametric: bool | None = None,
-        parametrization: str | None = None,
-        norm: str | None = None,
-        dropout: float | None = None,
-        members: int | None = None,
-        shared: bool | None = None,
-        cross_validation: bool | None = None,
-        weight_decay: float | None = None,
-        rate_factors: tuple[tuple[str, float], ...] | None = None,
-        cycles: int | None = None,
-        average: float | None = None,
-        precision: str | None = None,
-        small: int | None = None,
-        large: int | None = None,
-    ) -> None:
-        self._hold(locals())
-
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train on rows and their numbers, from the start unless warm_start is set.
-
-        Shapes:   X as for `MLPClassifier`; y (n,), or (n, outputs). sample_weight (n,).
-        """
-        return self._fit(X, y, sample_weight)
-
-    @available_if(_has_epochs)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Go through some rows once."""
-        return self._fit(X, y, sample_weight, once=True)
-
-    def predict(self, X: Any) -> Array:
-        """Return the number of each row, or several.
-
-        Shapes:   (n, features) -> (n,), or (n, outputs).
-        """
-        outputs = self._outputs(X)
-        return decoded(self.targets_, outputs)
-
-    def _cleaned(self, y: Any) -> Array:
-        y = column_or_1d(y, warn=True) if np.ndim(y) == 1 or np.shape(y)[1] == 1 else np.asarray(y)
-        return y.reshape(len(y), -1)
-
-    def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
-        return numbers_of(y[train], own, scaled=settings.target_scaling)
-
-    def _check_known(self, y: Array, *, exactly: bool) -> None:
-        if y.shape[1] != self.targets_.outputs:
-            raise ValueError(f"`y` has {y.shape[1]} outputs, but there were {self.targets_.outputs} before")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
         return tags
