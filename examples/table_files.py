@@ -159,7 +159,8 @@ def is_regular(content: bytes, separator: str, fields: int) -> bool:
     if not ends.size or ends[-1] < letters.size - 1:
         ends = np.append(ends, letters.size)
     counts = np.diff(np.searchsorted(np.flatnonzero(commas), ends), prepend=0)
-    return bool((counts == fields - 1).all()) and (fields > 1 or not re.search(rb"(\A|\n)(\r?\n|\r\Z)", content))
+    blank = np.isin(letters[np.append(0, ends[:-1] + 1)], (ord("\n"), ord("\r")))
+    return bool((counts == fields - 1).all() and not blank.any())
 
 
 def _rows(path: Path, text: str, separator: str, fields: int) -> list[list[str]]:
