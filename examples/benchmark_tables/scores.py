@@ -95,8 +95,10 @@ def summaries(results: Results) -> dict[str, Summary]:
 
 
 def _error_over_folds(tables: list[list[Result]]) -> float:
-    """Return the standard error of the mean over tables, from the variance over each table's folds."""
-    variances = [np.var([fold.score for fold in folds], ddof=1) / len(folds) for folds in tables if len(folds) > 1]
+    """Return the standard error of the mean over tables, from the variance over each one's folds; NaN for one fold."""
+    if any(len(folds) < 2 for folds in tables):
+        return float("nan")
+    variances = [np.var([fold.score for fold in folds], ddof=1) / len(folds) for folds in tables]
     return float(np.sqrt(np.sum(variances)) / len(tables))
 
 
