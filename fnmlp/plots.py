@@ -46,7 +46,7 @@ def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     for name in ("validation_accuracy", "test_accuracy"):
         _line(accuracy_axes, history, name, "s--")
     loss_axes.set(xlabel="epoch", ylabel="loss", title="Loss")
-    accuracy_axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy on held-out images")
+    accuracy_axes.set(xlabel="epoch", ylabel="accuracy", title="Held-out accuracy")
     for axes in (loss_axes, accuracy_axes):
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
