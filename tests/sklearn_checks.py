@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from fnmlp.interop.sklearn import PRESETS, MLPClassifier, MLPRegressor
 
-OPTIONS: dict[str, Any] = {"hidden_layer_sizes": 16, "learning_rate_init": 0.02, "max_iter": 50}
+OPTIONS: dict[str, Any] = {"hidden_layer_sizes": 8, "learning_rate_init": 0.05, "max_iter": 25}
 """Of small networks that learn what the checks ask for in few epochs."""
 
 
