@@ -4,6 +4,7 @@ A preset is plain data. Each field of `Settings` is also an option of the estima
 """
 
 from collections.abc import Mapping
+from math import sqrt
 from typing import Any
 
 from attrs import evolve, frozen
@@ -54,8 +55,8 @@ class Settings:
     `precision`         "float32", "float64", or "auto" for that of the data.
     `small`             with fewer rows than this, early stopping and dropout are off, and the precision is "auto":
                         then a row of weight 2 trains exactly like two rows.
-    `large`             with at least this many rows, batches have four times as many rows, the rate is twice as high,
-                        and there are half as many epochs; 0 for never.
+    `large`             with at least this many rows, batches have twice as many rows, and the rate is √2 times as high;
+                        0 for never.
     """
 
     hidden_layer_sizes: tuple[int, ...] = (100,)
@@ -157,13 +158,7 @@ def for_rows(settings: Settings, rows: int) -> Settings:
     if not settings.large or rows < settings.large:
         return settings
     size = 200 if settings.batch_size == "auto" else int(settings.batch_size)
-    return evolve(
-        settings,
-        batch_size=4 * size,
-        learning_rate_init=2 * settings.learning_rate_init,
-        max_iter=-(-settings.max_iter // 2),
-        n_iter_no_change=settings.n_iter_no_change / 2,
-    )
+    return evolve(settings, batch_size=2 * size, learning_rate_init=sqrt(2) * settings.learning_rate_init)
 
 
 def overridden(settings: Settings, given: Mapping[str, Any]) -> Settings:
