@@ -116,7 +116,8 @@ def test_large_tables_have_larger_batches() -> None:
     settings = Settings(large=1000, batch_size=64, learning_rate_init=0.5)
     assert for_rows(settings, 999) == settings
     large = for_rows(settings, 1000)
-    assert (large.batch_size, large.learning_rate_init) == (128, pytest.approx(0.5 * 2**0.5))
+    assert large.batch_size == 128
+    assert large.learning_rate_init == pytest.approx(0.5 * 2**0.5)
     assert for_rows(Settings(large=1000), 1000).batch_size == 400
     assert MLPRegressor(**QUICK, large=150).fit(X, Y).settings_.batch_size == 128
 
