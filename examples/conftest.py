@@ -2,4 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore_glob = ["table*.py"] if find_spec("polars") is None else []
+NEEDS = {"table*.py": "polars", "grid_dask.py": "distributed"}
+
+collect_ignore_glob = [pattern for pattern, library in NEEDS.items() if find_spec(library) is None]
