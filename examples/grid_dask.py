@@ -11,7 +11,7 @@ from imports import import_failure
 try:
     import click
     import distributed
-    import joblib
+    from joblib import parallel_config
     from sklearn.datasets import load_digits
     from sklearn.model_selection import GridSearchCV, train_test_split
 
@@ -48,7 +48,7 @@ def main(scheduler: str | None, workers: int, epochs: int) -> None:
 
 def report(client: Any, rows: Any, labels: Any, test_rows: Any, test_labels: Any, epochs: int) -> None:
     """Run the search on a cluster, and print what it found."""
-    with client, joblib.parallel_config("dask"):
+    with client, parallel_config("dask"):
         found = search(epochs).fit(rows, labels)
         workers = len(client.scheduler_info()["workers"])
     ranked = sorted(zip(found.cv_results_["mean_test_score"], found.cv_results_["params"], strict=True), key=score)

@@ -1,6 +1,6 @@
 """What a run on a table is made of: rows to train, validate and test on, preprocessing, network and loss."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -123,20 +123,24 @@ def pose(table: Table, settings: TableSettings) -> tuple[Problem, list[str]]:
     split = split_rows(targets, settings)
     parts = {part: at(used, rows[places]) for part, places in split.items()}
     schema = fit_schema(parts["train"], kinds=whole.kinds, missing=marks)
-    said = [*table.remarks]
-    if counts:
-        said.append(f"numbers of the rows, so left out unless --number names them: {quoted(counts)}")
-    if whole.unused:
-        said.append(f"no values, or the same in all rows, so left out: {quoted(whole.unused)}")
-    if schema.unused:
-        said.append(f"no value twice among the rows to train on, or only one, so left out: {quoted(schema.unused)}")
-    if len(rows) < table.rows:
-        said.append(f"rows without a target, so left out: {table.rows - len(rows):,}")
+    said = [*table.remarks, *left_out(counts, whole.unused, schema.unused, table.rows - len(rows))]
     said += doubts(used, whole.kinds, chosen, marks)
     unused = (*whole.unused, *schema.unused, *counts, *dict.fromkeys(settings.ignore))
     schema = evolve(schema, target=target, unused=unused)
     encoded = {part: encode(schema, columns) for part, columns in parts.items()}
     return posed(schema, target, encoded, {part: targets[places] for part, places in split.items()}, settings), said
+
+
+def left_out(counts: Sequence[str], empty: Sequence[str], rare: Sequence[str], unlabelled: int) -> Iterator[str]:
+    """Say which columns were left out and why, and how many rows."""
+    if counts:
+        yield f"numbers of the rows, so left out unless --number names them: {quoted(counts)}"
+    if empty:
+        yield f"no values, or the same in all rows, so left out: {quoted(empty)}"
+    if rare:
+        yield f"no value twice among the rows to train on, or only one, so left out: {quoted(rare)}"
+    if unlabelled:
+        yield f"rows without a target, so left out: {unlabelled:,}"
 
 
 def at(columns: Mapping[str, fn.Array], rows: fn.Array) -> dict[str, fn.Array]:

@@ -43,10 +43,8 @@ def fnmlp_jax_peer(work: Work, data: Dataset, *, scanned: bool) -> Peer:
         return jax.block_until_ready(state)
 
     def at_once(state: fn.TrainState, number: int, batches: int | None) -> fn.TrainState:
-        every = -(-len(held) // size)
-        stop = None if batches is None else min(batches, every)
-        options = {"size": size, "key": ORDER_KEY, "epoch": number, "stop": stop}
-        return jax.block_until_ready(fold_epoch(train, state, held, **options, donate=True))[0]
+        options: Any = {"size": size, "key": ORDER_KEY, "stop": batches and min(batches, -(-len(held) // size))}
+        return jax.block_until_ready(fold_epoch(train, state, held, epoch=number, donate=True, **options))[0]
 
     return Peer(
         start=fn.to(start_of(work, data), like=like),
