@@ -47,6 +47,7 @@ from fnmlp.layers.activations import (
     elu as elu,
     selu as selu,
     sigmoid as sigmoid,
+    smooth_clip as smooth_clip,
     softplus as softplus,
     softsign as softsign,
     tanh as tanh,
@@ -97,7 +98,6 @@ from fnmlp.layers.tables import (
     impute as impute,
     one_hot_columns as one_hot_columns,
     rescale as rescale,
-    smooth_clip as smooth_clip,
 )
 from fnmlp.losses.binary import (binary_cross_entropy as binary_cross_entropy,)
 from fnmlp.losses.classification import (

@@ -124,6 +124,10 @@ def _normal(key: Key, shape: Shape, fans: Fans, *, deviation: float) -> Array:
     return _made(key, shape, lambda: draws.normal(key, shape, deviation))
 
 
+STANDARD_NORMAL = normal(1.0)
+"""What torch.nn.Embedding and the NTK parametrization begin with."""
+
+
 def signs() -> Initializer:
     """Draw 1 or -1, each as likely as the other.
 

@@ -1,15 +1,16 @@
-"""Move trees between libraries and devices."""
+"""Move trees between libraries and devices, and convert them to a dtype."""
 
+from functools import partial
 from typing import Any
 
 import attrs
 import numpy as np
 
-from fnmlp.arrays import Array, as_array, device_of, is_jax, is_traced, namespace, read_only
+from fnmlp.arrays import Array, as_array, device_of, is_jax, is_traced, namespace, read_only, to_dtype
 from fnmlp.draws import drawn_by_numpy
 from fnmlp.errors import DtypeError, OptionError
 from fnmlp.key import Key, entropy_words, is_jax_key
-from fnmlp.tree import Tree, tree_children
+from fnmlp.tree import Tree, tree_children, tree_map
 
 __all__ = ["to"]
 
@@ -119,3 +120,16 @@ def _moved_key(key: Key, like: Array) -> Key:
     if drawn_by_numpy(key):
         return key
     return type(key)(sum(int(word) << 32 * place for place, word in enumerate(as_numpy(words))), key.path)
+
+
+def in_dtype(tree: Tree, dtype: str) -> Tree:
+    """Convert all arrays of a tree to a dtype, read-only.
+
+    >>> in_dtype((np.ones(1),), "float32")
+    (array([1.], dtype=float32),)
+    """
+    return tree_map(partial(_in_dtype, dtype), tree)
+
+
+def _in_dtype(dtype: str, x: Array) -> Array:
+    return read_only(to_dtype(x, dtype))

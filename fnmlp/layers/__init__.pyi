@@ -4,6 +4,7 @@ from fnmlp.layers.activations import (
     elu as elu,
     selu as selu,
     sigmoid as sigmoid,
+    smooth_clip as smooth_clip,
     softplus as softplus,
     softsign as softsign,
     tanh as tanh,
@@ -54,7 +55,6 @@ from fnmlp.layers.tables import (
     impute as impute,
     one_hot_columns as one_hot_columns,
     rescale as rescale,
-    smooth_clip as smooth_clip,
 )
 
 __all__: list[str]

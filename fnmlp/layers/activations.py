@@ -9,7 +9,7 @@ from fnmlp.layer import Layer
 from fnmlp.layers import special
 from fnmlp.layers.pointwise import elementwise
 
-__all__ = ["celu", "elu", "selu", "sigmoid", "softplus", "softsign", "tanh"]
+__all__ = ["celu", "elu", "selu", "sigmoid", "smooth_clip", "softplus", "softsign", "tanh"]
 
 FARTHEST = 750.0
 """Below minus this, exp is 0 in float64."""
@@ -199,3 +199,53 @@ def _softsign(x: Array) -> Array:
 def _softsign_slope(x: Array) -> Array:
     share = 1 / (1 + namespace(x).maximum(x, -x))
     return share * share
+
+
+def smooth_clip(*, limit: float = 3.0) -> Layer[tuple[()]]:
+    """Squash into (-limit, limit), and hardly change numbers near 0: x / √(1 + (x / limit)²).
+
+    After `rescale`, it keeps outliers and infinities from dominating.
+    Shapes:   any; kept.
+    Units:    limit has units of x, and of y.
+    Gradient: the pullback multiplies dy by (1 + (x / limit)²)^(-3/2).
+    Raises:   OptionError unless the limit is finite and above 0.
+    Source:   Holzmüller et al. 2024, arXiv:2407.04491, section 3.
+
+    >>> import numpy as np
+    >>> smooth_clip().apply((), np.array([-np.inf, 0.0, 4.0]))
+    array([-3. ,  0. ,  2.4])
+    """
+    limit = as_positive("smooth_clip(limit)", limit)
+    name = expression("smooth_clip", (), {} if limit == 3 else {"limit": limit})
+    return elementwise(partial(_smooth_clip, limit), partial(_smooth_clip_slope, limit), name=name)
+
+
+def _smooth_clip(limit: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_smooth_clip, limit), x)
+
+
+def _smooth_clip_slope(limit: float, x: Array) -> Array:
+    return special.in_float64(partial(_wide_smooth_clip_slope, limit), x)
+
+
+def _wide_smooth_clip(limit: float, x: Array) -> Array:
+    inside, _, hypotenuse = _triangle(limit, x)
+    return inside / hypotenuse
+
+
+def _wide_smooth_clip_slope(limit: float, x: Array) -> Array:
+    _, of_limit, hypotenuse = _triangle(limit, x)
+    cosine = of_limit / hypotenuse
+    return cosine * cosine * cosine
+
+
+def _triangle(limit: float, x: Array) -> tuple[Array, Array, Array]:
+    """Return x within the limits, and two parts of a right triangle whose longer leg has length 1.
+
+    Its legs are as |x| to the limit. The parts are the leg of the limit, and the hypotenuse. So nothing overflows, and
+    infinity has a limit.
+    """
+    xp = namespace(x)
+    inside = xp.minimum(xp.maximum(x, -limit), limit)
+    of_x, of_limit = inside / limit, limit / xp.maximum(xp.maximum(x, -x), limit)
+    return inside, of_limit, xp.sqrt(of_x * of_x + of_limit * of_limit)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Never
+from typing import Any, Never, TypeAlias
 
 from attrs import frozen
 
@@ -10,7 +10,7 @@ from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
 from fnmlp.checks import as_bool, as_count
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
-from fnmlp.initializers import Initializer, kaiming_uniform, normal
+from fnmlp.initializers import STANDARD_NORMAL, Initializer, kaiming_uniform
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_example, check_record, fits, initial, initializer_options, misfit
@@ -21,9 +21,6 @@ __all__ = ["Linear", "linear", "maxout", "ntk_linear"]
 
 TORCH_UNIFORM = kaiming_uniform(a=5**0.5)
 """Uniform over ±1/√fan_in, as in torch.nn.Linear."""
-
-STANDARD_NORMAL = normal(1.0)
-"""The distribution of the weights of `ntk_linear`."""
 
 USUAL: dict[str, Initializer] = {"weight_init": TORCH_UNIFORM, "bias_init": TORCH_UNIFORM}
 """The initializers of `linear`."""
@@ -57,14 +54,30 @@ def linear(
     if more:
         remedy = f"write linear({more[0]}): how many inputs there are, the example says that init is given"
         raise OptionError("linear", "the number of outputs alone", f"{out!r} and {more[0]!r}", remedy)
-    bias = as_bool("linear(bias)", bias)
+    return _affine("linear", out, bias, weight_init, bias_init, USUAL, (_linear_apply, _linear_vjp, _linear_rows))
+
+
+Rules: TypeAlias = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
+"""The `apply`, `vjp` and `rows` of a layer."""
+
+
+def _affine(
+    where: str,
+    out: int,
+    bias: bool,
+    weight_init: Initializer,
+    bias_init: Initializer,
+    usual: dict[str, Initializer],
+    rules: Rules,
+) -> Layer[Linear]:
+    bias = as_bool(f"{where}(bias)", bias)
     options: dict[str, object] = {"bias": False} if not bias else {}
     given = {"weight_init": weight_init} | ({"bias_init": bias_init} if bias else {})
-    options |= initializer_options("linear", given, USUAL)
-    out = as_count("linear(out)", out)
-    name = expression("linear", [out], options)
+    options |= initializer_options(where, given, usual)
+    out = as_count(f"{where}(out)", out)
     init = partial(_linear_init, out, weight_init, bias_init if bias else None)
-    return Layer(name, init, _linear_apply, _linear_vjp, rows=_linear_rows)
+    apply, vjp, rows = rules
+    return Layer(expression(where, [out], options), init, apply, vjp, rows=rows)
 
 
 def _linear_init(
@@ -126,14 +139,8 @@ def ntk_linear(
     >>> ntk_linear(1).apply(Linear(np.ones((4, 1)), np.array([0.5])), np.ones((1, 4)))
     array([[2.5]])
     """
-    bias = as_bool("ntk_linear(bias)", bias)
-    options: dict[str, object] = {"bias": False} if not bias else {}
-    given = {"weight_init": weight_init} | ({"bias_init": bias_init} if bias else {})
-    options |= initializer_options("ntk_linear", given, USUAL | {"weight_init": STANDARD_NORMAL})
-    out = as_count("ntk_linear(out)", out)
-    name = expression("ntk_linear", [out], options)
-    init = partial(_linear_init, out, weight_init, bias_init if bias else None)
-    return Layer(name, init, _ntk_apply, _ntk_vjp, rows=_ntk_rows)
+    rules = _ntk_apply, _ntk_vjp, _ntk_rows
+    return _affine("ntk_linear", out, bias, weight_init, bias_init, USUAL | {"weight_init": STANDARD_NORMAL}, rules)
 
 
 @on_numbers

@@ -13,16 +13,13 @@ from fnmlp.checks import as_count, as_shape
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.expressions import expression
-from fnmlp.initializers import Fans, Initializer, normal
+from fnmlp.initializers import STANDARD_NORMAL, Fans, Initializer
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_record, initial, initializer_options
 from fnmlp.rules import on_numbers
 
 __all__ = ["Embedding", "embedding"]
-
-STANDARD_NORMAL = normal(1.0)
-"""The distribution that torch.nn.Embedding uses."""
 
 
 @frozen(eq=False)

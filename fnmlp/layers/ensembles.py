@@ -205,7 +205,7 @@ def _ensemble_init(
 def _ensemble_apply(params: Linear, x: Array) -> Array:
     check_record("ensemble_linear", Linear, params)
     _check_inputs("ensemble_linear", x, params.weight, params.weight.shape[:2])
-    return _swapped(_swapped(x) @ params.weight) + params.bias
+    return swapped(swapped(x) @ params.weight) + params.bias
 
 
 def _ensemble_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pullback[Linear]]:
@@ -214,14 +214,14 @@ def _ensemble_vjp(params: Linear, x: Array, key: Key | None) -> tuple[Array, Pul
 
 @on_numbers
 def _ensemble_pull(params: Linear, x: Array, dy: Array) -> tuple[Linear, Callable[[], Array]]:
-    by_member = _swapped(dy)
+    by_member = swapped(dy)
     weight = namespace(x).permute_dims(x, (1, 2, 0)) @ by_member
     return Linear(weight, sum_rows(dy)), partial(_ensemble_dx, params.weight, by_member)
 
 
 @on_numbers
 def _ensemble_dx(weight: Array, by_member: Array) -> Array:
-    return _swapped(by_member @ weight.mT)
+    return swapped(by_member @ weight.mT)
 
 
 def _ensemble_rows(params: Linear, x: Array, dy: Array) -> Linear:
@@ -229,7 +229,12 @@ def _ensemble_rows(params: Linear, x: Array, dy: Array) -> Linear:
     return Linear(weight, stacked(dy, dy.shape[1:]))
 
 
-def _swapped(x: Array) -> Array:
-    """Swap the axes of the batch and the members: one matrix for each member, or back."""
-    swapped: Array = namespace(x).permute_dims(x, (1, 0, 2))
-    return swapped
+def swapped(x: Array) -> Array:
+    """Swap the first two axes: one matrix for each member or feature, or back.
+
+    >>> import numpy as np
+    >>> swapped(np.zeros((5, 2, 3))).shape
+    (2, 5, 3)
+    """
+    matrices: Array = namespace(x).permute_dims(x, (1, 0, 2))
+    return matrices

@@ -15,6 +15,7 @@ from fnmlp.initializers import kaiming_uniform, normal, uniform
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_example, check_record, fits, misfit
+from fnmlp.layers.ensembles import swapped
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
 
@@ -96,8 +97,8 @@ def _vjp(params: Periodic, x: Array, key: Key | None) -> tuple[Array, Pullback[P
 @on_numbers
 def _pull(params: Periodic, x: Array, waves: Array, sines: Array, dy: Array) -> tuple[Periodic, Callable[[], Array]]:
     own, given = _split(params, dy)
-    xp, by_feature = namespace(dy), _features_first(given)
-    turning = _features_first(by_feature @ params.weight.mT) * sines  # minus the gradient of the angles
+    xp, by_feature = namespace(dy), swapped(given)
+    turning = swapped(by_feature @ params.weight.mT) * sines  # minus the gradient of the angles
     gradient = Periodic(
         sum_rows(turning * x[:, :, None]) * -TURN,
         -sum_rows(turning),
@@ -117,7 +118,7 @@ def _rows(params: Periodic, x: Array, dy: Array) -> Periodic:
     _, given = _split(params, dy)
     angles = _angles(params, x)
     xp = namespace(x)
-    turning = _features_first(_features_first(given) @ params.weight.mT) * -xp.sin(angles)
+    turning = swapped(swapped(given) @ params.weight.mT) * -xp.sin(angles)
     gradients = (
         turning * x[:, :, None] * TURN,
         turning,
@@ -141,7 +142,7 @@ def _angles(params: Periodic, x: Array) -> Array:
 def _joined(params: Periodic, x: Array, waves: Array) -> Array:
     """Return each number followed by the linear map of its waves: (batch, n · width)."""
     xp = namespace(x)
-    mapped = _features_first(_features_first(waves) @ params.weight) + params.bias
+    mapped = swapped(swapped(waves) @ params.weight) + params.bias
     y = xp.concat([x[:, :, None], mapped], axis=2)
     rows, features, width = y.shape
     joined: Array = xp.reshape(y, (rows, features * width))
@@ -153,9 +154,3 @@ def _split(params: Periodic, dy: Array) -> tuple[Array, Array]:
     features, outputs = params.bias.shape
     parts = namespace(dy).reshape(dy, (dy.shape[0], features, outputs + 1))
     return parts[:, :, 0], parts[:, :, 1:]
-
-
-def _features_first(x: Array) -> Array:
-    """Swap the axes of the batch and the features: one matrix for each feature, or back."""
-    swapped: Array = namespace(x).permute_dims(x, (1, 0, 2))
-    return swapped

@@ -1,4 +1,4 @@
-"""Layers for the columns of a table: choose some, fill gaps, rescale and clip numbers, and encode categories."""
+"""Layers for the columns of a table: choose some, fill gaps, rescale numbers, and encode categories."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,20 +7,18 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, bring, device_of, namespace, read_only, sum_rows, to_dtype, unshared
-from fnmlp.checks import as_float_dtype, as_iterator, as_natural, as_positive, as_shape
+from fnmlp.checks import as_float_dtype, as_iterator, as_natural, as_shape
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
-from fnmlp.layers import special
 from fnmlp.layers.checks import check_example, check_record, fits, misfit
 from fnmlp.layers.embeddings import no_derivative
-from fnmlp.layers.pointwise import elementwise
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
 
-__all__ = ["Impute", "Rescale", "columns", "impute", "one_hot_columns", "rescale", "smooth_clip"]
+__all__ = ["Impute", "Rescale", "columns", "impute", "one_hot_columns", "rescale"]
 
 
 def columns(start: int, stop: int) -> Layer[tuple[()]]:
@@ -197,55 +195,6 @@ def _away(params: Rescale, x: Array) -> Array:
     if not fits(x, params.center):
         raise misfit("rescale", x, params.center)
     return x - params.center
-
-
-def smooth_clip(*, limit: float = 3.0) -> Layer[tuple[()]]:
-    """Squash into (-limit, limit), and hardly change numbers near 0: x / √(1 + (x / limit)²).
-
-    After `rescale`, it keeps outliers and infinities from dominating.
-    Shapes:   any; kept.
-    Units:    limit has units of x, and of y.
-    Gradient: the pullback multiplies dy by (1 + (x / limit)²)^(-3/2).
-    Raises:   OptionError unless the limit is finite and above 0.
-    Source:   Holzmüller et al. 2024, arXiv:2407.04491, section 3.
-
-    >>> smooth_clip().apply((), np.array([-np.inf, 0.0, 4.0]))
-    array([-3. ,  0. ,  2.4])
-    """
-    limit = as_positive("smooth_clip(limit)", limit)
-    name = expression("smooth_clip", (), {} if limit == 3 else {"limit": limit})
-    return elementwise(partial(_smooth_clip, limit), partial(_smooth_clip_slope, limit), name=name)
-
-
-def _smooth_clip(limit: float, x: Array) -> Array:
-    return special.in_float64(partial(_wide_smooth_clip, limit), x)
-
-
-def _smooth_clip_slope(limit: float, x: Array) -> Array:
-    return special.in_float64(partial(_wide_smooth_clip_slope, limit), x)
-
-
-def _wide_smooth_clip(limit: float, x: Array) -> Array:
-    inside, _, hypotenuse = _triangle(limit, x)
-    return inside / hypotenuse
-
-
-def _wide_smooth_clip_slope(limit: float, x: Array) -> Array:
-    _, of_limit, hypotenuse = _triangle(limit, x)
-    cosine = of_limit / hypotenuse
-    return cosine * cosine * cosine
-
-
-def _triangle(limit: float, x: Array) -> tuple[Array, Array, Array]:
-    """Return x within the limits, and two parts of a right triangle whose longer leg has length 1.
-
-    Its legs are as |x| to the limit. The parts are the leg of the limit, and the hypotenuse. So nothing overflows, and
-    infinity has a limit.
-    """
-    xp = namespace(x)
-    inside = xp.minimum(xp.maximum(x, -limit), limit)
-    of_x, of_limit = inside / limit, limit / xp.maximum(xp.maximum(x, -x), limit)
-    return inside, of_limit, xp.sqrt(of_x * of_x + of_limit * of_limit)
 
 
 def one_hot_columns(sizes: Sequence[int], *, dtype: object = "float32") -> Layer[tuple[()]]:

@@ -46,8 +46,23 @@ def _over_members(loss: Loss, y: Array, target: Array, *, sample_weights: Weight
     if weights is None:
         weights = to_dtype(xp.ones(rows, device=device_of(y)), dtype)
     # Each member's row counts 1/members: so a sum, a mean and the values of rows are all means over the members.
-    flat, each = xp.reshape(y, (rows * members, *y.shape[2:])), xp.repeat(weights / members, members)
-    value, dy = with_weights(loss, flat, xp.repeat(target, members, axis=0), each)
+    value, dy = by_member(loss, y, target, xp.repeat(weights / members, members))
     if getattr(value, "shape", ()) == (rows * members,):
         value = xp.sum(xp.reshape(value, (rows, members)), axis=1)
+    return value, dy
+
+
+def by_member(loss: Loss, y: Array, target: Array, weights: Array) -> tuple[Any, Array]:
+    """Return the loss of all members' outputs as rows of their own, and its gradient with respect to y.
+
+    There is a weight for each of them, with a row's members side by side.
+
+    >>> import numpy as np
+    >>> from fnmlp.losses import mse
+    >>> by_member(mse, np.array([[[1.0], [3.0]]]), np.array([[1.0]]), np.array([1.0, 0.0]))[1].tolist()
+    [[[0.0], [0.0]]]
+    """
+    xp, (rows, members) = namespace(y), y.shape[:2]
+    flat = xp.reshape(y, (rows * members, *y.shape[2:]))
+    value, dy = with_weights(loss, flat, xp.repeat(target, members, axis=0), weights)
     return value, xp.reshape(dy, y.shape)

@@ -9,8 +9,9 @@ from fnmlp.combinators import chain, concat
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key
 from fnmlp.layer import Layer
+from fnmlp.layers.activations import smooth_clip
 from fnmlp.layers.quantiles import fit_impute, fit_robust_scale
-from fnmlp.layers.tables import columns, impute, one_hot_columns, rescale, smooth_clip
+from fnmlp.layers.tables import columns, impute, one_hot_columns, rescale
 
 __all__ = ["fit_features", "table_features"]
 

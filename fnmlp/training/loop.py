@@ -1,7 +1,7 @@
 """Training as a fold of a pure step over batches; whatever watches it consumes the states."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial, reduce
+from functools import reduce
 from itertools import count as count_from
 from math import nan
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 import numpy as np
 
-from fnmlp.arrays import Array, Shape, as_array, namespace, read_only, to_dtype
+from fnmlp.arrays import Array, Shape, as_array, namespace
 from fnmlp.batching import Batch, Pair, as_batch, check_data
 from fnmlp.checks import as_count, as_float_dtype, as_iterator, as_natural, as_shape, check_function, check_kind
 from fnmlp.conditions import plain
@@ -18,9 +18,10 @@ from fnmlp.key import Key, fold_in, split
 from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
+from fnmlp.moving import in_dtype
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import apart, spending
-from fnmlp.tree import Tree, tree_leaves, tree_map
+from fnmlp.tree import Tree, tree_leaves
 from fnmlp.weights import with_weights
 
 __all__ = [
@@ -74,17 +75,8 @@ def train_state(
     name = as_float_dtype("train_state(dtype)", dtype)
     init_key, step_key = split(key, 2)
     params, _ = model.init(init_key, as_shape("train_state(example)", example))
-    params = tree_map(partial(cast, dtype=name), params)
+    params = in_dtype(params, name)
     return TrainState(0, params, optimizer.init(params), step_key, nan)
-
-
-def cast(x: Array, *, dtype: str) -> Array:
-    """Convert a parameter to a dtype.
-
-    >>> cast(np.ones(1), dtype="float32")
-    array([1.], dtype=float32)
-    """
-    return read_only(to_dtype(x, dtype))
 
 
 def value_and_grad(

@@ -1,6 +1,5 @@
 """What an estimator holds: its options, and after a fit its attributes, predictions and pure model."""
 
-from functools import partial
 from typing import Any
 
 import attrs
@@ -19,9 +18,9 @@ from fnmlp.interop.sklearn.preparation import Preparation, prepared
 from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, for_rows, overridden
 from fnmlp.interop.sklearn.targets import Targets, head
 from fnmlp.layer import Layer
+from fnmlp.moving import in_dtype
 from fnmlp.training import TrainState, predict
-from fnmlp.training.loop import cast
-from fnmlp.tree import Tree, tree_map
+from fnmlp.tree import Tree
 
 
 class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -97,7 +96,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
             *((layer, ()) for layer in head(self.targets_, self._members)),
         ]
         layers, params = zip(*stages, strict=True)
-        return chain(*layers), tree_map(partial(cast, dtype=name), params)
+        return chain(*layers), in_dtype(params, name)
 
     @property
     def coefs_(self) -> list[Any]:

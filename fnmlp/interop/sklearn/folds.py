@@ -15,10 +15,11 @@ from fnmlp.combinators import chain
 from fnmlp.key import Key, generator
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
+from fnmlp.losses.members import by_member
 from fnmlp.rules import on_numbers
 from fnmlp.training import predict
 from fnmlp.tree import Tree
-from fnmlp.weights import Weights, row_weights, with_weights
+from fnmlp.weights import Weights, row_weights
 
 
 def parts_of_rows(y: Array, count: int, key: Key, *, stratify: bool) -> Array:
@@ -73,9 +74,7 @@ def _beside_parts(loss: Loss, y: Array, target: Array, *, sample_weights: Weight
     weights = row_weights("beside_parts", sample_weights, y)
     if weights is not None:
         counted = counted * weights[:, None]
-    flat, each = xp.reshape(y, (rows * members, *y.shape[2:])), xp.reshape(counted, (rows * members,))
-    value, dy = with_weights(loss, flat, xp.repeat(own, members, axis=0), each)
-    return value, xp.reshape(dy, y.shape)
+    return by_member(loss, y, own, xp.reshape(counted, (rows * members,)))
 
 
 def held_outputs(model: Layer[Any], x: Array, parts: Array) -> Callable[[Tree], Array]:
