@@ -72,6 +72,15 @@ def is_run(saved: fn.Checkpoint) -> bool:
     return "history" in saved.description and "model" not in saved.description
 
 
+def model_in(path: Path, advice: str) -> fn.SavedModel:
+    """Load a model file; raise for the checkpoint of a run, with advice on what to do with one."""
+    found = fn.load(path)
+    if is_run(found):
+        remedy = f"{advice}; save models with `train --output`"
+        raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
+    return models.read_model(found)
+
+
 def doubt(image: fn.Array, white: int, *, invert: bool) -> str:
     """Return a warning for an image that looks wrong, or ""."""
     low, high = int(image.min()), int(image.max())
@@ -88,11 +97,7 @@ def doubt(image: fn.Array, white: int, *, invert: bool) -> str:
 
 def load(path: Path) -> ImageModel:
     """Load a model file; raise unless it is a model for images."""
-    found = fn.load(path)
-    if is_run(found):
-        remedy = "continue it with `train --resume`, or see its steps with `replay`; save models with `train --output`"
-        raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
-    saved = models.read_model(found)
+    saved = model_in(path, "continue it with `train --resume`, or see its steps with `replay`")
     try:
         classes, white = tuple(json.loads(saved.notes["classes"])), int(saved.notes["white"])
         known = saved.notes["loss"] in LOSSES and saved.notes["dataset"] in DATASETS

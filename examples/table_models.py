@@ -9,9 +9,8 @@ from attrs import frozen
 import numpy as np
 
 import fnmlp as fn
-from fnmlp.storage import models
 from fnmlp.tables import TableSchema, Target, encode, schema_from_json, unknown_values
-from image_models import is_run
+from image_models import model_in
 from table_columns import quoted, shortlist
 from table_files import Table
 from table_problem import FIRST_ROW
@@ -56,11 +55,7 @@ class TableModel:
 
 def load(path: Path) -> TableModel:
     """Load a model file; raise unless it is a model for tables."""
-    found = fn.load(path)
-    if is_run(found):
-        remedy = "continue it with `train --resume`; save models with `train --output`"
-        raise fn.CheckpointError(str(path), "a model", "the checkpoint of a run", remedy)
-    saved = models.read_model(found)
+    saved = model_in(path, "continue it with `train --resume`")
     try:
         schema, training = schema_from_json(saved.notes["table"]), json.loads(saved.notes["training"])
         outputs = saved.model.apply(saved.params, np.zeros((1, *saved.example), np.float32))
