@@ -3,7 +3,7 @@
 Each command is one experiment. It runs at full length unless you choose otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from importlib.util import find_spec
 from itertools import product
@@ -21,7 +21,7 @@ from tests.faults.processes import compiled_once, load_program
 from tests.faults.races import race_downloads, race_saves
 from tests.faults.sharing import share_model, train_afresh
 from tests.faults.sound import large_files, small_files
-from tests.faults.stops import stop_often
+from tests.faults.stops import Report, stop_often
 from tests.faults.strictness import compare
 
 
@@ -38,13 +38,12 @@ def faults() -> None:
 )
 def stops(trials: int, seed: int, engine: str) -> None:
     """Stop the trainer at random instants, with kill -9, Ctrl-C and SIGTERM, and resume it."""
-    program, broken = load_program(), 0
+    program, broken = load_program(), False
     with compiled_once() if engine == "jax" else nullcontext():
         for number, share in ((signal.SIGKILL, 1.0), (signal.SIGINT, 0.05), (signal.SIGTERM, 0.05)):
-            report = asdict(stop_often(program, number, max(round(trials * share), 1), seed, engine))
-            _tell(number.name, report)
-            broken += sum(count for name, count in report.items() if name not in ("stops", "runs", "in_save"))
-    sys.exit(broken > 0)
+            reports = stop_often(program, number, max(round(trials * share), 1), seed, engine)
+            broken |= _harmed(number.name, reports, trials)
+    sys.exit(broken)
 
 
 @faults.command()
@@ -68,12 +67,19 @@ def fits(trials: int, seed: int) -> None:
     """Kill fits of the scikit-learn estimators at random instants, and fit again with the same checkpoint."""
     from tests.faults.fits import kill_fits
 
-    broken = 0
-    for title, report in kill_fits(trials, seed):
+    sys.exit(max([_harmed(title, reports, trials) for title, reports in kill_fits(trials, seed)]))
+
+
+def _harmed(title: str, reports: Iterable[Report], trials: int) -> bool:
+    """Print the last of many reports, and now and then, to stderr, one on the way; return whether harm was done."""
+    told, counts = 0, {}
+    for report in reports:
         counts = asdict(report)
-        _tell(title, counts)
-        broken += sum(count for name, count in counts.items() if name not in ("stops", "runs", "in_save"))
-    sys.exit(broken > 0)
+        if report.stops >= told + max(trials // 20, 1):
+            told = report.stops
+            click.echo(f"{title}, so far: {told} stops", err=True)
+    _tell(title, counts)
+    return any(count for name, count in counts.items() if name not in ("stops", "runs", "in_save"))
 
 
 def _tell(title: str, counts: Mapping[str, object]) -> None:

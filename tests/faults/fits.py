@@ -43,8 +43,8 @@ def start_fit(estimator: Any, folder: Path) -> int:
         os._exit(status)
 
 
-def kill_fits(trials: int, seed: int) -> Iterator[tuple[str, Report]]:
-    """Kill so many fits, half of them of each estimator, and yield their reports."""
+def kill_fits(trials: int, seed: int) -> Iterator[tuple[str, Iterator[Report]]]:
+    """Kill so many fits, half of them of each estimator, and yield the reports of each."""
     for title, estimator in FITS.items():
         running = partial(start_fit, estimator)
         yield title, stop_and_resume(running, _outcome, signal.SIGKILL, -(-trials // len(FITS)), seed)

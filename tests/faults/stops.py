@@ -1,6 +1,6 @@
 """Trials of a trainer that is stopped at random instants and resumed until it is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 import os
 from pathlib import Path
@@ -42,8 +42,11 @@ class Report:
     different: int = 0
 
 
-def stop_often(program: Any, number: signal.Signals, trials: int, seed: int, engine: str = "numpy") -> Report:
-    """Stop the trainer at random instants, resume it until it ends, and compare it with one that was not stopped."""
+def stop_often(program: Any, number: signal.Signals, trials: int, seed: int, engine: str = "numpy") -> Iterator[Report]:
+    """Stop the trainer at random instants, resume it until it ends, and compare it with one that was not stopped.
+
+    Yields the report after each run; the last one is whole.
+    """
     running = partial(start, program, every=EVERY, engine=engine)
     return stop_and_resume(running, result, number, trials, seed, wait_for_save=engine == "jax")
 
@@ -56,8 +59,10 @@ def stop_and_resume(
     seed: int,
     *,
     wait_for_save: bool = False,
-) -> Report:
+) -> Iterator[Report]:
     """Stop runs at random instants, resume each until it ends, and compare its outcome with an uninterrupted one's.
+
+    Yields the report after each run; the last one is whole.
 
     `running` starts or resumes a run in a folder, in a process whose id it returns. With `wait_for_save`, nothing is
     stopped before the first save usually comes.
@@ -70,7 +75,7 @@ def stop_and_resume(
             earliest = perf_counter() - began
             assert wait(process) == 0, (folder / "errors").read_text()
             longest, whole = perf_counter() - began, outcome(folder)
-    report = Report()
+    yield (report := Report())
     while report.stops < trials:
         with new_folder() as folder:
             ended = False
@@ -80,7 +85,7 @@ def stop_and_resume(
                 report, ended = _stop_once(running, folder, number, delay, report)
             same = outcome(folder) == whole
         report = evolve(report, runs=report.runs + 1, different=report.different + (not same))
-    return report
+        yield report
 
 
 def _stop_once(
