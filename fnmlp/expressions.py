@@ -4,8 +4,10 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
-from inspect import isfunction
+from inspect import Parameter, isfunction, signature
 from typing import Any, get_origin
+
+from attrs import field, frozen
 
 from fnmlp._names import NAMES
 from fnmlp.checks import check_kind
@@ -92,6 +94,46 @@ def _built_in(name: str) -> Callable[..., Any] | None:
             made: Callable[..., Any] = getattr(import_module(module), name)
             return made if isfunction(made) and get_origin(made.__annotations__["return"]) in MADE else None
     return None
+
+
+@frozen
+class Call:
+    """Hold the name of a layer's constructor, and its options by name; layers and functions among them are left out."""
+
+    constructor: str
+    options: Mapping[str, Any] = field(factory=dict)
+
+
+def call_of(layer: Layer[Any]) -> Call:
+    """Return the call that constructs a layer, for a table from constructors to what they become elsewhere.
+
+    Options that the call leaves out have their defaults. The layers in a combinator are its `parts`. A name that is no
+    call of one of `constructors()` has no options.
+
+    >>> from fnmlp.layers import leaky_relu, linear
+    >>> call_of(leaky_relu(slope=0.2))
+    Call(constructor='leaky_relu', options={'slope': 0.2})
+    >>> call_of(linear(3)).options
+    {'bias': True, 'out': 3}
+    """
+    name = layer.name.partition("(")[0]
+    constructor = _built_in(name)
+    node = constructor and ast.parse(layer.name, mode="eval").body
+    if constructor is None or not isinstance(node, ast.Call):
+        return Call(layer.name)
+    parameters = signature(constructor).parameters.values()
+    named = [parameter.name for parameter in parameters if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    written = dict(zip(named, node.args, strict=False)) | {str(option.arg): option.value for option in node.keywords}
+    given = {option: ast.literal_eval(value) for option, value in written.items() if _is_literal(value)}
+    return Call(name, {one.name: one.default for one in parameters if _is_plain(one.default)} | given)
+
+
+def _is_plain(default: object) -> bool:
+    return default is not Parameter.empty and not callable(default)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return not any(isinstance(part, ast.Call | ast.Name) for part in ast.walk(node))
 
 
 def build(text: str, *, known: Known | None = None) -> Layer[Any]:

@@ -2,13 +2,15 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from attrs import evolve
 import numpy as np
 import pytest
 
 import fnmlp as fn
 from fnmlp.errors import FnmlpError, OptionError, StructureError
-from fnmlp.expressions import TEXT_LIMIT, build, expression, spell
+from fnmlp.expressions import TEXT_LIMIT, Call, build, call_of, expression, spell
 from fnmlp.initializers import constant, glorot_normal
 from tests.catalogue import INITIALIZERS, LAYERS, Specimen
 from tests.steps import same_bits
@@ -150,3 +152,23 @@ def test_arguments_are_spelled_as_python_would_construct_them(value: object, tex
 def test_an_expression_has_arguments_first_and_then_options() -> None:
     assert expression("f") == "f()"
     assert expression("f", [1, fn.relu()], {"a": "x", "b": 2.5}) == "f(1, relu(), a='x', b=2.5)"
+
+
+@pytest.mark.parametrize(
+    ("layer", "constructor", "options"),
+    [
+        (fn.repeat(fn.residual(fn.linear(4)), 3), "repeat", {"times": 3}),
+        (fn.parallel(fn.linear(2), fn.relu(), widths=(1, 2)), "parallel", {"widths": (1, 2)}),
+        (fn.linear(3, weight_init=fn.initializers.zeros(), bias=False), "linear", {"out": 3, "bias": False}),
+        (fn.columns(1, 3), "columns", {"start": 1, "stop": 3}),
+        (fn.softmax(), "softmax", {"axis": -1}),
+        (fn.frozen(fn.linear(2)), "frozen", {}),
+        (evolve(fn.relu(), name="my own"), "my own", {}),
+        (evolve(fn.relu(), name="relu"), "relu", {}),
+    ],
+    ids=repr,
+)
+def test_a_layer_tells_its_constructor_and_its_options(
+    layer: fn.Layer[Any], constructor: str, options: dict[str, object]
+) -> None:
+    assert call_of(layer) == Call(constructor, options)
