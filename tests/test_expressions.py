@@ -162,7 +162,7 @@ def test_an_expression_has_arguments_first_and_then_options() -> None:
         (fn.linear(3, weight_init=fn.initializers.zeros(), bias=False), "linear", {"out": 3, "bias": False}),
         (fn.columns(1, 3), "columns", {"start": 1, "stop": 3}),
         (fn.softmax(), "softmax", {"axis": -1}),
-        (fn.frozen(fn.linear(2)), "frozen", {}),
+        (fn.frozen(fn.linear(2), fn.linear(2).init(fn.Key(0), (3,))[0]), "frozen", {}),
         (evolve(fn.relu(), name="my own"), "my own", {}),
         (evolve(fn.relu(), name="relu"), "relu", {}),
     ],
