@@ -57,6 +57,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "zeros",
     ),
     "fnmlp.interop.jax": ("fold_epoch", "register_tree"),
+    "fnmlp.interop.onnx.exporting": ("export_onnx",),
     "fnmlp.interop.sklearn.classifier": ("MLPClassifier",),
     "fnmlp.interop.sklearn.folding": ("FitState",),
     "fnmlp.interop.sklearn.presets": ("PRESETS", "Preset", "Settings"),
