@@ -1,6 +1,7 @@
 """The fit that both estimators share: from checked inputs, by a fold, to fitted attributes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from math import isfinite
@@ -28,7 +29,7 @@ from fnmlp.interop.sklearn.networks import network_of
 from fnmlp.interop.sklearn.preparation import precision_of, preparation_of, prepared
 from fnmlp.interop.sklearn.presets import Settings
 from fnmlp.interop.sklearn.scoring import Held, score_of
-from fnmlp.interop.sklearn.splits import held_out, weights_of
+from fnmlp.interop.sklearn.splits import Division, held_out, weights_at, weights_of
 from fnmlp.interop.sklearn.targets import Targets, encoded
 from fnmlp.key import Key, OutlineKey, generator, split
 from fnmlp.layer import Layer
@@ -36,11 +37,7 @@ from fnmlp.losses import Loss, over_members
 from fnmlp.optimizers import sgd
 from fnmlp.training import predict, train_state
 from fnmlp.tree import Tree, first_not_finite
-
-
-def _in_dtype(weights: Any, dtype: str) -> Any:
-    return weights.astype(dtype, copy=False) if len(weights) else ()
-
+from fnmlp.weights import Weights
 
 NO_COSTS = WORST, 0, 0
 """The best cost before any epoch, the number of epochs without a better one, and that of cuts of the rate."""
@@ -70,49 +67,25 @@ class Shell(Fitted, ABC):
         settings = self._settings(len(y))
         weights = weights_of(sample_weight, getattr(self, "class_weight", None), y)
         init_key, order_key, split_key = split(Key(self._seed()), 3)
-        counted = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
-        train, held = (counted[places] for places in self._parts(settings, y[counted], split_key, once=once))
-        own: Any = () if weights is None else weights[train]
-        of_held: Any = () if weights is None else weights[held]
+        division = self._division(settings, y, weights, split_key, once=once)
         if fresh:
-            self._prepare(settings, rows[train], y, train, own, classes)
+            self._prepare(settings, rows, y, weights, division.train, classes)
         else:
             self._check_known(y, exactly=not once)
+        self.settings_ = settings
         x = prepared(self.preparation_, rows, self._dtype)
-        targets = encoded(self.targets_, y[train], self._dtype)
-        crossed = not once and self._is_crossed(settings, len(train))
-        parts = np.empty(0)
-        if crossed:
-            parts = parts_of_rows(y[train], settings.members, split_key, stratify=self._is_single(y))
-            targets = with_parts(targets, parts)
-        data = Batch(x[train], targets, _in_dtype(own, self._dtype))
+        data = self._batch(x, y, weights, division)
         if fresh:
             self._initialize(data, init_key)
-        self.settings_ = settings
         loss = loss_of(self.loss, self.targets_.kind, settings.label_smoothing)
-        of_members = loss if self._members == 1 else beside_parts(loss) if crossed else over_members(loss)
+        joint = self._joint(loss, crossed=division.crossed)
         if settings.solver == "lbfgs" and self.optimizer is None:
-            return self._descend(settings, of_members, data)
-        score = None
-        given = X if hasattr(X, "shape") else rows
-        if crossed:
-            rows_held = Held(_safe_indexing(given, train), x[train], y[train], own)
-            score = score_of(self, self.scoring or "loss", loss, rows_held, held_outputs(self.model_, x[train], parts))
-        elif len(held):
-            rows_held = Held(_safe_indexing(given, held), x[held], y[held], of_held)
-            score = score_of(self, self.scoring, of_members, rows_held, partial(_of_rows, self.model_, x[held]))
+            return self._descend(settings, joint, data)
+        score = self._score(X if hasattr(X, "shape") else rows, x, y, weights, division, loss)
+        epochs = 1 if once else int(settings.max_iter)
+        done, seen = self._epochs, self.t_
         work = Work(
-            settings,
-            self.model_,
-            of_members,
-            self.optimizer,
-            self.engine,
-            data,
-            score,
-            order_key,
-            epochs=1 if once else int(settings.max_iter),
-            done=self._epochs,
-            seen=self.t_,
+            settings, self.model_, joint, self.optimizer, self.engine, data, score, order_key, epochs, done, seen
         )
         return self._learn(work, once=once)
 
@@ -123,33 +96,61 @@ class Shell(Fitted, ABC):
             return seed
         return saved_seed(self.checkpoint, seed)
 
-    def _parts(self, settings: Settings, y: Array, key: Key, *, once: bool) -> tuple[Array, Array]:
-        """Return the places of the rows to train on, and of those that are held out."""
+    def _division(self, settings: Settings, y: Array, weights: Weights, key: Key, *, once: bool) -> Division:
+        """Return which rows to train on, and which are held out; rows of weight 0 are neither."""
+        counted = np.flatnonzero(weights) if len(weights) else np.arange(len(y))
         if once and self.early_stopping:
             raise OptionError("partial_fit(early_stopping)", "False", True, "call fit to hold rows out")
-        if once or not settings.early_stopping or self._is_crossed(settings, len(y)):
-            return np.arange(len(y)), np.arange(0)
+        if once or not settings.early_stopping:
+            return Division(counted, counted[:0])
+        alone = self._is_single(y)
+        crossed = settings.cross_validation and self.model is None and settings.solver != "lbfgs"
+        if crossed and 1 < settings.members <= len(counted):
+            return Division(counted, counted[:0], parts_of_rows(y[counted], settings.members, key, stratify=alone))
         seed = int(generator(key).integers(2**31))
-        return held_out(y, settings.validation_fraction, seed, stratify=self._is_single(y))
+        train, held = held_out(y[counted], settings.validation_fraction, seed, stratify=alone)
+        return Division(counted[train], counted[held])
 
     def _is_single(self, y: Array) -> bool:
         """Tell whether each row has one class."""
         return self._task == "classification" and y.ndim == 1
 
-    def _is_crossed(self, settings: Settings, rows: int) -> bool:
-        """Tell whether each member holds out a part of the rows of its own."""
-        asked = settings.early_stopping and settings.cross_validation and self.model is None
-        return asked and 1 < settings.members <= rows and settings.solver != "lbfgs"
-
-    def _prepare(self, settings: Settings, rows: Rows, y: Array, train: Array, own: Any, classes: Any) -> None:
+    def _prepare(self, settings: Settings, rows: Rows, y: Array, weights: Weights, train: Array, classes: Any) -> None:
         """Forget an earlier fit, and fit what stands before and after the network to the training rows."""
-        self.settings_ = settings
+        own = weights_at(weights, train)
         self.targets_ = self._targets(settings, y, train, own, classes)
-        self.preparation_ = preparation_of(settings, rows, own)
+        self.preparation_ = preparation_of(settings, rows[train], own)
         self._dtype = precision_of(settings, rows)
         self._epochs, self.t_, self._costs = 0, 0, NO_COSTS
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = None
+
+    def _batch(self, x: Array, y: Array, weights: Weights, division: Division) -> Batch:
+        """Return the rows to train on."""
+        train = division.train
+        targets = encoded(self.targets_, y[train], self._dtype)
+        targets = with_parts(targets, division.parts) if division.crossed else targets
+        own = weights_at(weights, train)
+        return Batch(x[train], targets, own.astype(self._dtype, copy=False) if len(own) else ())
+
+    def _joint(self, loss: Loss, *, crossed: bool) -> Loss:
+        """Return the loss of the outputs of all members."""
+        if crossed:
+            return beside_parts(loss)
+        return over_members(loss) if self._members > 1 else loss
+
+    def _score(
+        self, given: Any, x: Array, y: Array, weights: Weights, division: Division, loss: Loss
+    ) -> Callable[[Tree], float] | None:
+        """Return the function from parameters to the score of the rows that are held out; None if there are none."""
+        places = division.train if division.crossed else division.held
+        if not len(places):
+            return None
+        held = Held(_safe_indexing(given, places), x[places], y[places], weights_at(weights, places))
+        if division.crossed:  # each row by the member that holds it out
+            return score_of(self, self.scoring or "loss", loss, held, held_outputs(self.model_, held.x, division.parts))
+        outputs = partial(_of_rows, self.model_, held.x)
+        return score_of(self, self.scoring, self._joint(loss, crossed=False), held, outputs)
 
     def _initialize(self, data: Batch, key: Key) -> None:
         """Draw the initial parameters of a new network."""

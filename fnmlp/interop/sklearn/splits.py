@@ -1,8 +1,10 @@
 """The rows of a fit: how much each counts, and which are held out to decide when to stop."""
 
+from functools import partial
 from numbers import Real
 from typing import Any
 
+from attrs import field, frozen
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import compute_sample_weight
@@ -10,10 +12,28 @@ from sklearn.utils.validation import check_array
 
 from fnmlp.arrays import Array
 from fnmlp.errors import DataError, ShapeError
+from fnmlp.weights import Weights
 
 
-def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Array | None:
-    """Return how much each row counts, or None if all count equally.
+@frozen(eq=False)
+class Division:
+    """Hold the places of the rows to train on, and of those that are held out.
+
+    `parts`  with cross-validation, the part of each row to train on: the member that holds it out. Empty without.
+    """
+
+    train: Array
+    held: Array
+    parts: Array = field(factory=partial(np.empty, 0))
+
+    @property
+    def crossed(self) -> bool:
+        """Whether each member holds out a part of the rows of its own."""
+        return len(self.parts) > 0
+
+
+def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Weights:
+    """Return how much each row counts, or () if all count equally.
 
     Raises:   DataError unless the weights are finite, at least 0, and not all 0; ShapeError unless there is one a row.
 
@@ -21,7 +41,7 @@ def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Array | None:
     array([2., 1.])
     """
     if sample_weight is None and class_weight is None:
-        return None
+        return ()
     rows, where = len(y), "fit(sample_weight)"
     if sample_weight is None:
         weights = np.ones(rows)
@@ -38,6 +58,11 @@ def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Array | None:
         remedy = "sample weights must contain at least one non-zero number"
         raise DataError(where, "a weight above zero", "only zeros", remedy)
     return weights if class_weight is None else weights * compute_sample_weight(class_weight, y)
+
+
+def weights_at(weights: Weights, places: Array) -> Any:
+    """Return the weights of some rows; () if all count equally."""
+    return weights[places] if len(weights) else ()
 
 
 def held_out(y: Array, share: float, seed: int, *, stratify: bool) -> tuple[Array, Array]:
