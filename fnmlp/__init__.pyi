@@ -45,6 +45,7 @@ from fnmlp.layer import (Layer as Layer, Pullback as Pullback, gradients as grad
 from fnmlp.layers.activations import (
     celu as celu,
     elu as elu,
+    exponential as exponential,
     selu as selu,
     sigmoid as sigmoid,
     smooth_clip as smooth_clip,
@@ -109,7 +110,13 @@ from fnmlp.losses.classification import (
 )
 from fnmlp.losses.focal_losses import (binary_focal as binary_focal, focal as focal)
 from fnmlp.losses.members import (over_members as over_members,)
-from fnmlp.losses.regression import (huber as huber, l1 as l1, log_cosh as log_cosh, mse as mse)
+from fnmlp.losses.regression import (
+    huber as huber,
+    l1 as l1,
+    log_cosh as log_cosh,
+    mse as mse,
+    poisson_nll as poisson_nll,
+)
 from fnmlp.losses.shared import (Loss as Loss,)
 from fnmlp.metrics.classification import (
     accuracy as accuracy,

@@ -34,6 +34,11 @@ def by_row_like(key: Key, shape: Shape) -> Array:
     return normal(key, shape[:1])
 
 
+def counts_like(key: Key, shape: Shape) -> Array:
+    """Draw a count for each output, as a float."""
+    return generator(key).poisson(2.0, shape).astype(float)
+
+
 def shares_like(key: Key, shape: Shape) -> Array:
     """Draw rows of shares that add up to 1."""
     return generator(key).dirichlet(np.ones(shape[1]), shape[0])

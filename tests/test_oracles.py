@@ -86,11 +86,14 @@ def found(layer: Layer[Any], order: int, x: NDArray[Any]) -> NDArray[Any]:
 def expect_curve(layer: Layer[Any], text: str, order: int, dtype: Any) -> None:
     """Claim that a layer is a curve, or its derivative the curve's: its value to 4 ULP of float32, its derivative to 8.
 
-    In float64 the bound allows some roundings of the argument and of the result.
+    In float64 the bound allows some roundings of the argument and of the result. Values too large for the dtype are
+    left out.
     """
     x = points(text, dtype)
     truth = [exact(text, order, float(number)) for number in x]
     values, carried = (np.array([getattr(one, name) for one in truth]) for name in ("value", "carried"))
+    holds = np.abs(values) <= np.finfo(dtype).max  # exp overflows
+    x, values, carried = x[holds], values[holds], carried[holds]
     with np.errstate(under="ignore"):
         y = found(layer, order, x)
     assert y.dtype == dtype

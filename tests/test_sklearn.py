@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fnmlp as fn
+from fnmlp.errors import DataError
 from fnmlp.interop.sklearn import PRESETS, FitState, MLPClassifier, MLPRegressor, Settings
 from fnmlp.interop.sklearn.constraints import OF_SETTINGS
 from fnmlp.layers import fit_robust_scale
@@ -61,21 +62,30 @@ SOLVERS = (
 )
 
 
+TASKS: dict[str, tuple[Any, Any, Any]] = {
+    "two classes": (MLPClassifier, X[:100], Y[:100]),
+    "three classes": (MLPClassifier, X, Y),
+    "labels": (MLPClassifier, X, np.column_stack([Y > 0, Y < 2]).astype(int)),
+    "weights": (MLPClassifier, X, Y),
+    "numbers": (MLPRegressor, X, X @ [1.0, -1.0, 0.5, 0.2]),
+    "counts": (MLPRegressor, X, Y.astype(float)),
+}
+
+
+def skip_what_theirs_lacks(theirs: Any, kind: str) -> None:
+    """Skip the tasks that an older scikit-learn's network can't do."""
+    if kind == "weights" and "sample_weight" not in signature(theirs.fit).parameters:
+        pytest.skip("this scikit-learn has no weights in its MLP")
+    if kind == "counts" and "loss" not in signature(theirs).parameters:
+        pytest.skip("this scikit-learn has no losses in its MLP")
+
+
 @pytest.mark.parametrize("options", SOLVERS, ids=lambda options: "-".join(map(str, options.values())))
-@pytest.mark.parametrize("kind", ["two classes", "three classes", "labels", "weights", "numbers"])
+@pytest.mark.parametrize("kind", TASKS)
 def test_from_the_same_weights_it_goes_where_scikit_learn_goes(options: dict[str, Any], kind: str) -> None:
-    ours: Any = MLPClassifier
-    inputs, targets, weights = X, Y, {}
-    if kind == "two classes":
-        inputs, targets = X[:100], Y[:100]
-    elif kind == "labels":
-        targets = np.column_stack([Y > 0, Y < 2]).astype(int)
-    elif kind == "weights":
-        if "sample_weight" not in signature(sklearn.neural_network.MLPClassifier.fit).parameters:
-            pytest.skip("this scikit-learn has no weights in its MLP")
-        weights = {"sample_weight": np.linspace(0.5, 2, len(Y))}
-    elif kind == "numbers":
-        ours, targets = MLPRegressor, X @ [1.0, -1.0, 0.5, 0.2]
+    ours, inputs, targets = TASKS[kind]
+    skip_what_theirs_lacks(THEIRS[ours], kind)
+    weights = {"sample_weight": np.linspace(0.5, 2, len(Y))} if kind == "weights" else {}
     given: dict[str, Any] = {
         "hidden_layer_sizes": (6, 5),
         "activation": "tanh",
@@ -83,7 +93,7 @@ def test_from_the_same_weights_it_goes_where_scikit_learn_goes(options: dict[str
         "batch_size": 40,
         "shuffle": False,
     }
-    given |= {"random_state": 0}
+    given |= {"random_state": 0} | ({"loss": "poisson"} if kind == "counts" else {})
     mine = ours(**(given | options))
     theirs = beginning_like(mine, inputs, targets)(**(given | options)).fit(inputs, targets, **weights)
     mine.fit(inputs, targets, **weights)
@@ -96,7 +106,9 @@ def test_from_the_same_weights_it_goes_where_scikit_learn_goes(options: dict[str
     if options["solver"] != "lbfgs":
         np.testing.assert_allclose(mine.loss_curve_, theirs.loss_curve_, rtol=1e-10)
         np.testing.assert_allclose(mine.best_loss_, theirs.best_loss_, rtol=1e-10)
-    if ours is MLPClassifier:
+    if ours is MLPRegressor:
+        np.testing.assert_allclose(mine.predict(inputs), theirs.predict(inputs), rtol=1e-9, atol=1e-9)
+    else:
         np.testing.assert_allclose(mine.predict_proba(inputs), theirs.predict_proba(inputs), atol=1e-9)
         assert (mine.predict(inputs) == theirs.predict(inputs)).all()
 
@@ -231,6 +243,18 @@ def test_a_regressor_stops_early_by_r2() -> None:
     fitted = MLPRegressor(**options, solver="sgd").fit(inputs, targets)
     assert fitted.best_validation_score_ > 0.8
     assert fitted.predict(inputs).shape == (120, 2)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+def test_counts_have_rates_above_zero(engine: str) -> None:
+    options: dict[str, Any] = {"preset": "tabular", "small": 0, "members": 2, "engine": engine}
+    counts = MLPRegressor(**QUICK, **options, loss="poisson").fit(X, Y)
+    rates = counts.predict(X)
+    assert (rates > 0).all()
+    model, params = counts.to_model()
+    np.testing.assert_allclose(model.apply(params, X)[:, 0], rates, rtol=1e-5)
+    with pytest.raises(DataError, match="targets of at least 0"):
+        counts.fit(X, Y - 1.0)
 
 
 def test_a_warm_start_goes_on_with_the_weights_and_partial_fit_with_the_whole_state() -> None:

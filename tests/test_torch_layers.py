@@ -30,6 +30,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "leaky_relu()": functional.leaky_relu,
     "leaky_relu(slope=0.25)": lambda x: functional.leaky_relu(x, 0.25),
     "leaky_relu(slope=0.0)": lambda x: functional.leaky_relu(x, 0.0),
+    "exponential()": lambda x: x.exp(),
     "softplus()": lambda x: functional.softplus(x, threshold=200),
     "hardtanh()": functional.hardtanh,
     "hardswish()": functional.hardswish,

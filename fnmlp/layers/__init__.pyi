@@ -2,6 +2,7 @@
 from fnmlp.layers.activations import (
     celu as celu,
     elu as elu,
+    exponential as exponential,
     selu as selu,
     sigmoid as sigmoid,
     smooth_clip as smooth_clip,

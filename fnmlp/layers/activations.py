@@ -9,7 +9,7 @@ from fnmlp.layer import Layer
 from fnmlp.layers import special
 from fnmlp.layers.pointwise import elementwise
 
-__all__ = ["celu", "elu", "selu", "sigmoid", "smooth_clip", "softplus", "softsign", "tanh"]
+__all__ = ["celu", "elu", "exponential", "selu", "sigmoid", "smooth_clip", "softplus", "softsign", "tanh"]
 
 FARTHEST = 750.0
 """Below minus this, exp is 0 in float64."""
@@ -158,6 +158,25 @@ def _in_alphas(alpha: float, x: Array) -> Array:
     xp = namespace(x)
     alpha = max(alpha, SMALLEST) if x.dtype == xp.float32 else alpha
     return xp.maximum(xp.minimum(x, 0), -alpha * FARTHEST) / alpha
+
+
+def exponential() -> Layer[tuple[()]]:
+    """Map logarithms to the positive numbers that they stand for: exp(x).
+
+    Put it after a model that was trained with `poisson_nll`, to predict rates.
+    Shapes:   any; kept.
+    Gradient: the pullback multiplies dy by exp(x).
+    Source:   keras.activations.exponential.
+
+    >>> import numpy as np
+    >>> exponential().apply((), np.array([-np.inf, 0.0, 1.0]))
+    array([0.        , 1.        , 2.71828183])
+    """
+    return elementwise(_exponential, _exponential, name="exponential()")
+
+
+def _exponential(x: Array) -> Array:
+    return namespace(x).exp(x)
 
 
 def selu() -> Layer[tuple[()]]:

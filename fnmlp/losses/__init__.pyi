@@ -9,7 +9,13 @@ from fnmlp.losses.classification import (
 )
 from fnmlp.losses.focal_losses import (binary_focal as binary_focal, focal as focal)
 from fnmlp.losses.members import (over_members as over_members,)
-from fnmlp.losses.regression import (huber as huber, l1 as l1, log_cosh as log_cosh, mse as mse)
+from fnmlp.losses.regression import (
+    huber as huber,
+    l1 as l1,
+    log_cosh as log_cosh,
+    mse as mse,
+    poisson_nll as poisson_nll,
+)
 from fnmlp.losses.shared import (Loss as Loss,)
 
 __all__: list[str]

@@ -4,12 +4,14 @@ from math import log
 from typing import Any
 
 from fnmlp import options
-from fnmlp.arrays import Array, namespace, owned
-from fnmlp.losses.shared import as_targets, check_alike, reduce_elements
+from fnmlp.arrays import Array, at_hand, namespace, owned
+from fnmlp.conditions import nan_unless
+from fnmlp.errors import DataError
+from fnmlp.losses.shared import as_targets, check_alike, reduce_elements, shared_out
 from fnmlp.rules import on_numbers
 from fnmlp.weights import Weights
 
-__all__ = ["huber", "l1", "log_cosh", "mse"]
+__all__ = ["huber", "l1", "log_cosh", "mse", "poisson_nll"]
 
 
 @on_numbers
@@ -121,3 +123,38 @@ def log_cosh(y: Array, target: Array, *, sample_weights: Weights = (), reduction
     dy: Array = xp.tanh(difference)
     dy *= factor
     return value, dy
+
+
+@on_numbers
+def poisson_nll(y: Array, target: Array, *, sample_weights: Weights = (), reduction: str = "mean") -> tuple[Any, Array]:
+    """Return the negative log-likelihood of counts, whose rate is exp(y), less a term that only the counts decide.
+
+    It is exp(y) - target · y, the mean or the sum over all elements. The targets are counts, or rates of at least 0.
+
+    Shapes:   as `mse`.
+    Units:    nats; y is the logarithm of a rate.
+    Gradient: exp(y) - target; divided by n for the mean of n elements.
+    Raises:   DataError for targets below 0; as `mse`.
+    Source:   torch.nn.PoissonNLLLoss.
+
+    >>> import numpy as np
+    >>> value, dy = poisson_nll(np.array([[0.0, 0.0]]), np.array([[1.0, 4.0]]))
+    >>> float(value), dy
+    (1.0, array([[ 0. , -1.5]]))
+    """
+    target = as_targets("poisson_nll", y, target)
+    check_alike("poisson_nll", y, target)
+    target = _as_counts(target)
+    rate = namespace(y).exp(y)
+    value, factor = reduce_elements("poisson_nll", rate - shared_out(target, y), reduction, sample_weights)
+    return value, (rate - target) * factor
+
+
+def _as_counts(target: Array) -> Array:
+    """Return targets of at least 0; where they can't be read yet, others become NaN."""
+    valid = target >= 0
+    if not at_hand(target):
+        return nan_unless(valid, target)
+    if not bool(namespace(target).all(valid)):
+        raise DataError("poisson_nll", "targets of at least 0", "negative numbers or NaN", "give counts or rates")
+    return target

@@ -17,6 +17,7 @@ from fnmlp.layers import (
     celu,
     dropout,
     elu,
+    exponential,
     flatten,
     gaussian_noise,
     gelu,
@@ -118,7 +119,7 @@ def arrays(
 ACTIVATIONS = (
     *(relu(), leaky_relu(), leaky_relu(slope=0.25), hardtanh(), hardswish(), sigmoid(), tanh(), softplus()),
     *(elu(), elu(alpha=0.5), celu(), celu(alpha=0.5), selu(), gelu(), gelu(approximate="tanh"), silu(), mish()),
-    *(softsign(), relu6(), hardsigmoid(), smooth_clip(), smooth_clip(limit=0.5)),
+    *(softsign(), exponential(), relu6(), hardsigmoid(), smooth_clip(), smooth_clip(limit=0.5)),
 )
 """Generate layers without parameters that map each number by itself."""
 

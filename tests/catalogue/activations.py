@@ -77,6 +77,7 @@ CURVES: dict[str, Curve] = {
     "softsign()": Curve(lambda x: x / (1 + abs(x)), (-1, 1), (0, 0), {0: 1}),
     "smooth_clip()": Curve(_smooth_clip(3.0), (-3, 3), (0, 0)),
     "smooth_clip(limit=0.5)": Curve(_smooth_clip(0.5), (-0.5, 0.5), (0, 0)),
+    "exponential()": Curve(mp.exp, (0, inf), (0, inf)),
     "softplus()": Curve(_softplus, (0, inf), (0, 1), digits=50),
     "elu()": Curve(_elu(1.0), (-1, inf), (0, 1), {0: 1}),
     "elu(alpha=0.5)": Curve(_elu(0.5), (-0.5, inf), (0, 1), {0: 0.5}),

@@ -16,11 +16,12 @@ from fnmlp.losses import (
     nll,
     on_labels,
     over_members,
+    poisson_nll,
 )
 from tests.oracles import losses as formulas
 from tests.oracles import torch_losses as by_torch
 from tests.oracles.torch_losses import F
-from tests.specimens import LossSpecimen, by_row_like, labels_like, shares_like
+from tests.specimens import LossSpecimen, by_row_like, counts_like, labels_like, shares_like
 
 WEIGHED = partial(cross_entropy, class_weights=(1.0, 2.0, 0.5, 3.0))
 
@@ -39,6 +40,14 @@ LOSSES = (
     LossSpecimen("huber(delta=0.5)", partial(huber, delta=0.5, reduction="sum"), kinks=(-0.5, 0.5)),
     LossSpecimen("log_cosh", log_cosh, formula=formulas.each(formulas.log_cosh), torch=by_torch.log_cosh),
     LossSpecimen("log_cosh(reduction=none)", partial(log_cosh, reduction="none"), by_row=True),
+    LossSpecimen(
+        "poisson_nll",
+        poisson_nll,
+        counts_like,
+        formula=formulas.each(formulas.poisson),
+        torch=F.poisson_nll_loss,
+    ),
+    LossSpecimen("poisson_nll(reduction=none)", partial(poisson_nll, reduction="none"), counts_like, by_row=True),
     LossSpecimen("cross_entropy", cross_entropy, labels_like, formula=formulas.cross_entropy, torch=F.cross_entropy),
     LossSpecimen("cross_entropy(reduction=none)", partial(cross_entropy, reduction="none"), labels_like, by_row=True),
     LossSpecimen("cross_entropy(label_smoothing=0.1)", partial(cross_entropy, label_smoothing=0.1), labels_like),

@@ -42,6 +42,10 @@ def log_cosh(y: float, target: float) -> float:
     return log(cosh(y - target))
 
 
+def poisson(y: float, target: float) -> float:
+    return exp(y) - target * y
+
+
 def sigmoid(y: float) -> float:
     return 1 / (1 + exp(-y))
 

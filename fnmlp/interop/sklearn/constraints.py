@@ -101,5 +101,5 @@ OF_CLASSIFIER: dict[str, Any] = {
 
 OF_REGRESSOR: dict[str, Any] = {
     **_without("label_smoothing"),
-    "loss": [StrOptions(set(NUMBERS)), callable, None],
+    "loss": [StrOptions({*NUMBERS, "poisson"}), callable, None],
 }

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fnmlp.arrays import Array
-from fnmlp.losses import Loss, binary_cross_entropy, cross_entropy, huber, l1, mse
+from fnmlp.arrays import Array, namespace
+from fnmlp.losses import Loss, binary_cross_entropy, cross_entropy, huber, l1, mse, poisson_nll
+from fnmlp.losses.shared import reduce_elements
 from fnmlp.weights import Weights
 
 NUMBERS = {"squared_error": (mse, 0.5), "absolute_error": (l1, 1.0), "huber": (huber, 1.0)}
@@ -20,6 +21,8 @@ def loss_of(given: str | Loss | None, kind: str, smoothing: float) -> Loss:
     """
     if callable(given):
         return given
+    if kind == "counts":
+        return partial(summed, _half_deviance, factor=1.0)
     if kind == "numbers":
         loss, factor = NUMBERS[given or "squared_error"]
         return partial(summed, loss, factor=factor)
@@ -40,6 +43,14 @@ def summed(
     value, dy = loss(y, target, sample_weights=sample_weights)
     factor *= y.shape[1]
     return value * factor, dy * factor
+
+
+def _half_deviance(y: Array, target: Array, *, sample_weights: Weights = ()) -> tuple[Any, Array]:
+    """Return half of the Poisson deviance: a negative log-likelihood that is 0 where the rates are the targets."""
+    xp = namespace(y)
+    value, dy = poisson_nll(y, target, sample_weights=sample_weights)
+    least = target * xp.log(xp.where(target > 0, target, xp.ones_like(target))) - target
+    return value + reduce_elements("poisson", least, "mean", sample_weights)[0], dy
 
 
 def _smoothed(smoothing: float, y: Array, target: Array, *, sample_weights: Weights = ()) -> tuple[Any, Array]:

@@ -36,7 +36,8 @@ class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
     """Predict numbers by a multilayer perceptron.
 
     Options and attributes are those of `MLPClassifier`, but for:
-    `loss`            "squared_error", "absolute_error", "huber", or a function (outputs, targets) -> (value, gradient).
+    `loss`            "squared_error", "absolute_error", "huber", "poisson" for counts, which predicts their rates, or a
+                      function (outputs, targets) -> (value, gradient).
     `target_scaling`  whether to train on standardized targets; predictions have the original units.
     `scoring`         None stands for R².
 
@@ -138,7 +139,8 @@ class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
         return y.reshape(len(y), -1)
 
     def _targets(self, settings: Settings, y: Array, train: Array, own: Any, classes: Any) -> Targets:
-        return numbers_of(y[train], own, scaled=settings.target_scaling)
+        counts = self.loss == "poisson"
+        return numbers_of(y[train], own, scaled=settings.target_scaling, counts=counts)
 
     def _check_known(self, y: Array, *, exactly: bool) -> None:
         if y.shape[1] != self.targets_.outputs:

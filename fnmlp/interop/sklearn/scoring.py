@@ -41,7 +41,7 @@ def score_of(estimator: Any, scoring: Any, loss: Loss, held: Held, outputs: Outp
     if scoring is not None:
         scorer: Any = check_scoring(estimator, scoring)
         return partial(_scorer, outputs, estimator, scorer, held)
-    return partial(_r2 if estimator.targets_.kind == "numbers" else _accuracy, outputs, estimator.targets_, held)
+    return partial(_r2 if estimator.targets_.numeric else _accuracy, outputs, estimator.targets_, held)
 
 
 def _accuracy(outputs: Outputs, targets: Targets, held: Held, params: Tree) -> float:

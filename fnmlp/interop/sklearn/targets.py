@@ -7,11 +7,12 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array
+from fnmlp.errors import DataError
 from fnmlp.layer import Layer
-from fnmlp.layers import log_softmax, mean_members, sigmoid, softmax, softplus, unstandardize
+from fnmlp.layers import exponential, log_softmax, mean_members, sigmoid, softmax, softplus, unstandardize
 from fnmlp.weights import Weights
 
-HEADS = {"numbers": "identity", "one class": "logistic", "two classes": "logistic", "classes": "softmax"}
+HEADS = {"numbers": "identity", "counts": "exp", "classes": "softmax"}
 """scikit-learn's names of what makes predictions of outputs, by the kind of targets."""
 
 
@@ -19,8 +20,8 @@ HEADS = {"numbers": "identity", "one class": "logistic", "two classes": "logisti
 class Targets:
     """Hold what a network's outputs stand for.
 
-    `kind`     "numbers"; "classes" with an output for each, "two classes" with a single output, or "one class"; or
-               "labels", each of which is true or not.
+    `kind`     "numbers"; "counts", with the logarithm of its rate for each; "classes" with an output for each, "two
+               classes" with a single output, or "one class"; or "labels", each of which is true or not.
     `outputs`  how many outputs there are.
     `classes`  the classes in order; () for numbers.
     `scaling`  the mean and the deviation of each number, if they are standardized.
@@ -35,6 +36,11 @@ class Targets:
     def activation(self) -> str:
         """Return scikit-learn's name of what makes predictions of outputs."""
         return HEADS.get(self.kind, "logistic")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether predictions are numbers."""
+        return self.kind in ("numbers", "counts")
 
 
 def classes_of(y: Array, *, single: bool) -> Targets:
@@ -57,19 +63,21 @@ def classes_of(y: Array, *, single: bool) -> Targets:
     )
 
 
-def numbers_of(y: Array, weights: Weights, *, scaled: bool) -> Targets:
+def numbers_of(y: Array, weights: Weights, *, scaled: bool, counts: bool = False) -> Targets:
     """Count the numbers in each row, and fit their means and deviations if they are to be standardized.
+
+    `counts` says that outputs are logarithms of rates; these stay as they are.
 
     Shapes:   y (n, outputs), weights (n,) or ().
 
     >>> numbers_of(np.array([[1.0], [3.0]]), (), scaled=True).scaling
     ((2.0,), (1.0,))
     """
-    if not scaled:
-        return Targets("numbers", y.shape[1])
-    counts = weights if len(weights) else None
-    mean = np.average(y, axis=0, weights=counts)
-    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=counts))
+    if counts or not scaled:
+        return Targets("counts" if counts else "numbers", y.shape[1])
+    mass = weights if len(weights) else None
+    mean = np.average(y, axis=0, weights=mass)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=mass))
     deviation = np.where(deviation > 0, deviation, 1)
     return Targets("numbers", y.shape[1], (), (tuple(mean.tolist()), tuple(deviation.tolist())))
 
@@ -78,12 +86,15 @@ def encoded(targets: Targets, y: Array, dtype: str) -> Array:
     """Return targets as a loss takes them: integers for classes, and else floats.
 
     Shapes:   (n,) for classes, else (n, outputs).
+    Raises:   DataError for counts below 0.
 
     >>> encoded(classes_of(np.array(["b", "a"]), single=True), np.array(["b", "a"]), "float32")
     array([[1.],
            [0.]], dtype=float32)
     """
-    if targets.kind == "numbers":
+    if targets.kind == "counts" and not (y >= 0).all():  # the loss can't tell while it is compiled
+        raise DataError("fit(loss='poisson')", "targets of at least 0", "a negative number", "choose 'squared_error'")
+    if targets.numeric:
         if targets.scaling:
             center, width = map(np.asarray, targets.scaling)
             y = (y - center) / width
@@ -105,6 +116,8 @@ def head(targets: Targets, members: int = 1) -> tuple[Layer[tuple[()]], ...]:
     mean = (mean_members(),) if members > 1 else ()
     if targets.kind == "numbers":
         return (*mean, unstandardize(*targets.scaling)) if targets.scaling else mean
+    if targets.kind == "counts":
+        return exponential(), *mean
     return (softmax() if targets.kind == "classes" else sigmoid(), *mean)
 
 
@@ -126,7 +139,7 @@ def decoded(targets: Targets, outputs: Array) -> Array:
     array(['a', 'b'], dtype='<U1')
     """
     found = predictions(targets, outputs)
-    if targets.kind == "numbers":
+    if targets.numeric:
         return found[:, 0] if targets.outputs == 1 else found
     if targets.kind == "labels":
         return (found > 0.5).astype(int)
