@@ -115,8 +115,8 @@ def _layer_norm(x: Bounded, gain: Bounded, offset: Bounded, epsilon: float) -> B
 
 
 def _choice(condition: Bounded, then: Bounded, otherwise: Bounded) -> Bounded:
-    chosen = (np.where(condition.value, *pair) for pair in zip(_pair(then), _pair(otherwise), strict=True))
-    return Bounded(*chosen, then.u)
+    value, off = (np.where(condition.value, *pair) for pair in zip(_pair(then), _pair(otherwise), strict=True))
+    return Bounded(value, off, then.u)
 
 
 def _pair(x: Bounded) -> tuple[Numbers, Numbers]:
@@ -221,8 +221,8 @@ def bounded(model: ModelProto, x: Numbers) -> Bounded:
 
 def _result(operator: str, inputs: list[Bounded], options: dict[str, Any]) -> Bounded:
     if operator == "Concat":
-        parts = zip(*map(_pair, inputs), strict=True)
-        return Bounded(*(np.concatenate(part, options["axis"]) for part in parts), inputs[0].u)
+        value, off = (np.concatenate(parts, options["axis"]) for parts in zip(*map(_pair, inputs), strict=True))
+        return Bounded(value, off, inputs[0].u)
     if operator == "Cast":
         dtype = helper.tensor_dtype_to_np_dtype(options["to"])
         return inputs[0].moved(lambda a: a.astype(np.float64 if dtype.kind == "f" else dtype))

@@ -86,8 +86,12 @@ def _selu(x: Value) -> Value:
     return native or _elu(x, SELU_ALPHA) * SELU_SCALE
 
 
+def _exponential(x: Value) -> Value:
+    return arithmetic("Exp", x)
+
+
 def _expm1(x: Value) -> Value:
-    return arithmetic("Exp", x) - 1
+    return _exponential(x) - 1
 
 
 def _gelu(x: Value, approximate: str) -> Value:
@@ -114,6 +118,7 @@ def _native(operator: str, x: Value, **options: float) -> Value | None:
 ACTIVATIONS: Mapping[str, Callable[..., Any]] = {
     "celu": _celu,
     "elu": _elu,
+    "exponential": _exponential,
     "gelu": _gelu,
     "hardsigmoid": _hardsigmoid,
     "hardswish": _hardswish,

@@ -17,7 +17,8 @@ from fnmlp.errors import CheckpointError, OptionError
 from fnmlp.expressions import call_of
 from fnmlp.files import write_whole
 from fnmlp.interop.onnx.layers import LAYERS, Entry, Place, no_entry
-from fnmlp.interop.onnx.models import End, checked, digest_of, helper, model_of
+from fnmlp.interop.onnx.library import helper
+from fnmlp.interop.onnx.models import End, checked, digest_of, model_of
 from fnmlp.interop.onnx.values import FLOATS, Value, join, part_of
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer, parts_of

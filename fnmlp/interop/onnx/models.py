@@ -8,14 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.arrays import Shape
-from fnmlp.errors import MissingDependencyError
+from fnmlp.interop.onnx.library import helper, numpy_helper, onnx
 from fnmlp.interop.onnx.values import Value
-
-try:
-    import onnx
-    from onnx import helper, numpy_helper
-except ImportError as error:
-    raise MissingDependencyError.of("fnmlp.interop.onnx", "onnx", error, "pip install 'fnmlp[onnx]'") from error
 
 OPSET, IR_VERSION = 17, 8
 """The first opset with LayerNormalization, and the version of the format for it; onnxruntime reads both since 1.12."""
