@@ -72,6 +72,13 @@ def new_picture(context: click.Context, option: click.Parameter, path: Path | No
     return new_file(context, option, path)
 
 
+def new_page(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Raise as `new_file`, and for endings other than .html."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise click.BadParameter(f"{path} must end in .html")
+    return new_file(context, option, path)
+
+
 def is_one_file(path: Path, other: Path) -> bool:
     """Tell whether two names refer to the same file, also through links, and even if it does not exist."""
     if os.path.realpath(path) == os.path.realpath(other):

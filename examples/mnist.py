@@ -45,6 +45,7 @@ try:
         taken_up,
     )
     from run_members import Member, members_of, steps_of
+    from run_page import write_page
     from run_replay import replayed, report, steps_in_all
     from run_reports import Say, completed, epoch_line, follow, matrix_text
     from run_settings import Settings, check_settings, checkpoint_options, data_options, output_options, settings_of
@@ -93,6 +94,9 @@ def train(context: click.Context, /, **typed: Any) -> None:
     if settings.plot:
         plots.save_figure(settings.plot, plots.curves(progress.history))
         say(f"curves drawn to {settings.plot}")
+    if settings.report:
+        write_page(settings.report, engine, members, data, settings, progress)
+        say(f"report written to {settings.report}")
 
 
 def trained(engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:

@@ -15,6 +15,7 @@ from command_line import (
     check_used,
     data_dir_option,
     new_file,
+    new_page,
     option,
     option_group,
     plot_option,
@@ -37,6 +38,7 @@ class Saving:
     output: Path | None = None
     history: Path | None = None
     plot: Path | None = None
+    report: Path | None = None
     quiet: bool = False
 
 
@@ -107,6 +109,7 @@ output_options = option_group(
     click.option("--output", type=FILE, callback=new_file, help="Save the trained model to this file."),
     click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file."),
     plot_option,
+    click.option("--report", type=FILE, callback=new_page, help="Write a report on the run to this .html file."),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 )
 
@@ -132,7 +135,7 @@ def check_saving(context: click.Context, settings: Saving) -> None:
     check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
     if settings.resume and settings.overwrite:
         raise click.UsageError("--resume contradicts --overwrite: give one of them")
-    named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "checkpoint")}
+    named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "report", "checkpoint")}
     written = [(f"--{name}", path) for name, path in named.items() if path]
     kept = [("--checkpoint-keep", path) for path in earlier_files(settings, [path for _, path in written])]
     check_distinct(written)

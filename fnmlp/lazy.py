@@ -11,7 +11,15 @@ from typing import Any
 
 from fnmlp._names import NAMES
 
-APART = ("fnmlp.augmentation", "fnmlp.data", "fnmlp.interop", "fnmlp.plots", "fnmlp.tables", "fnmlp.testing")
+APART = (
+    "fnmlp.augmentation",
+    "fnmlp.data",
+    "fnmlp.interop",
+    "fnmlp.plots",
+    "fnmlp.reports",
+    "fnmlp.tables",
+    "fnmlp.testing",
+)
 """Packages whose names are not also names of fnmlp itself."""
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import as_choice, as_count, as_iterator, as_path, check_function, check_kind
+from fnmlp.checks import as_choice, as_count, as_path, check_function, check_kind
+from fnmlp.drawn import as_confusion, as_history, as_samples
 from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
 from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
@@ -34,11 +35,7 @@ def curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     `test_accuracy`, or `validation_loss` and `validation_accuracy`.
     Raises:   DataError for an empty history; MissingDependencyError without matplotlib.
     """
-    history = list(as_iterator("curves(history)", history, "mappings"))
-    for entry in history:
-        check_kind("curves(history)", entry, Mapping, "{'epoch': 1, 'train_loss': 0.5}")
-    if not history:
-        raise DataError("curves", "at least one epoch", "an empty history", "train first")
+    history = as_history("curves(history)", history)
     figure = _figure(9.0, 3.6)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     for name, style in (("train_loss", "o-"), ("validation_loss", "s--"), ("test_loss", "s--")):
@@ -69,11 +66,8 @@ def confusion(matrix: Array, classes: Sequence[str]) -> "Figure":
     Shapes:   matrix (classes, classes), as `fnmlp.confusion_matrix` returns it.
     Raises:   ShapeError if the matrix does not fit the classes; MissingDependencyError without matplotlib.
     """
-    matrix = as_array("confusion(matrix)", matrix)
-    classes = list(as_iterator("confusion(classes)", classes, "names"))
+    matrix, classes = as_confusion("confusion", matrix, classes)
     size = len(classes)
-    if not size or matrix.shape != (size, size):
-        raise ShapeError("confusion", f"a matrix of shape {(size, size)}", matrix.shape, "pass its own classes")
     figure = _figure(1.6 + 0.55 * size, 1.2 + 0.5 * size)
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -97,11 +91,7 @@ def samples(images: Array, titles: Sequence[str], *, columns: int = 8) -> "Figur
     Shapes:   images (n, height, width), n titles.
     Raises:   ShapeError unless there is one title per image; MissingDependencyError without matplotlib.
     """
-    images = as_array("samples(images)", images)
-    titles = [str(title) for title in as_iterator("samples(titles)", titles, "texts")]
-    if images.ndim != 3 or not len(images) or len(images) != len(titles):
-        got = f"images {images.shape} and {len(titles)} titles"
-        raise ShapeError("samples", "images (n, height, width) and n titles", got, "pass one title for each image")
+    images, titles = as_samples("samples", images, titles)
     columns = min(as_count("samples(columns)", columns), len(images))
     rows = -(-len(images) // columns)
     figure = _figure(1.5 * columns, 1.75 * rows)

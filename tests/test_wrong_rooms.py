@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fnmlp import augmentation, data, plots
+from fnmlp import augmentation, data, plots, reports
 from tests.data_sets import made_up, write_set
 from tests.misuse import called, faults
 from tests.right_calls import KEY, Call, call, fn
@@ -60,6 +60,20 @@ PLOT_CALLS: dict[str, Call] = {
     "samples": call(images=IMAGES, titles=list("abcd"), columns=2),
 }
 
+REPORT_CALLS: dict[str, Call] = {
+    "confusion": PLOT_CALLS["confusion"],
+    "curves": PLOT_CALLS["curves"],
+    "facts": call(values={"rate": 0.5}),
+    "page": call("A run", "text"),
+    "png": call(image=np.eye(3)),
+    "samples": call(images=IMAGES, titles=list("abcd")),
+    "save_page": call(path="page.html", html="<p>text</p>"),
+    "section": call("Result", "text"),
+    "table": call(heads=["epoch", "loss"], rows=[[1, 0.5]], caption="Losses"),
+    "verbatim": call(text="a line"),
+    "worst_mistakes": call(y=np.eye(2), labels=np.array([0, 0]), most=3),
+}
+
 TAKEN: dict[str, dict[str, set[str]]] = {
     "confusion": {"classes": {"an array"}},
     "samples": {"titles": {"a batch"}},
@@ -100,6 +114,12 @@ def test_pictures_refuse_it(name: str) -> None:
     assert faults(getattr(plots, name), PLOT_CALLS[name], TAKEN.get(name, {})) == []
 
 
+@pytest.mark.parametrize("name", REPORT_CALLS)
+def test_reports_refuse_it(name: str) -> None:
+    assert called(getattr(reports, name), *REPORT_CALLS[name]) == "taken"
+    assert faults(getattr(reports, name), REPORT_CALLS[name], TAKEN.get(name, {})) == []
+
+
 def test_saving_a_picture_refuses_it() -> None:
     pytest.importorskip("matplotlib", reason="matplotlib draws figures")
     right = call(path="figure.svg", figure=plots.curves([{"epoch": 1, "train_loss": 0.5}]))
@@ -115,3 +135,4 @@ def test_every_function_of_these_rooms_is_called_wrong() -> None:
     assert functions(data) == {*DATA_CALLS, *OTHERS}
     assert functions(augmentation) == {*AUGMENTATION_CALLS}
     assert functions(plots) == {*PLOT_CALLS, "save_figure"}
+    assert functions(reports) == {*REPORT_CALLS}
