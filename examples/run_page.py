@@ -60,7 +60,7 @@ def judged(outputs: fn.Array, data: Dataset) -> Iterator[str]:
         return
     taken = largest(outputs[rows])
     titles = [
-        f"{classes[label]}, taken for {classes[guess]}\nat {outputs[row, guess]:.1%}, no. {row}"
+        f"{classes[label]}, taken for {classes[guess]}\nat {outputs[row, guess]:.1%}\nno. {row}"
         for row, label, guess in zip(rows, labels[rows], taken, strict=True)
     ]
     told = "The images that the model is wrong about and most certain of, with the probability that it gives."

@@ -1,7 +1,7 @@
 """Curves of training as a picture in a page: losses and accuracies by epoch, with their numbers below."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -19,13 +19,15 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 348, 12, 196
 """The size of a chart and the sides of its frame. A phone shows it at this size, so its letters can be read."""
 DOTS = 60
 """Curves of more points have no dots, which would hide the line."""
+LARGEST = 1e300
+"""Larger numbers, and NaN, have no place in a chart."""
 LINES = ("train", "validation", "test")
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> Html:
     """Return charts of the losses and of the accuracies of each epoch, and the numbers as a table to unfold.
 
-    `history` is as for `fnmlp.plots.curves`. Numbers that are missing or not finite are left out.
+    `history` is as for `fnmlp.plots.curves`. The charts leave out numbers that are missing or not finite.
     Raises:   DataError for an empty history; StructureError for anything but mappings.
 
     >>> html = curves([{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.25}])
@@ -70,7 +72,7 @@ def _chart(entries: Sequence[Mapping[str, Any]], measure: str) -> str:
 
 def _points(entries: Sequence[Mapping[str, Any]], name: str) -> Points:
     pairs = [(float(entry["epoch"]), entry.get(name)) for entry in entries]
-    return [(epoch, float(value)) for epoch, value in pairs if value is not None and isfinite(value)]
+    return [(epoch, float(value)) for epoch, value in pairs if value is not None and abs(value) <= LARGEST]
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from math import sqrt
 import struct
 import zlib
 
@@ -116,7 +117,7 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Html:
                 '<div class="wide" tabindex="0">',
                 '<table class="confusion">',
                 "<caption>True classes down, predicted ones across</caption>",
-                f"<thead><tr><td></td>{heads}</tr></thead>",
+                f"<thead><tr><th></th>{heads}</tr></thead>",
                 "<tbody>",
                 *rows,
                 "</tbody>",
@@ -129,4 +130,5 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Html:
 
 def _cell(count: float, share: float, right: bool) -> str:
     kind = ' class="right"' if right else ""
-    return f'<td{kind} style="--share: {share:.3f}">{escaped(count) if count else ""}</td>'
+    # The root, so that a few mistakes among many right answers are seen.
+    return f'<td{kind} style="--share: {sqrt(share):.3f}">{escaped(count) if count else ""}</td>'

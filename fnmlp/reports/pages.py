@@ -53,7 +53,7 @@ figcaption span + span.key { margin-left: 1.2rem; }
 .confusion th, .confusion td { min-width: 2.6rem; padding: .3rem .45rem; text-align: center; }
 .confusion thead th, .confusion tbody th { color: var(--faint); }
 .confusion tbody th { text-align: right; }
-.confusion td { border: 1px solid var(--line); background: rgb(var(--wrong) / calc(var(--share) * .8)); }
+.confusion td { border: 1px solid var(--line); background: rgb(var(--wrong) / calc(var(--share) * .6)); }
 .confusion td.right { background: rgb(var(--right) / calc(var(--share) * .4)); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.4rem, 1fr)); gap: 1rem; margin: 0;
   padding: 0; list-style: none; }
