@@ -27,6 +27,7 @@ import fnmlp as fn
 from fnmlp.errors import DataError
 from fnmlp.interop.sklearn import PRESETS, FitState, MLPClassifier, MLPRegressor, Settings
 from fnmlp.interop.sklearn.constraints import OF_SETTINGS
+from fnmlp.interop.sklearn.presets import OF_SKLEARN
 from fnmlp.layers import fit_robust_scale
 from fnmlp.tables import encode
 
@@ -119,6 +120,15 @@ def test_options_of_scikit_learn_have_its_names_and_the_values_of_its_preset(our
     assert theirs.keys() <= signature(ours).parameters.keys()
     settings = attrs.asdict(PRESETS["sklearn"].classification)
     assert {name: option.default for name, option in theirs.items() if name in settings}.items() <= settings.items()
+    assert {*OF_SKLEARN} == settings.keys() & theirs
+
+
+@pytest.mark.parametrize("option", [{}, {"alpha": 0.1}, {"dropout": 0.1}, {"random_state": 1}, {"model": fn.linear(3)}])
+def test_without_hyperparameters_of_scikit_learn_the_defaults_suit_tables(option: dict[str, Any]) -> None:
+    fitted = MLPClassifier(**option).fit(X, Y)
+    kept = not {"alpha", "model"} & option.keys()
+    assert fitted.settings_.scaling == ("robust" if kept else "none")
+    assert (fitted.settings_.members, len(fitted.classes_)) == (8 if kept else 1, 3)
 
 
 def test_every_setting_is_checked_and_an_option_of_the_estimators() -> None:

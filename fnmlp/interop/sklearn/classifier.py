@@ -40,8 +40,9 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
 
     Options that are None take the value of the preset. Those of scikit-learn mean what they mean there. The others are
     the fields of `Settings`, and:
-    `preset`             "sklearn" for scikit-learn's own defaults, "tabular" for defaults that suit tables, or a
-                         `Preset` or `Settings` of yours.
+    `preset`             "tabular" for defaults that suit tables, "sklearn" for scikit-learn's own, or a `Preset` or
+                         `Settings` of yours. None, the default, is "tabular" unless you give a `model` or one of
+                         scikit-learn's hyperparameters: then it is "sklearn".
     `model`              any layer, in place of the network of the settings. It takes an example, and returns one output
                          for each class.
     `loss`               a function (outputs, labels) -> (value, gradient), such as those of fnmlp.losses. With one, two
@@ -95,7 +96,7 @@ class MLPClassifier(ClassifierMixin, Shell):  # type: ignore[misc]
         epsilon: float | None = None,
         n_iter_no_change: float | None = None,
         max_fun: int | None = None,
-        preset: str | Preset | Settings = "sklearn",
+        preset: str | Preset | Settings | None = None,
         model: Layer[Any] | None = None,
         loss: str | Loss | None = None,
         optimizer: Optimizer | None = None,

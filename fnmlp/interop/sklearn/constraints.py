@@ -74,7 +74,7 @@ OF_SETTINGS: Mapping[str, list[Any]] = {
 
 CONSTRAINTS: Mapping[str, list[Any]] = {
     **{name: [*allowed, None] for name, allowed in OF_SETTINGS.items()},
-    "preset": [StrOptions(set(PRESETS)), Preset, Settings],
+    "preset": [StrOptions(set(PRESETS)), Preset, Settings, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],

@@ -15,7 +15,7 @@ from fnmlp.errors import OptionError
 from fnmlp.interop.sklearn.inputs import checked_rows
 from fnmlp.interop.sklearn.networks import linear_records
 from fnmlp.interop.sklearn.preparation import Preparation, prepared
-from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, for_rows, overridden
+from fnmlp.interop.sklearn.presets import PRESETS, Preset, Settings, default_preset, for_rows, overridden
 from fnmlp.interop.sklearn.targets import Targets, head
 from fnmlp.layer import Layer
 from fnmlp.moving import in_dtype
@@ -26,7 +26,7 @@ from fnmlp.tree import Tree
 class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Holds the options of an estimator, and after `fit` what predicts."""
 
-    preset: str | Preset | Settings
+    preset: str | Preset | Settings | None
     small: int | None
     large: int | None
     early_stopping: bool | None
@@ -63,7 +63,9 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
 
     def _settings(self, rows: int | None = None) -> Settings:
         """Return the preset's settings for so many rows, with the options that were given in place of its own."""
-        preset = self.preset if isinstance(self.preset, Preset | Settings) else PRESETS[self.preset]
+        given = {name: value for name, value in self.get_params(deep=False).items() if value is not None}
+        named = default_preset(given) if self.preset is None else self.preset
+        preset = PRESETS[named] if isinstance(named, str) else named
         base = getattr(preset, self._task) if isinstance(preset, Preset) else preset
         base = base if rows is None else for_rows(overridden(base, {"small": self.small, "large": self.large}), rows)
         settings = overridden(base, {field.name: getattr(self, field.name, None) for field in attrs.fields(Settings)})

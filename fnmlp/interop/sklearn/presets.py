@@ -146,6 +146,24 @@ PRESETS: Mapping[str, Preset] = {
 }
 """The presets by name."""
 
+OF_SKLEARN = (
+    *("hidden_layer_sizes", "activation", "solver", "alpha", "batch_size", "learning_rate", "learning_rate_init"),
+    *("power_t", "max_iter", "shuffle", "tol", "momentum", "nesterovs_momentum", "early_stopping"),
+    *("validation_fraction", "beta_1", "beta_2", "epsilon", "n_iter_no_change", "max_fun"),
+)
+"""The settings that scikit-learn has too."""
+
+
+def default_preset(given: Mapping[str, Any]) -> str:
+    """Return the name of the preset for options that name none, from those that are not None.
+
+    A program that was written for scikit-learn, and gives hyperparameters of its, is to do as it did.
+
+    >>> default_preset({}), default_preset({"dropout": 0.1}), default_preset({"alpha": 0.1})
+    ('tabular', 'tabular', 'sklearn')
+    """
+    return "sklearn" if "model" in given or not given.keys().isdisjoint(OF_SKLEARN) else "tabular"
+
 
 def for_rows(settings: Settings, rows: int) -> Settings:
     """Return the settings for so many rows.

@@ -76,7 +76,7 @@ class MLPRegressor(RegressorMixin, Shell):  # type: ignore[misc]
         epsilon: float | None = None,
         n_iter_no_change: float | None = None,
         max_fun: int | None = None,
-        preset: str | Preset | Settings = "sklearn",
+        preset: str | Preset | Settings | None = None,
         model: Layer[Any] | None = None,
         loss: str | Loss | None = None,
         optimizer: Optimizer | None = None,
