@@ -42,6 +42,18 @@ def test_all_options_of_losses_are_compiled_and_differentiated() -> None:
         assert_close(found, (np.asarray(value), dy, dy), at_least=1)
 
 
+def test_vmap_runs_losses_over_batches() -> None:
+    y = draw(0, (2, 5, 4), np.float32)
+    targets = [np.stack([specimen.targets(one, seed) for seed, one in enumerate(y)]) for specimen in LOSSES]
+
+    def every(y: Any, targets: list[Any]) -> list[Any]:
+        return [specimen.loss(y, target) for specimen, target in zip(LOSSES, targets, strict=True)]
+
+    for specimen, target, found in zip(LOSSES, targets, compiled(jax.vmap(every))(y, targets), strict=True):
+        each_batch = [specimen.loss(*batch) for batch in zip(y, target, strict=True)]
+        assert_close(found, tuple(map(np.stack, zip(*each_batch, strict=True))), at_least=1)
+
+
 def total(loss: Loss, y: Any, target: Any) -> tuple[Any, Any]:
     value, dy = loss(y, target)
     return value.sum(), (value, dy)
