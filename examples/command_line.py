@@ -79,6 +79,30 @@ def new_page(context: click.Context, option: click.Parameter, path: Path | None)
     return new_file(context, option, path)
 
 
+def new_folder(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Raise for a folder that can't be made or written to, before any work is done."""
+    if path is None:
+        return None
+    try:
+        there = next(place for place in (path, *path.absolute().parents) if _exists(place))
+        if not there.is_dir():
+            raise click.BadParameter(f"{there} is not a folder; choose another name")
+        if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+            raise click.BadParameter(f"the folder {there} can't be written to; choose another")
+    except OSError as error:  # such as a name that is too long
+        raise click.BadParameter(f"{path}: {error.strerror}; choose another name") from error
+    return path
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether there is a file or folder of this name; raise OSError if it can't be one."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_one_file(path: Path, other: Path) -> bool:
     """Tell whether two names refer to the same file, also through links, and even if it does not exist."""
     if os.path.realpath(path) == os.path.realpath(other):

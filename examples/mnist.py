@@ -44,6 +44,7 @@ try:
         saved_parts,
         taken_up,
     )
+    from run_events import check_folder, events_logged
     from run_members import Member, members_of, steps_of
     from run_page import write_page
     from run_replay import replayed, report, steps_in_all
@@ -77,6 +78,7 @@ def train(context: click.Context, /, **typed: Any) -> None:
     """
     settings = settings_of(typed)
     check_settings(context, settings)
+    check_folder(settings)
     say: Say = (lambda _: None) if settings.quiet else click.echo
     every = settings.checkpoint_every if settings.checkpoint else 0
     engine = engine_of(settings.engine, settings.device, every=every, say=say)
@@ -94,6 +96,8 @@ def train(context: click.Context, /, **typed: Any) -> None:
     if settings.plot:
         plots.save_figure(settings.plot, plots.curves(progress.history))
         say(f"curves drawn to {settings.plot}")
+    if settings.tensorboard:
+        say(f"events logged to {settings.tensorboard}")
     if settings.report:
         write_page(settings.report, engine, members, data, settings, progress)
         say(f"report written to {settings.report}")
@@ -123,6 +127,8 @@ def started(
     if settings.best:
         best = best_so_far(settings.best, settings, progress)
         progresses = best_kept(progresses, members, data, settings, settings.best, best)
+    if settings.tensorboard:
+        progresses = events_logged(settings.tensorboard, engine, members, data, settings, progresses)
     if path:
         steps, seconds, keep = settings.checkpoint_every, settings.checkpoint_seconds, settings.checkpoint_keep
         parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)

@@ -15,6 +15,7 @@ from command_line import (
     check_used,
     data_dir_option,
     new_file,
+    new_folder,
     new_page,
     option,
     option_group,
@@ -39,6 +40,7 @@ class Saving:
     history: Path | None = None
     plot: Path | None = None
     report: Path | None = None
+    tensorboard: Path | None = None
     quiet: bool = False
 
 
@@ -110,6 +112,13 @@ output_options = option_group(
     click.option("--history", type=FILE, callback=new_file, help="Write one JSON object for each epoch to this file."),
     plot_option,
     click.option("--report", type=FILE, callback=new_page, help="Write a report on the run to this .html file."),
+    click.option(
+        "--tensorboard",
+        type=FILE,
+        metavar="DIR",
+        callback=new_folder,
+        help="Log the run for TensorBoard to this folder.",
+    ),
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 )
 
@@ -131,11 +140,14 @@ def check_settings(context: click.Context, settings: Settings) -> None:
 def check_saving(context: click.Context, settings: Saving) -> None:
     """Raise if two options write to the same file, or a new run would overwrite a checkpoint."""
     need = "--checkpoint FILE: nothing is saved without it"
-    names = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
-    check_used(context, dict.fromkeys(names, (settings.checkpoint, need)))
+    saving = ("resume", "overwrite", "checkpoint_every", "checkpoint_seconds", "checkpoint_keep")
+    check_used(context, dict.fromkeys(saving, (settings.checkpoint, need)))
     if settings.resume and settings.overwrite:
         raise click.UsageError("--resume contradicts --overwrite: give one of them")
-    named = {name: getattr(settings, name) for name in ("output", "best", "history", "plot", "report", "checkpoint")}
+    named = {
+        name: getattr(settings, name)
+        for name in ("output", "best", "history", "plot", "report", "tensorboard", "checkpoint")
+    }
     written = [(f"--{name}", path) for name, path in named.items() if path]
     kept = [("--checkpoint-keep", path) for path in earlier_files(settings, [path for _, path in written])]
     check_distinct(written)

@@ -62,6 +62,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.interop.sklearn.folding": ("FitState",),
     "fnmlp.interop.sklearn.presets": ("PRESETS", "Preset", "Settings"),
     "fnmlp.interop.sklearn.regressor": ("MLPRegressor",),
+    "fnmlp.interop.tensorboard.logging": ("log_events",),
     "fnmlp.key": ("Key", "fold_in", "generator", "split"),
     "fnmlp.labels": ("one_hot",),
     "fnmlp.layer": ("Layer", "Pullback", "gradients"),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
+from tests.event_logs import points_in
 from tests.faults.processes import repeatable
 from tests.trainer import SMALL, command, run, succeed
 
@@ -28,7 +29,7 @@ NOISY = (*PLAIN, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--av
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a run of two networks, and with the checkpoints that it wrote on the way."""
     folder = tmp_path_factory.mktemp("whole")
-    files = ("--history", folder / "history", "--output", folder / "model")
+    files = ("--history", folder / "history", "--output", folder / "model", "--tensorboard", folder / "events")
     saved = ("--checkpoint", folder / "run", "--checkpoint-every", 3, "--checkpoint-keep", 9)
     said = succeed(folder, "train", *NOISY, *files, *saved)
     assert len(re.findall(r"^compiled in \d+\.\d\d s for cpu:0$", said, re.MULTILINE)) == 2
@@ -56,6 +57,14 @@ def test_a_run_on_jax_goes_on_from_a_checkpoint_with_the_same_bits(whole: Path, 
     assert "differ" not in said
     assert (tmp_path / "model").read_bytes() == (whole / "model").read_bytes()
     assert repeatable(tmp_path / "history") == repeatable(whole / "history")
+
+
+def test_the_events_of_a_run_on_jax_have_the_losses_of_its_epochs_and_of_its_stretches(whole: Path) -> None:
+    points = points_in(whole / "events")
+    assert [step for step, _ in points["loss/train"]] == [2, 4, 6, 8]
+    losses = [entry["train_loss"] for entry in history_of(whole / "history")]
+    assert [value for _, value in points["loss/train"]] == pytest.approx(losses, rel=1e-6)
+    assert {2, 6} <= {step for step, _ in points["loss/batch"]} <= set(range(1, 9))
 
 
 def test_a_step_of_a_run_on_jax_is_replayed_by_jax(whole: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bridges to other libraries, one module for each; each needs its library, and says how to get it."""
+"""Bridges to other libraries and programs, one room for each; what needs a library says how to get it."""
 
 from fnmlp.lazy import offering
 

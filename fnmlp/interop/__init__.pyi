@@ -5,5 +5,6 @@ from fnmlp.interop.sklearn.classifier import (MLPClassifier as MLPClassifier,)
 from fnmlp.interop.sklearn.folding import (FitState as FitState,)
 from fnmlp.interop.sklearn.presets import (PRESETS as PRESETS, Preset as Preset, Settings as Settings)
 from fnmlp.interop.sklearn.regressor import (MLPRegressor as MLPRegressor,)
+from fnmlp.interop.tensorboard.logging import (log_events as log_events,)
 
 __all__: list[str]
