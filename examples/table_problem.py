@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
@@ -32,11 +33,14 @@ from table_settings import TableSettings
 FIRST_ROW = 2
 """The number of the first row in errors, as spreadsheets count: the header is row 1."""
 LEAST_ROWS = 10
-BATCH_SIZES = {2_000: 32, 20_000: 128}
-"""The rows of a step for tables with fewer training rows than this."""
-LARGE = 256
-"""The rows of a step for larger tables."""
+LARGE = 1_500
+"""A table with so many training rows is large."""
+BATCH_SIZES = {False: 64, True: 128}
+"""The rows of a step for a table that is not large, and for one that is."""
 
+
+SMOOTHING = 0.05
+"""The usual share of each label that is spread over all classes."""
 
 NO_PARAMETERS = ((), ())
 """The parameters of the two layers that a model ends in."""
@@ -86,7 +90,10 @@ class Problem:
     @property
     def loss(self) -> fn.Loss:
         """The loss of the network's outputs: each member learns for itself."""
-        return fn.over_members(fn.cross_entropy if self.classes else fn.mse)
+        if not self.classes:
+            return fn.over_members(fn.mse)
+        given = self.settings.label_smoothing
+        return fn.over_members(partial(fn.cross_entropy, label_smoothing=SMOOTHING if given is None else given))
 
     def model(self, params: Any) -> tuple[fn.Layer[Any], Any]:
         """Return the model of a table's encoded rows, and its parameters, from the network's."""
@@ -120,6 +127,8 @@ def pose(table: Table, settings: TableSettings) -> tuple[Problem, list[str]]:
     whole = fit_schema(features, kinds=chosen, missing=marks, min_frequency=1, first_row=FIRST_ROW)
     used = {name: values for name, values in features.items() if name in whole.names}
     rows, target, targets = labelled(table, settings, marks)
+    if settings.label_smoothing is not None and not target.classes:
+        raise click.UsageError(f"--label-smoothing is for classes, and {target.name!r} has numbers; leave it out")
     split = split_rows(targets, settings)
     parts = {part: at(used, rows[places]) for part, places in split.items()}
     schema = fit_schema(parts["train"], kinds=whole.kinds, missing=marks)
@@ -234,15 +243,18 @@ def posed(
         scaled = {part: ((y - mean) / deviation).astype(np.float32) for part, y in targets.items()}
     inputs = {part: fn.predict(features, fitted, x) for part, x in encoded.items()}
     parts = {part: Part(encoded[part], targets[part], fn.Batch(inputs[part], scaled[part])) for part in encoded}
-    rows = len(scaled["train"])
-    size = settings.batch_size or next((size for most, size in BATCH_SIZES.items() if rows < most), LARGE)
+    size = settings.batch_size or BATCH_SIZES[len(scaled["train"]) >= LARGE]
     network = network_of(settings, len(classes) or 1)
     return Problem(schema, target, features, fitted, network, ending, deviation, parts, size, settings)
 
 
-def network_of(settings: TableSettings, outputs: int) -> fn.Layer[Any]:
-    """Build the network: several members with weights of their own, side by side."""
+def network_of(settings: TableSettings, outputs: int, **beginning: Any) -> fn.Layer[Any]:
+    """Build the network: several members with weights of their own, side by side.
+
+    `beginning` has initializers for its linear layers.
+    """
     layers: list[fn.Layer[Any]] = [fn.tile(settings.members)]
     for units in settings.hidden:
-        layers += [fn.ensemble_linear(units), fn.relu(), *([fn.dropout(settings.dropout)] if settings.dropout else [])]
-    return fn.chain(*layers, fn.ensemble_linear(outputs))
+        hidden = fn.ensemble_linear(units, **beginning)
+        layers += [hidden, fn.relu(), *([fn.dropout(settings.dropout)] if settings.dropout else [])]
+    return fn.chain(*layers, fn.ensemble_linear(outputs, **beginning))

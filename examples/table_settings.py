@@ -30,6 +30,7 @@ class TableSettings(Saving):
     batch_size: int | None
     rate: float
     dropout: float
+    label_smoothing: float | None
     weight_decay: float
     seed: int
 
@@ -90,16 +91,19 @@ training_options = option_group(
     option("--test", type=click.FloatRange(0, 1, max_open=True), default=0.15, help="Share of the rows to test on."),
     option("--hidden", callback=_hidden, default="64,64", metavar="N,N,...", help="Units of a member's hidden layers."),
     option("--members", type=click.IntRange(1, 1000), default=8, help="Networks side by side; their mean predicts."),
-    option("--epochs", type=click.IntRange(1), default=100, help="Passes over the training rows."),
+    option("--epochs", type=click.IntRange(1), default=60, help="Passes over the training rows."),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows per step. [default: 64; 128 from 1500 rows on]"),
+    option("--rate", type=click.FloatRange(0, 1, min_open=True), default=0.004, help="Highest learning rate."),
+    option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Probability of dropping units."),
     click.option(
-        "--batch-size", type=click.IntRange(1), help="Rows per step. [default: by the number of rows, 32 to 256]"
+        "--label-smoothing",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share of each label that is spread over all classes. [default: 0.05]",
     ),
-    option("--rate", type=click.FloatRange(0, 1, min_open=True), default=0.002, help="Highest learning rate."),
-    option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.1, help="Probability of dropping units."),
     option(
         "--weight-decay",
         type=click.FloatRange(0, 1, max_open=True),
-        default=0.02,
+        default=0.0,
         help="Weight decay, multiplied by the rate.",
     ),
     option(

@@ -14,13 +14,14 @@ import numpy as np
 
 import fnmlp as fn
 from fnmlp.files import is_there
+from fnmlp.initializers import kaiming_normal, zeros
 from fnmlp.storage.environment import differences, environment
 from fnmlp.tables import schema_to_json
 from fnmlp.tree import first_not_finite
 from image_models import scores_of
 from run_checkpoints import check_run
 from run_reports import Say
-from table_problem import Problem
+from table_problem import Problem, network_of
 from training_run import Entry
 
 DECIDING = (
@@ -31,6 +32,7 @@ DECIDING = (
     "hidden",
     "members",
     "dropout",
+    "label_smoothing",
     "validation",
     "test",
     "seed",
@@ -66,7 +68,8 @@ def optimizer_of(problem: Problem) -> fn.Optimizer:
 def beginning(problem: Problem) -> Progress:
     """Return the first progress of a run."""
     example, key = problem.parts["train"].data.inputs.shape[1:], fn.fold_in(fn.Key(problem.settings.seed), 1)
-    state = fn.train_state(problem.network, optimizer_of(problem), key=key, example=example)
+    drawn = network_of(problem.settings, len(problem.classes) or 1, weight_init=kaiming_normal(), bias_init=zeros())
+    state = fn.train_state(drawn, optimizer_of(problem), key=key, example=example)
     return Progress(state, 0.0, state.params, ())
 
 
