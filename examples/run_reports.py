@@ -5,13 +5,12 @@ from contextlib import closing, suppress
 from itertools import chain, groupby
 import json
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, TypeVar
-
-from tqdm import tqdm
+from typing import Any, TypeAlias, TypeVar
 
 from command_line import fail, signals_noted
 import fnmlp as fn
 from fnmlp.files import write_whole
+from progress_bars import progress_bar
 from run_settings import Saving
 from training_run import Entry
 
@@ -80,16 +79,16 @@ def follow(
             if settings.history:
                 write_history(settings.history, progress.history)
         yield progress
-        hidden = settings.quiet or epoch == epochs or None
+        hidden = settings.quiet or epoch == epochs
         yield from with_bar(group, progress, steps, hidden=hidden)  # noqa: B031 (the rest of it)
 
 
 def with_bar(
-    progresses: Iterator[AnyProgress], progress: AnyProgress, steps: int, *, hidden: bool | None
+    progresses: Iterator[AnyProgress], progress: AnyProgress, steps: int, *, hidden: bool
 ) -> Iterator[AnyProgress]:
-    """Pass on what comes after a progress within its epoch, with a bar; it is hidden, or None leaves that to tqdm."""
+    """Pass on what comes after a progress within its epoch, with a bar unless it is hidden."""
     description = f"epoch {len(progress.history) + 1}"
-    with tqdm(total=steps, desc=description, unit="step", leave=False, disable=hidden) as bar:
+    with progress_bar(hidden=hidden, total=steps, desc=description, unit="step") as bar:
         for progress in progresses:  # noqa: PLR1704 (the last one stays)
             if progress.state.step % steps - bar.n >= 50:
                 show(bar, progress, steps)
@@ -99,7 +98,7 @@ def with_bar(
         bar.refresh()
 
 
-def show(bar: "tqdm[NoReturn]", progress: Any, steps: int) -> None:
+def show(bar: Any, progress: Any, steps: int) -> None:
     """Update a bar in the middle of an epoch."""
     done = progress.state.step % steps
     if done:

@@ -1,21 +1,18 @@
-"""Claims about `examples/mnist.py` as a process: its terminal, its signals, and output that nobody reads."""
+"""Claims about `examples/mnist.py` as a process: its signals, and output that nobody reads."""
 
 import json
 import os
 from pathlib import Path
-import pty
 import re
 import signal
 import subprocess
 import sys
-import termios
 
 import numpy as np
 from PIL import Image
 import pytest
 
 from tests.trainer import FIELDS, PROGRAM, SMALL, command, succeed
-from tests.warned import WARNINGS_ARE_ERRORS
 
 ENDLESS = ("train", "--dataset", "digits", "--recipe", "lab", "--hidden", "8", "--epochs", "1000000")
 
@@ -25,26 +22,6 @@ def model(tmp_path: Path) -> Path:
     """Return a trained model."""
     succeed(tmp_path, "train", *SMALL, "--output", tmp_path / "model")
     return tmp_path / "model"
-
-
-def test_a_terminal_shows_a_bar_with_the_running_loss(tmp_path: Path) -> None:
-    line, variables = command(tmp_path, "train", *SMALL)
-    variables["TQDM_MININTERVAL"] = "0"
-    reader, writer = pty.openpty()
-    with open(reader, "rb", buffering=0) as screen, open(writer, "wb", buffering=0) as terminal:
-        termios.tcsetwinsize(terminal, (24, 120))
-        done = subprocess.run(line, env=variables, stderr=terminal, stdout=subprocess.PIPE, check=True)
-        terminal.write(b"end")  # so that there is something to read, whatever the program does
-        shown = screen.read(2**16).decode()
-    assert re.search(r"\repoch 2: 100%.* 23/23 .*step/s, loss 0\.\d{5}", shown)
-    assert len(done.stdout.splitlines()) == 12
-
-
-def test_a_run_without_a_terminal_writes_nothing_to_stderr_and_warns_of_nothing(tmp_path: Path) -> None:
-    (_, *line), variables = command(tmp_path, "train", *SMALL, "--plot", tmp_path / "a.png")
-    done = subprocess.run([sys.executable, *WARNINGS_ARE_ERRORS, *line], env=variables, capture_output=True, check=True)
-    assert done.stderr == b""
-    assert done.stdout.splitlines()[-1].startswith(b"curves drawn to ")
 
 
 def test_an_interrupted_run_says_so_and_leaves_a_whole_history(tmp_path: Path) -> None:
