@@ -2,5 +2,5 @@
 
 from importlib.util import find_spec
 
-NEEDS = {"engines.md": "jax", "sklearn.md": "sklearn"}
+NEEDS = {"engines.md": "jax", "logs.md": "sklearn", "sklearn.md": "sklearn"}
 collect_ignore = [page for page, library in NEEDS.items() if find_spec(library) is None]
