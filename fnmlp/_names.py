@@ -58,6 +58,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "fnmlp.interop.jax": ("fold_epoch", "register_tree"),
     "fnmlp.interop.onnx.exporting": ("export_onnx",),
+    "fnmlp.interop.onnx.importing": ("import_onnx",),
     "fnmlp.interop.sklearn.classifier": ("MLPClassifier",),
     "fnmlp.interop.sklearn.folding": ("FitState",),
     "fnmlp.interop.sklearn.presets": ("PRESETS", "Preset", "Settings"),

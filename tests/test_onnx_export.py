@@ -59,12 +59,13 @@ def test_an_exported_layer_computes_what_the_layer_does(case: tuple[Specimen, st
     model = onnx.load_from_string(content)
     expected = bounded(model, x)
     assert (expected.off <= 1000 * expected.u * (1 + np.abs(expected.value))).all()
+    evaluator: Any = ReferenceEvaluator(model)
     results = {"fnmlp": np.asarray(specimen.layer.apply(params, x))}
     if dtype == "float32":  # onnxruntime lacks some operators in float64
         results["onnxruntime"] = session(content).run(None, {"input": x})[0]
     if dtype == "float32" or all(node.op_type != "Erf" for node in model.graph.node):  # the evaluator's has 8 digits
         with np.errstate(all="ignore"):
-            results["reference"] = ReferenceEvaluator(model).run(None, {"input": x})[0]
+            results["reference"] = evaluator.run(None, {"input": x})[0]
     for name, y in results.items():
         assert (y.dtype, y.shape) == (results["fnmlp"].dtype, expected.value.shape), name
         assert (np.abs(y - expected.value) <= expected.off).all(), name
