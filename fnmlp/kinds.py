@@ -4,7 +4,11 @@ import re
 
 KINDS = (
     (rb'.{8}\{"__metadata__":\{"fnmlp ', "a file of another version of fnmlp", "load it with the fnmlp that saved it"),
-    (rb".{5}\0\0\0\{", "a safetensors file of another program", "read its arrays with safetensors.numpy.load_file"),
+    (
+        rb".{5}\0\0\0\{",
+        "a safetensors file of another program",
+        "read it with fnmlp.interop.torch.read_safetensors",
+    ),
     (rb"\x93NUMPY", "an array of NumPy's (.npy)", "read it with numpy.load"),
     (rb"PK\x03\x04", "a zip archive, such as .npz, .pt and .keras", "read its arrays with the library that wrote it"),
     (rb"\x80[\x02-\x05]", "a pickle, such as older .pt files", "read its arrays with the library that wrote it"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import fnmlp as fn
 from fnmlp.data.idx import read_idx
 from fnmlp.expressions import constructors
+from fnmlp.interop.torch.files import KINDS, NUMPY, read_safetensors, write_safetensors
 from fnmlp.key import Key, generator
 from fnmlp.storage import format as checkpoint
 from fnmlp.tree import Tree, tree_paths
@@ -63,7 +64,7 @@ def feed(door: Door, folder: Path, content: bytes) -> bool:
 
 def doors() -> dict[str, Door]:
     """Return every door under its name."""
-    return {**_of_checkpoints(), **_of_models(), **_of_idx()}
+    return {**_of_checkpoints(), **_of_models(), **_of_idx(), **_of_state_dicts()}
 
 
 def _of_checkpoints() -> dict[str, Door]:
@@ -111,6 +112,30 @@ def _of_idx() -> dict[str, Door]:
     }
 
 
+def _of_state_dicts() -> dict[str, Door]:
+    words = (
+        "__metadata__",
+        "dtype",
+        "F64",
+        "F32",
+        "F16",
+        "BF16",
+        "I64",
+        "BOOL",
+        "F8_E4M3",
+        "shape",
+        "data_offsets",
+        "[0]",
+    )
+    arrays = {"0.weight": np.arange(6.0).reshape(2, 3), "0.bias": np.arange(2), "e": np.zeros((0, 3), np.float32)}
+    seeds = tuple(written("a.safetensors", partial(write_safetensors, state=arrays, dtype=dtype)) for dtype in KINDS)
+    door = partial(Door, "a.safetensors", words=words, read=_read_state_dict, error=fn.CheckpointError)
+    return {
+        "safetensors": door(seeds=seeds, made=bytes),
+        "safetensors-header": door(seeds=tuple(b"\n".join(_parts(seed)) for seed in seeds), made=_with_bare_length),
+    }
+
+
 def _contents(end: str) -> tuple[bytes, ...]:
     """Return the contents of the small files whose names end with `end`."""
     return tuple(file.content for file in small_files() if file.name.endswith(end))
@@ -128,8 +153,13 @@ def with_digest(content: bytes) -> bytes:
 
 def _with_length(content: bytes) -> bytes:
     """Make a checkpoint from a header, a newline and the bytes of arrays, with correct lengths."""
+    return with_digest(_with_bare_length(content))
+
+
+def _with_bare_length(content: bytes) -> bytes:
+    """Make a safetensors file from a header, a newline and the bytes of arrays, with the header's length."""
     header, _, data = content.partition(b"\n")
-    return with_digest(len(header).to_bytes(8, "little") + header + data)
+    return len(header).to_bytes(8, "little") + header + data
 
 
 def with_crc(content: bytes) -> bytes:
@@ -196,3 +226,21 @@ def _read_state(like: Tree, path: Path) -> None:
             told = header[name]
             array = np.frombuffer(data[slice(*told["data_offsets"])], DTYPES[told["dtype"]])
             assert _same(leaf, array.reshape(told["shape"]))
+
+
+def _read_state_dict(path: Path) -> None:
+    """Read a state dict, and compare it with a plain reading of the file; bfloat16 is widened."""
+    arrays = read_safetensors(path)
+    text, data = _parts(path.read_bytes())
+    header = json.loads(text)
+    for name, array in arrays.items():
+        told = header[name]
+        numbers = data[slice(*told["data_offsets"])]
+        if told["dtype"] == "BF16":
+            expected = np.frombuffer(numbers, "<u2").astype(np.uint32)
+            assert (array.reshape(-1).view(np.uint32) == expected << 16).all()
+        else:
+            expected = np.frombuffer(numbers, NUMPY[told["dtype"]])
+            expected = expected.astype("f4") if told["dtype"] == "F16" else expected
+            assert np.array_equal(array, expected.reshape(told["shape"]), equal_nan=array.dtype.kind == "f")
+        assert array.shape == tuple(told["shape"])
