@@ -1,6 +1,6 @@
 """TensorBoard events of a run: losses, accuracies, histograms of parameters and gradients, and its worst mistakes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def events_logged(
     data: Dataset,
     settings: Settings,
     progresses: Iterator[Progress],
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Pass a run on, and log it for TensorBoard."""
     run = engine, members, data, settings
     return log_events(

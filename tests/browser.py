@@ -78,3 +78,20 @@ def seen_in_browser(html: str, folder: Path, *, dark: bool = False) -> dict[int,
     assert told == [], "the browser complains about the page"
     found = unquote(done.stdout.rpartition('<pre id="seen">')[2].partition("<")[0])
     return {int(width): shown for width, shown in json.loads(found).items()}
+
+
+def complaints(seen: dict[int, dict[str, Any]]) -> list[str]:
+    """Return what is wrong with a page for someone who wants to read it, at each width."""
+    found = []
+    for width, shown in seen.items():
+        judged = {
+            "scrolls sideways": shown["needed"] > shown["width"],
+            "has letters too small to read": min(shown["sizes"]) < 10,
+            "has letters that don't stand out from their ground": shown["faint"],
+            "has headings that are not seen": not all(heading in shown["text"] for heading in shown["headings"]),
+            "has pictures that are not seen": not all(size and room >= 60 for _, size, room in shown["pictures"]),
+            "has scripts": shown["scripts"],
+            "asks for other files": shown["asked"],
+        }
+        found += [f"at {width} pixels it {words}: {wrong}" for words, wrong in judged.items() if wrong]
+    return found

@@ -16,6 +16,7 @@ import pytest
 import fnmlp as fn
 from fnmlp.errors import DataError, OptionError, ShapeError, StructureError
 from fnmlp.interop.tensorboard import files, log_events
+from fnmlp.interop.tensorboard.messages import restart, step_of, summary
 from tests.event_logs import events_in, points_in, values_in
 from tests.misuse import called, faults
 from tests.right_calls import call
@@ -32,7 +33,7 @@ def losses(step: int) -> dict[str, float]:
 
 
 def test_numbers_are_read_back_with_their_steps(tmp_path: Path) -> None:
-    values = [0.1, -0.0, inf, nan, 1e300, 1e-320, 3, np.float32(0.5)]
+    values: list[Any] = [0.1, -0.0, inf, nan, 1e300, 1e-320, 3, np.float32(0.5)]
     log(tmp_path / "new" / "run", range(8), scalars=lambda step: {"a/b": values[step], "ß": step} if step != 2 else {})
     found = values_in(tmp_path / "new" / "run")
     with np.errstate(over="ignore", under="ignore"):
@@ -43,10 +44,8 @@ def test_numbers_are_read_back_with_their_steps(tmp_path: Path) -> None:
 
 @given(st.integers(0, 2**62))
 def test_a_step_is_read_back(step: int) -> None:
-    from fnmlp.interop.tensorboard import messages
-
-    assert messages.step_of(messages.summary(1.5, step, [])) == step
-    assert messages.step_of(messages.restart(1.5, step)) == step
+    assert step_of(summary(1.5, step, [])) == step
+    assert step_of(restart(1.5, step)) == step
 
 
 def test_states_are_passed_on_one_by_one_and_logged_before_you_see_them(tmp_path: Path) -> None:
@@ -111,7 +110,7 @@ def test_a_run_that_was_killed_anywhere_and_goes_on_has_every_point_once(
     [path] = folder.iterdir()
     content = path.read_bytes()
     # What a checkpoint of a step relies on is logged; the power cut takes any part of what came after it.
-    kept = [end for end, event in files.records(content) if files.step_of(event) <= saved][-1]
+    kept = [end for end, event in files.records(content) if step_of(event) <= saved][-1]
     path.write_bytes(content[: kept + torn % (len(content) - kept + 1)])
     log(folder, range(saved, 10), scalars=losses)
     assert points_in(folder)["loss"] == [(step, step / 4) for step in range(10)]
@@ -195,7 +194,7 @@ def test_values_of_another_kind_are_refused(
 
 def test_arguments_of_the_wrong_kind_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    functions = {name: lambda _: {} for name in ("scalars", "histograms", "images")}
+    functions: dict[str, Any] = {name: lambda _: {} for name in ("scalars", "histograms", "images")}
     right = call(states=[1], folder="run", **functions, step_of=lambda _: 0)
     assert called(log_events, *right) == "taken"
     any_values = {"'abc'", "an array", "a batch", "parameters"}

@@ -9,7 +9,10 @@ import pytest
 import fnmlp as fn
 from fnmlp.data import digits
 from run_page import judged
+from tests.browser import complaints, seen_in_browser
 from tests.trainer import SMALL, run, succeed
+
+HEADINGS = ["Curves", "Confusion matrix", "Worst mistakes", "Model", "Settings", "Environment"]
 
 
 def section(html: str, heading: str) -> str:
@@ -22,8 +25,7 @@ def test_a_report_tells_what_the_other_commands_tell(tmp_path: Path) -> None:
     out = succeed(tmp_path, "train", *SMALL, "--rate", 4, *files)
     assert out.splitlines()[-1] == f"report written to {tmp_path / 'run.html'}"
     html = (tmp_path / "run.html").read_text()
-    headings = ["Curves", "Confusion matrix", "Worst mistakes", "Model", "Settings", "Environment"]
-    assert re.findall("<h2>(.*)</h2>", html) == headings
+    assert re.findall("<h2>(.*)</h2>", html) == HEADINGS
     lines = succeed(tmp_path, "evaluate", tmp_path / "model").splitlines()
     share, counts = float(lines[0].split("accuracy ")[1]), [line.split()[1:] for line in lines[2:]]
     assert abs(float(re.findall(r"<p>([\d.]+)% of 359 test images", html)[0]) - 100 * share) <= 0.0051
@@ -48,6 +50,20 @@ def test_the_mistakes_of_a_report_are_test_images_that_predict_takes_for_somethi
     line = succeed(tmp_path, "predict", tmp_path / "model", "--index", place)
     assert line.startswith(f"test image {place}, label {label}: {guess} ")
     assert abs(float(re.findall(rf"{guess} (\d\.\d+)", line)[0]) - float(share) / 100) < 0.0011
+
+
+def test_a_browser_shows_all_of_a_report_on_a_phone_and_on_a_desk(tmp_path: Path) -> None:
+    succeed(tmp_path, "train", *SMALL, "--report", tmp_path / "run.html")
+    seen = seen_in_browser((tmp_path / "run.html").read_text(), tmp_path)
+    assert complaints(seen) == []
+    for shown in seen.values():
+        assert shown["headings"] == ["digits, recipe lab", *HEADINGS]
+        assert len(shown["pictures"]) == 24
+        assert "of 359 test images are classified correctly" in shown["text"]
+        assert re.search(r"Layer +Output shape +Parameters", shown["text"])
+        assert "True classes down, predicted ones across" in shown["text"]
+        assert shown["ground"] == [255, 255, 255]
+        assert re.search(r"blas kernel\s+\S", shown["text"])
 
 
 def test_a_report_without_an_evaluation_says_so(tmp_path: Path) -> None:
