@@ -62,6 +62,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.interop.sklearn.classifier": ("MLPClassifier",),
     "fnmlp.interop.sklearn.folding": ("FitState",),
     "fnmlp.interop.sklearn.presets": ("PRESETS", "Preset", "Settings"),
+    "fnmlp.interop.sklearn.reading": ("from_sklearn",),
     "fnmlp.interop.sklearn.regressor": ("MLPRegressor",),
     "fnmlp.interop.tensorboard.logging": ("log_events",),
     "fnmlp.interop.torch.building": ("to_torch",),

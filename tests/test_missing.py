@@ -15,6 +15,7 @@ from fnmlp.data.cache import cache_folder
 from fnmlp.errors import DataNotFoundError, DtypeError, MissingDependencyError
 import fnmlp.interop.onnx.library
 import fnmlp.interop.sklearn.classifier
+import fnmlp.interop.sklearn.reading
 import fnmlp.interop.sklearn.regressor
 import fnmlp.testing.strategies
 
@@ -27,6 +28,7 @@ CALLS = pytest.mark.parametrize(
         ("array_api_compat", lambda: arrays.namespace(array_api_strict.zeros(1))),  # type: ignore[arg-type]
         ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.classifier)),
         ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.regressor)),
+        ("sklearn.pipeline", lambda: importlib.reload(fnmlp.interop.sklearn.reading)),
         ("onnx", lambda: importlib.reload(fnmlp.interop.onnx.library)),
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
