@@ -70,7 +70,15 @@ def seen_in_browser(html: str, folder: Path, *, dark: bool = False) -> dict[int,
     # A frame has the width that it is given; a window has at least 500 pixels.
     frames = [f'<iframe width="{width}" height="900" srcdoc="{escape(html)}"></iframe>' for width in WIDTHS]
     (folder / "frames.html").write_text(FRAMES.format(script=MEASURE, frames="".join(frames)), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--enable-logging=stderr", "--no-first-run"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--dump-dom",
+        "--enable-logging=stderr",
+        "--no-first-run",
+    ]
     options += [f"--user-data-dir={folder / 'profile'}", *(["--force-dark-mode"] if dark else [])]
     address = (folder / "frames.html").as_uri()
     done = subprocess.run([browser, *options, address], capture_output=True, text=True, check=True, timeout=120)

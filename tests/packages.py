@@ -116,7 +116,7 @@ def main(arguments: Sequence[str]) -> None:
             try:
                 told = f"works ({tried(package, program, folder / str(number)):.0f} s)"
             except subprocess.CalledProcessError as error:
-                told = f"fails: {error.cmd[2] if error.cmd[1] == '-I' else 'it can not be installed'}"
+                told = "is installed, but does not work" if "-I" in error.cmd else "can not be installed"
                 failed.append(name)
             size = f"  {Path(package).stat().st_size / 1000:.0f} kB" if Path(package).exists() else ""
             sys.stdout.write(f"{name}{size}  {told}\n")

@@ -139,6 +139,21 @@ def test_a_damaged_record_ends_what_is_kept_of_a_file(tmp_path: Path) -> None:
     assert [step for step, _ in points_in(tmp_path)["loss"]] == [0, 1, 8]
 
 
+@given(st.binary(max_size=60), st.integers(0, 10**6))
+def test_any_damage_to_a_file_leaves_a_folder_that_a_run_can_go_on_in(
+    tmp_path_factory: pytest.TempPathFactory, damage: bytes, place: int
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    log(folder, range(8), scalars=losses)
+    [path] = folder.iterdir()
+    content = path.read_bytes()
+    place %= len(content)
+    path.write_bytes(content[:place] + damage + content[place + len(damage) :])
+    log(folder, [8], scalars=losses)
+    last = max(folder.iterdir()).read_bytes()
+    assert [step_of(event) for _, event in files.records(last)] == [-1, 8, 8]
+
+
 def test_files_of_other_programs_stay_as_they_are(tmp_path: Path) -> None:
     other = tmp_path / "events.out.tfevents.4000000000.host"
     other.write_bytes(b"not ours")

@@ -55,6 +55,8 @@ figcaption span + span.key { margin-left: 1.2rem; }
 .confusion tbody th { text-align: right; }
 .confusion td { border: 1px solid var(--line); background: rgb(var(--wrong) / calc(var(--share) * .6)); }
 .confusion td.right { background: rgb(var(--right) / calc(var(--share) * .4)); }
+@media (max-width: 32rem) {
+  .confusion th, .confusion td { min-width: 1.85rem; padding: .3rem .1rem; font-size: .78rem; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.4rem, 1fr)); gap: 1rem; margin: 0;
   padding: 0; list-style: none; }
 .pictures img { display: block; width: 100%; border: 1px solid var(--line); border-radius: 4px; background: #000;
