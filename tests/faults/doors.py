@@ -12,16 +12,21 @@ import zlib
 from attrs import frozen
 import numpy as np
 from numpy.typing import NDArray
+import onnx
 
 import fnmlp as fn
 from fnmlp.data.idx import read_idx
 from fnmlp.expressions import constructors
+from fnmlp.interop.onnx import import_onnx
+from fnmlp.interop.onnx.exporting import onnx_bytes
 from fnmlp.interop.torch.files import KINDS, NUMPY, read_safetensors, write_safetensors
 from fnmlp.key import Key, generator
 from fnmlp.storage import format as checkpoint
 from fnmlp.tree import Tree, tree_paths
 from tests.catalogue import INITIALIZERS, LAYERS
 from tests.faults.grammar import chosen, description, expression
+from tests.faults.graphs import KINDS as OPERATORS
+from tests.faults.graphs import OPTIONS, choices_of, graph_of
 from tests.faults.sound import TYPES, bits, decoded, model_and_state, put, small_files, written
 
 DTYPES = {"F32": "<f4", "F64": "<f8"}
@@ -64,7 +69,7 @@ def feed(door: Door, folder: Path, content: bytes) -> bool:
 
 def doors() -> dict[str, Door]:
     """Return every door under its name."""
-    return {**_of_checkpoints(), **_of_models(), **_of_idx(), **_of_state_dicts()}
+    return {**_of_checkpoints(), **_of_models(), **_of_idx(), **_of_state_dicts(), **_of_graphs()}
 
 
 def _of_checkpoints() -> dict[str, Door]:
@@ -133,6 +138,20 @@ def _of_state_dicts() -> dict[str, Door]:
     return {
         "safetensors": door(seeds=seeds, made=bytes),
         "safetensors-header": door(seeds=tuple(b"\n".join(_parts(seed)) for seed in seeds), made=_with_bare_length),
+    }
+
+
+def _of_graphs() -> dict[str, Door]:
+    model = fn.chain(fn.flatten(), fn.linear(3), fn.gelu(), fn.residual(fn.chain(fn.layer_norm(), fn.linear(3))))
+    ours = onnx_bytes(model, model.init(Key(0), (2, 2))[0], example=(2, 2))
+    graph = onnx.load_from_string(ours)
+    del graph.metadata_props[:]
+    words = *OPERATORS, *OPTIONS, "fnmlp.model", "fnmlp.nodes", "fnmlp.example", "location", "params"
+    door = partial(Door, "a.onnx", read=_read_graph, error=fn.CheckpointError)
+    drawn = [generator(Key(number)).bytes(60) for number in range(100)]
+    return {
+        "onnx": door(seeds=(ours, graph.SerializeToString()), words=words, made=bytes),
+        "onnx-graph": door(seeds=(choices_of("Relu", "Tanh"), *drawn), words=(), made=graph_of),
     }
 
 
@@ -211,6 +230,13 @@ def _read_gzip(path: Path) -> None:
 
 def _same(found: NDArray[Any], expected: NDArray[Any] | None) -> bool:
     return expected is not None and bits(found) == bits(expected)
+
+
+def _read_graph(path: Path) -> None:
+    """Import a model, and compare its parameters with what its layer takes."""
+    layer, params = import_onnx(path)
+    assert fn.build(layer.name).name == layer.name
+    assert all(leaf.dtype.kind == "f" for _, leaf in tree_paths(params))
 
 
 def _read_state(like: Tree, path: Path) -> None:
