@@ -12,7 +12,7 @@ import onnxruntime
 from fnmlp.interop.onnx import import_onnx
 
 
-def session(content: bytes) -> Any:
+def session(content: bytes | str) -> Any:
     """Return a session of onnxruntime with one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -66,10 +66,15 @@ def rows(shape: Sequence[int] = (4,), dtype: str = "float32", count: int = 5) ->
 
 
 def agree(folder: Path, made: Any, x: NDArray[Any], **options: Any) -> str:
-    """Assert that an imported model computes what onnxruntime computes, and return the name of its layer."""
-    content = made if isinstance(made, bytes) else made.SerializeToString()
-    layer, params = imported(folder, content, **options)
-    runs = session(content)
+    """Assert that an imported model computes what onnxruntime computes, and return the name of its layer.
+
+    A path stands for the model in that file.
+    """
+    if isinstance(made, Path):
+        (layer, params), runs = import_onnx(made, **options), session(str(made))
+    else:
+        content = made if isinstance(made, bytes) else made.SerializeToString()
+        (layer, params), runs = imported(folder, content, **options), session(content)
     wanted = [options["output"]] if "output" in options else [runs.get_outputs()[0].name]
     expected = runs.run(wanted, {runs.get_inputs()[0].name: x})[0]
     np.testing.assert_allclose(layer.apply(params, x), expected, rtol=1e-5, atol=1e-5)

@@ -18,7 +18,8 @@ from tests.steps import same_bits
 
 DATA = digits()
 PEERS = [name for name in LIBRARIES if name not in ("fnmlp", "products")]
-SAME = [(name, work) for name in PEERS for work in LIBRARIES[name].works if name != "sklearn" and work != "dropout"]
+TRAINED = [name for name in PEERS if LIBRARIES[name].trains]
+SAME = [(name, work) for name in TRAINED for work in LIBRARIES[name].works if name != "sklearn" and work != "dropout"]
 
 
 def built(name: str, work: Work, data: Dataset = DATA) -> Peer:

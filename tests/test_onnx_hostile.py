@@ -175,6 +175,15 @@ def test_long_chains_of_functions_that_are_no_layer_are_refused_at_once(tmp_path
         imported(tmp_path, made)
 
 
+def test_texts_of_a_file_are_quoted_in_one_short_line(tmp_path: Path) -> None:
+    # The fuzzer found an operator with a line break in its name, which the error repeated as it was.
+    for name in ("Re\nlu\x1b[2J", "a" * 10**5):
+        with pytest.raises(fn.CheckpointError) as caught:
+            imported(tmp_path, model([node(name, "x")]))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 1000
+
+
 def test_numbers_of_every_dtype_are_read(tmp_path: Path) -> None:
     for dtype in (np.float16, np.float32, np.float64, np.int8, np.uint8, np.int64, np.uint32, np.bool_):
         tensor = numpy_helper.from_array(np.ones(3, dtype), "c")

@@ -44,7 +44,11 @@ class Plan:
     file: Path
 
     def able(self, work: str) -> tuple[str, ...]:
-        """Return the libraries that can do this work."""
+        """Return the libraries that can train this work."""
+        return tuple(name for name in self.predicting(work) if LIBRARIES[name].trains)
+
+    def predicting(self, work: str) -> tuple[str, ...]:
+        """Return the libraries that can predict by the network of this work."""
         return tuple(name for name in self.libraries if work in LIBRARIES[name].works)
 
     @property
@@ -133,10 +137,10 @@ def time_grid(plan: Plan) -> Iterator[Measured]:
 
 
 def time_inference(plan: Plan) -> Iterator[Measured]:
-    """Time the prediction of one row, and of 10,000."""
+    """Time the prediction of one row, of 64, and of 10,000."""
     for (name, work), threads in product(plan.works.items(), plan.threads):
-        with together(plan, plan.able(name), work, threads) as asks:
-            for rows, calls in ((1, 1000), (10_000, 1)):
+        with together(plan, plan.predicting(name), work, threads) as asks:
+            for rows, calls in ((1, 1000), (64, 200), (10_000, 1)):
                 samples = interleaved(plan, asks, partial(predictions, rows, calls))
                 text = samples_table(plan.medians, "µs a call", titled(samples), base="fnmlp")
                 heading = f"{plan.heading(name, work, threads)}: prediction of {rows:,} row{'s' if rows > 1 else ''}"

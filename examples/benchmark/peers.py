@@ -10,6 +10,7 @@ from itertools import islice
 
 from benchmark.jax_peers import fnmlp_jax_peer, jax_peer
 from benchmark.numpy_peers import hand_peer, products_peer
+from benchmark.onnx_peer import onnx_peer
 from benchmark.sklearn_peer import sklearn_peer
 from benchmark.torch_peer import torch_peer
 from benchmark.work import ORDER_KEY, Library, Peer, Work, layers_of, optimizer_of, start_of
@@ -47,6 +48,14 @@ LIBRARIES: Mapping[str, Library] = {
     "numpy": Library("NumPy by hand", hand_peer, "numpy", "numpy", ("reference",), "one function; plain SGD only"),
     "torch": Library(
         "PyTorch eager", torch_peer, "torch", "torch", note="images kept as float32, which is faster; fused optimisers"
+    ),
+    "onnxruntime": Library(
+        "onnxruntime",
+        onnx_peer,
+        "onnxruntime",
+        "onnxruntime",
+        note="runs what fnmlp exports; only predicts",
+        trains=False,
     ),
     "jax": Library("JAX, jit", partial(jax_peer, scanned=False), "jax", "jax", note="one call a batch"),
     "jax-scan": Library("JAX, scan", partial(jax_peer, scanned=True), "jax", "jax", note="one call an epoch"),

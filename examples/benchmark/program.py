@@ -68,7 +68,7 @@ section_options = option_group(
         is_flag=True,
         help="Time hidden {32, 128, 512, 2048} x batch {16, 64, 256, 1024}; this takes a long time.",
     ),
-    click.option("--inference", is_flag=True, help="Time the prediction of one row, and of 10,000."),
+    click.option("--inference", is_flag=True, help="Time the prediction of one row, of 64, and of 10,000."),
     click.option("--startup", is_flag=True, help="Time imports, and measure installed sizes."),
     click.option("--memory", is_flag=True, help="Measure resident memory in training: peak and growth. Linux only."),
     click.option("--profile", is_flag=True, help="Time each piece of fnmlp's step."),

@@ -60,8 +60,9 @@ class Peer:
 class Library:
     """A timed library: its title, how to build a work in it, and how to import and install it.
 
-    `works`  the works that it can do.
-    `note`   what readers of its times should know.
+    `works`   the works that it can do.
+    `note`    what readers of its times should know.
+    `trains`  False if it only predicts.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Library:
     package: str
     works: tuple[str, ...] = tuple(WORKS)
     note: str = ""
+    trains: bool = True
 
 
 def described(work: Work, data: Dataset) -> str:

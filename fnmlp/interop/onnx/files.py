@@ -16,6 +16,9 @@ from fnmlp.interop.onnx.library import helper, numpy_helper, onnx
 FILE_LIMIT = 2**31
 """The most bytes that a file of protobuf may have."""
 
+QUOTED = 200
+"""The number of characters that an error quotes from a file."""
+
 DTYPES = {
     **{kind: kind for kind in ("float32", "float64", "bool")},
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -26,8 +29,13 @@ DTYPES = {
 
 
 def refused(place: str, expected: str, got: object, remedy: str = "give another file") -> CheckpointError:
-    """Return the error for a file that can't be imported."""
-    return CheckpointError(place, expected, got, remedy)
+    """Return the error for a file that can't be imported; what it quotes from the file is printable and short."""
+    return CheckpointError(place, expected, _quoted(str(got)), remedy)
+
+
+def _quoted(text: str) -> str:
+    short = text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in short)
 
 
 def read_model(place: str) -> Any:

@@ -115,7 +115,7 @@ def _outputs(
         raise node.refused("inputs that earlier nodes compute", shortened(missing[0]))
     inputs = tuple(known[name] for name in proto.input)
     results: dict[str, Tensor] = {}
-    for output, name in enumerate(proto.output):
+    for output, name in enumerate(proto.output[: None if proto.op_type == "Split" else 1]):  # no layer has others
         one = Node(node.name, node.operator, node.options, inputs, opset, rows, node.outputs, output)
         try:
             results[name] = _result(place, one, number)
@@ -142,8 +142,6 @@ def _stream(node: Node, number: int) -> Stream:
     above = reduce(_common, node.streams)
     depth = above.depth + 1
     try:
-        if node.output and node.operator != "Split":
-            raise node.refused("its first output alone", f"output {node.output}")
         if node.operator not in OPERATORS:
             raise node.refused("an operator that is a layer of fnmlp's", node.operator)
         pieces, example, dtype = OPERATORS[node.operator](node)

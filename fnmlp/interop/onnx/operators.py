@@ -28,6 +28,7 @@ from fnmlp.layers import (
     hardsigmoid,
     hardswish,
     hardtanh,
+    identity,
     layer_norm,
     leaky_relu,
     log_softmax,
@@ -50,6 +51,9 @@ Result: TypeAlias = tuple[tuple[Piece, ...], Shape, str]
 
 FLOATS = ("float32", "float64")
 
+WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+"""The dtypes that `scale` converts to floats."""
+
 
 def _kept(node: Node, *pieces: Piece) -> Result:
     return pieces, node.x.example, node.x.dtype
@@ -65,37 +69,48 @@ def _of_floats(node: Node) -> Node:
     return node
 
 
-def _selu(node: Node) -> Layer[Any]:
-    _check(node, "alpha", activations.SELU_ALPHA)
-    _check(node, "gamma", activations.SELU_SCALE)
-    return selu()
+def _selu(node: Node) -> Result:
+    """Return `selu`, or a scaled `elu` for constants of another program."""
+    alpha, gamma = node.option("alpha", activations.SELU_ALPHA), node.option("gamma", activations.SELU_SCALE)
+    dtype = _of_floats(node).x.dtype
+    if _close(alpha, activations.SELU_ALPHA) and _close(gamma, activations.SELU_SCALE):
+        return _kept(node, Made(selu()))
+    return _kept(node, Made(elu(alpha=alpha)), affine(dtype, factor=gamma))
 
 
-def _hardsigmoid(node: Node) -> Layer[Any]:
-    _check(node, "alpha", 1 / 6, default=0.2)
-    _check(node, "beta", 0.5)
-    return hardsigmoid()
+def _hardsigmoid(node: Node) -> Result:
+    """Return `hardsigmoid`, after a map of its inputs if the slope is another."""
+    alpha, beta, dtype = node.option("alpha", 0.2), node.option("beta", 0.5), _of_floats(node).x.dtype
+    if _close(alpha, 1 / 6) and beta == 0.5:
+        return _kept(node, Made(hardsigmoid()))
+    return _kept(node, affine(dtype, factor=6 * alpha, offset=6 * (beta - 0.5)), Made(hardsigmoid()))
 
 
-def _swish(node: Node) -> Layer[Any]:
-    _check(node, "alpha", 1.0)
-    return silu()
+def _swish(node: Node) -> Result:
+    """Return `silu`, between two maps if the slope in its sigmoid is another."""
+    alpha, dtype = node.option("alpha", 1.0), _of_floats(node).x.dtype
+    if not np.isfinite(alpha) or not alpha:
+        raise node.refused("a finite alpha other than 0", alpha)
+    return _kept(node, affine(dtype, factor=alpha), Made(silu()), affine(dtype, factor=1 / alpha))
 
 
-def _check(node: Node, name: str, wanted: float, *, default: float | None = None) -> None:
-    """Raise unless an option has the only value that a layer has."""
-    value = node.option(name, wanted if default is None else default)
-    if abs(value - wanted) > 1e-6 * abs(wanted):
-        raise node.refused(f"{name} to be {wanted}", value)
+def _close(value: float, usual: float) -> bool:
+    return abs(value - usual) <= 1e-6 * abs(usual)
 
 
-def _clip(node: Node) -> Layer[Any]:
-    limits = node.number(1, "min"), node.number(2, "max")
-    for layer, least, most in ((relu, 0, inf), (relu6, 0, 6), (hardtanh, -1, 1)):
-        far = np.finfo(np.float32).max
-        if limits[0] == least and (most if limits[1] is None or limits[1] >= far else limits[1]) == most:
-            return layer()
-    raise node.refused("the limits of relu, relu6 or hardtanh", limits)
+def _clip(node: Node) -> Result:
+    """Return the layer that has these limits, or `hardtanh` between two maps."""
+    least, most, dtype = node.number(1, "min"), node.number(2, "max"), _of_floats(node).x.dtype
+    far = float(np.finfo(dtype).max)
+    limits = -inf if least is None or least <= -far else least, inf if most is None or most >= far else most
+    for layer, known in ((identity, (-inf, inf)), (relu, (0, inf)), (relu6, (0, 6)), (hardtanh, (-1, 1))):
+        if limits == known:
+            return _kept(node, Made(layer()))
+    middle, half = (limits[0] + limits[1]) / 2, (limits[1] - limits[0]) / 2
+    if not 0 < half < inf:
+        raise node.refused("two limits, or only 0 below", limits)
+    before = affine(dtype, factor=1 / half, offset=-middle / half)
+    return _kept(node, before, Made(hardtanh()), affine(dtype, factor=half, offset=middle))
 
 
 def _along(node: Node, made: Callable[..., Layer[Any]]) -> Layer[Any]:
@@ -251,7 +266,7 @@ def _cast(node: Node) -> Result:
     before, after = node.x.dtype, str(helper.tensor_dtype_to_np_dtype(node.option("to", 1)))
     if after == before:
         return _kept(node)
-    if before in FLOATS or after not in FLOATS:
+    if before not in WHOLE or after not in FLOATS:
         raise node.refused("a conversion of integers to floats", f"{before} -> {after}")
     return (affine(after, casts=True),), node.x.example, after
 
@@ -313,22 +328,18 @@ def _columns(node: Node, start: int, stop: int) -> Result:
 
 ACTIVATIONS: Mapping[str, Callable[[Node], Layer[Any]]] = {
     "Celu": lambda node: celu(alpha=node.option("alpha", 1.0)),
-    "Clip": _clip,
     "Elu": lambda node: elu(alpha=node.option("alpha", 1.0)),
     "Exp": lambda _: exponential(),
     "Gelu": lambda node: gelu(approximate=node.option("approximate", "none")),
-    "HardSigmoid": _hardsigmoid,
     "HardSwish": lambda _: hardswish(),
     "LeakyRelu": lambda node: leaky_relu(slope=node.option("alpha", 0.01)),
     "LogSoftmax": lambda node: _along(node, log_softmax),
     "Mish": lambda _: mish(),
     "Relu": lambda _: relu(),
-    "Selu": _selu,
     "Sigmoid": lambda _: sigmoid(),
     "Softmax": lambda node: _along(node, softmax),
     "Softplus": lambda _: softplus(),
     "Softsign": lambda _: softsign(),
-    "Swish": _swish,
     "Tanh": lambda _: tanh(),
 }
 """Operators that are layers without parameters."""
@@ -338,11 +349,13 @@ OPERATORS: Mapping[str, Callable[[Node], Result]] = {
     "Add": _arithmetic(lambda numbers: (1.0, numbers), lambda numbers: (1.0, numbers)),
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "Clip": _clip,
     "Div": _arithmetic(lambda numbers: (1 / numbers, 0.0), None),
     "Dropout": _dropout,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
+    "HardSigmoid": _hardsigmoid,
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
@@ -351,8 +364,10 @@ OPERATORS: Mapping[str, Callable[[Node], Result]] = {
     "RMSNormalization": _rms_norm,
     "Reshape": _reshape,
     "Scaler": _scaler,
+    "Selu": _selu,
     "Slice": _slice,
     "Split": _split,
     "Sub": _arithmetic(lambda numbers: (1.0, -numbers), lambda numbers: (-1.0, numbers)),
+    "Swish": _swish,
 }
 """What an operator of one stream becomes."""
