@@ -77,8 +77,9 @@ REPORT_CALLS: dict[str, Call] = {
 TAKEN: dict[str, dict[str, set[str]]] = {
     "confusion": {"classes": {"an array"}},
     "samples": {"titles": {"a batch"}},
+    "table": {"heads": {"an array"}, "rows": {"an array", "a batch"}},
 }
-"""Two classes and four titles may be any two and four values."""
+"""Two classes, four titles, and two heads above rows of two cells may be any values."""
 
 OTHERS = {"digits", "emnist", "fashion_mnist", "kmnist", "qmnist"}
 """Take what `mnist` takes, or nothing."""
