@@ -3,4 +3,4 @@
 from importlib.util import find_spec
 
 NEEDS = {"engines.md": "jax", "logs.md": "sklearn", "sklearn.md": "sklearn"}
-collect_ignore = [page for page, library in NEEDS.items() if find_spec(library) is None]
+collect_ignore = ["conf.py", *(page for page, library in NEEDS.items() if find_spec(library) is None)]

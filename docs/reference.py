@@ -1,0 +1,159 @@
+"""Write the pages of the reference from what every module offers, and make Sphinx read the docstrings."""
+
+from collections.abc import Iterator
+from importlib import import_module
+import inspect
+from pathlib import Path
+import re
+from typing import Any
+
+from fnmlp._names import NAMES
+from fnmlp.lazy import APART
+
+PAGES = {
+    "fnmlp.layers": "Layers",
+    "fnmlp.combinators": "Combinators",
+    "fnmlp.initializers": "Initializers",
+    "fnmlp.losses": "Losses",
+    "fnmlp.optimizers": "Optimizers and schedules",
+    "fnmlp.metrics": "Metrics",
+    "fnmlp.training": "Training",
+    "fnmlp.derivatives": "More derivatives",
+    "fnmlp.storage": "Files",
+    "fnmlp.augmentation": "Augmentation",
+    "fnmlp.data": "Data",
+    "fnmlp.tables": "Tables",
+    "fnmlp.plots": "Plots",
+    "fnmlp.reports": "Reports",
+    "fnmlp.testing": "The law kit",
+    "fnmlp.interop": "Other libraries",
+    "fnmlp": "Trees, keys and other ground",
+}
+"""The page that a package's names are on; the last one takes what is left."""
+
+
+def room_of(module: str) -> str:
+    """Return the package whose page has the names of a module.
+
+    >>> room_of("fnmlp.layers.affine"), room_of("fnmlp.tree")
+    ('fnmlp.layers', 'fnmlp')
+    """
+    return next(room for room in PAGES if f"{module}.".startswith(f"{room}."))
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by the name of its file, and that of the list of pages."""
+    texts = {f"{room.removeprefix('fnmlp.')}.md": "\n".join(_page(room, title)) for room, title in PAGES.items()}
+    listed = "\n".join(name.removesuffix(".md") for name in texts)
+    contents = f"# Reference\n\nEvery public name. `fn` stands for `fnmlp`.\n\n```{{toctree}}\n{listed}\n```\n"
+    return {**texts, "index.md": contents}
+
+
+def _page(room: str, title: str) -> Iterator[str]:
+    yield f"# {title}\n"
+    own = import_module(room).__doc__ if room != "fnmlp" else ""
+    yield f"{own or ''}\n"
+    for module, names in NAMES.items():
+        if room_of(module) == room:
+            yield f"## {_heading(module)}\n"
+            for name in names:
+                yield f"```{{eval-rst}}\n.. auto{_directive(module, name)}\n```\n"
+
+
+def _heading(module: str) -> str:
+    """Return the subject of a module: the first sentence of its docstring."""
+    first = (import_module(module).__doc__ or module).partition("\n")[0]
+    return first.partition(": ")[0].rstrip(".")
+
+
+def _place(module: str) -> str:
+    """Return the package that a user imports the names of a module from."""
+    if module.startswith("fnmlp.interop"):
+        return ".".join(module.split(".")[:3])
+    return next((room for room in APART if f"{module}.".startswith(f"{room}.")), "fnmlp")
+
+
+def _directive(module: str, name: str) -> str:
+    """Return the rest of Sphinx's directive for a name."""
+    value, place = getattr(import_module(module), name), f"{_place(module)}.{name}"
+    if inspect.isfunction(value):
+        return f"function:: {place}"
+    if not inspect.isclass(value) or not value.__module__.startswith("fnmlp."):
+        return f"data:: {module}.{name}\n   :no-value:"  # only its own module has its docstring
+    return f"{'exception' if issubclass(value, Exception) else 'class'}:: {place}\n   :members:"
+
+
+def write_pages(folder: Path) -> None:
+    """Write all pages into a folder; one that has not changed is not touched, so that nothing is built twice."""
+    folder.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        place = folder / name
+        if not place.exists() or place.read_text(encoding="utf-8") != text:
+            place.write_text(text, encoding="utf-8")
+
+
+OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
+
+
+def without_outside(app: Any, page: str, source: list[str]) -> None:
+    """Make text of a page's links to what is outside the site, such as a test; Sphinx calls this for each page.
+
+    >>> source = ["see [`tests`](../tests) and [Speed](speed.md)"]
+    >>> without_outside(None, "", source)
+    >>> source
+    ['see `tests` and [Speed](speed.md)']
+    """
+    source[0] = OUTSIDE.sub(r"\1", source[0])
+
+
+def is_foreign(app: Any, what: str, name: str, obj: object, skip: object, options: object) -> bool | None:
+    """Tell Sphinx to pass over a member that another library made; else leave it to Sphinx."""
+    foreign = name.startswith("set_") and name.endswith("_request")  # scikit-learn gives them to estimators
+    return True if foreign else None
+
+
+CODE = re.compile(r"(`[^`]*`)")
+
+
+def _escaped(line: str) -> str:
+    r"""Return a line of prose with what would be markup outside backticks marked as plain text.
+
+    >>> _escaped("the sign of |x|, see `x_`")
+    'the sign of \\|x\\|, see `x_`'
+    """
+    parts = CODE.split(line)
+    return "".join(part if part.startswith("`") else re.sub(r"([*|_])", r"\\\1", part) for part in parts)
+
+
+LABELS = r"`[^`]+`(?:, `[^`]+`)*|Shapes:|Units:|Gradient:|Raises:|Source:"
+ITEM = re.compile(rf"(?P<indent> *)(?P<label>{LABELS})(?P<gap> +)(?P<text>\S.*)")
+
+
+def with_fields(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Make fields of the lines of a docstring that begin with a label, for Sphinx, which calls this for each.
+
+    >>> lines = ["Sum up.", "Shapes:   (n,) -> (n,).", "Raises:   ShapeError if", "          they differ.", "", ">>> 1"]
+    >>> with_fields(None, "", "", None, None, lines)
+    >>> lines
+    ['Sum up.', '', ':Shapes: (n,) -> (n,).', ':Raises: ShapeError if', '    they differ.', '', '>>> 1']
+    """
+    end = next((place for place, line in enumerate(lines) if line.lstrip().startswith(">>>")), len(lines))
+    lines[:end] = _fielded([*map(_escaped, lines[:end])])
+
+
+def _fielded(lines: list[str]) -> list[str]:
+    made: list[str] = []
+    depth: int | None = None  # of the field that a line may go on
+    for line in lines:
+        found = ITEM.fullmatch(line)
+        if depth is not None and line.startswith(" " * (depth + 1)):
+            made.append(f"{' ' * depth}    {line.strip()}")
+        elif found and (depth is not None or found["label"].endswith(":") or len(found["gap"]) > 1):
+            made += [""] if depth is None and made and made[-1] else []
+            depth = len(found["indent"])
+            made.append(f"{found['indent']}:{found['label'].rstrip(':')}: {found['text']}")
+        else:
+            made += [""] if depth is not None and line else []
+            depth = None
+            made.append(line)
+    return made
