@@ -60,11 +60,21 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("filterwarnings", f"error::{kind}:{re.escape(name)}$")
 
 
+UNMEASURED = (
+    *("exact", "faults", "faults_calls", "faults_damage", "faults_races", "jax_epochs", "jax_layers", "jax_losses"),
+    *("jax_optimizers", "mutants", "oracles", "outlines", "per_example", "purity", "strict", "torch_laws"),
+    *("torch_layers", "torch_losses", "torch_magnitudes", "torch_optimizers", "ulp", "underflow", "wrong_arguments"),
+)
+"""Files of tests, without the `test_`, that run lines which others run too: measuring coverage doubles their time."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take batches of MNIST: `pytest -m mnist` runs them alone."""
+    """Mark the tests that take batches of MNIST: `pytest -m mnist` runs them alone; and those without coverage."""
     for item in items:
         if "mnist_batches" in getattr(item, "fixturenames", ()):
             item.add_marker("mnist")
+        if item.path.stem.removeprefix("test_") in UNMEASURED:
+            item.add_marker("no_cover")
 
 
 @pytest.fixture
