@@ -6,6 +6,7 @@ float64, and compared with the layers. It may hold no array of numbers, only sin
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from math import erf
 from typing import Any, cast
 
@@ -114,8 +115,9 @@ def recognised(region: list[Stream], start: Stream) -> Made | None:
     last = values[region[-1]]
     if np.shape(last) != SAMPLES.shape:
         return None
-    for made in (*_known(), *_with_options(numbers), *_normalizations(numbers, start)):
-        expected = _at_samples(made)
+    for made, expected in chain(
+        _known(), map(_sampled, _with_options(numbers)), map(_sampled, _normalizations(numbers, start))
+    ):
         if bool((np.abs(last - expected) <= CLOSE * (1 + np.abs(expected))).all()):
             return _for_rows(made, start)
     return None
@@ -153,10 +155,15 @@ SAMPLES = _sample_rows()
 
 
 @cache
-def _known() -> tuple[Made, ...]:
+def _known() -> tuple[tuple[Made, Numbers], ...]:
+    """Return the layers without options, and what they compute from the samples."""
     layers = (relu, relu6, hardtanh, hardsigmoid, hardswish, sigmoid, tanh, softplus, softsign, selu, silu, mish, gelu)
     others = gelu(approximate="tanh"), exponential(), softmax(), log_softmax()
-    return tuple(map(Made, (*(layer() for layer in layers), *others)))
+    return tuple(_sampled(Made(layer)) for layer in (*(layer() for layer in layers), *others))
+
+
+def _sampled(made: Made) -> tuple[Made, Numbers]:
+    return made, made.layer.apply(made.params, SAMPLES)
 
 
 def _with_options(numbers: list[float]) -> Iterator[Made]:
@@ -172,12 +179,6 @@ def _normalizations(numbers: list[float], start: Stream) -> Iterator[Made]:
     for epsilon in sorted({number for number in numbers if 0 < number < 1} if len(start.example) == 1 else ()):
         yield Made(layer_norm(epsilon=epsilon), LayerNorm(np.ones(WIDTH), np.zeros(WIDTH)))
         yield Made(rms_norm(epsilon=epsilon), RmsNorm(np.ones(WIDTH)))
-
-
-@cache
-def _at_samples(made: Made) -> Numbers:
-    result: Numbers = made.layer.apply(made.params, SAMPLES)
-    return result
 
 
 def _for_rows(made: Made, start: Stream) -> Made:
