@@ -1,4 +1,4 @@
-"""The estimators that are compared, each at its defaults; those of fnmlp are the defaults of the preset "tabular"."""
+"""The estimators that are compared, each at its defaults; those of fnmlp suit tables."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -16,9 +16,7 @@ class Estimator:
 
 
 def _fnmlp(kind: str) -> Callable[[int], Any]:
-    return lambda seed: getattr(import_module("fnmlp.interop.sklearn"), f"MLP{kind}")(
-        preset="tabular", random_state=seed
-    )
+    return lambda seed: getattr(import_module("fnmlp.interop.sklearn"), f"MLP{kind}")(random_state=seed)
 
 
 def _scaled_mlp(kind: str) -> Callable[[int], Any]:
