@@ -15,6 +15,8 @@ from fnmlp.interop.onnx.pieces import Piece
 
 Numbers: TypeAlias = NDArray[Any]
 
+FLOATS = ("float32", "float64")
+
 
 @frozen(eq=False)
 class Stream:
@@ -128,3 +130,30 @@ def options_of(proto: Any) -> dict[str, Any]:
     return {
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in values.items()
     }
+
+
+Result: TypeAlias = tuple[tuple[Piece, ...], Shape, str]
+"""What a node alone becomes: its pieces, and the shape and the dtype of a row after them."""
+
+
+def kept(node: Node, *pieces: Piece) -> Result:
+    """Return the result of a node that keeps the shape and the dtype."""
+    return pieces, node.x.example, node.x.dtype
+
+
+def of_floats(node: Node) -> Node:
+    """Return the node; raise unless it works on floats."""
+    if node.x.dtype not in FLOATS:
+        raise node.refused("floats", node.x.dtype)
+    return node
+
+
+def per_feature(node: Node, numbers: Numbers, example: Shape) -> Numbers:
+    """Return one number for all features, or one for each."""
+    if numbers.dtype.kind != "f":
+        raise node.refused("floats", numbers.dtype)
+    if numbers.size == 1 and numbers.ndim <= len(example) + 1:
+        return numbers.reshape(())
+    if len(example) == 1 and numbers.size == example[0] and numbers.shape in (example, (1, *example)):
+        return numbers.reshape(example)
+    raise node.refused(f"one number, or one for each feature of {example}", f"shape {numbers.shape}")
