@@ -2,5 +2,11 @@
 
 from importlib.util import find_spec
 
-NEEDS = {"engines.md": "jax", "logs.md": "sklearn", "onnx.md": "onnxruntime", "sklearn.md": "sklearn"}
+NEEDS = {
+    "engines.md": "jax",
+    "logs.md": "sklearn",
+    "onnx.md": "onnxruntime",
+    "sklearn.md": "sklearn",
+    "torch.md": "torch",
+}
 collect_ignore = ["conf.py", *(page for page, library in NEEDS.items() if find_spec(library) is None)]

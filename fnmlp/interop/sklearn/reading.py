@@ -107,6 +107,8 @@ def _scaling(name: str, step: Any, dtype: str) -> list[Stage]:
     if centre is None and width is None:
         return []
     ones = np.ones(step.n_features_in_)
+    mean: Any
+    deviation: Any
     mean, deviation = 0 * ones if centre is None else centre, ones if width is None else width
     return [(standardize(mean, deviation, dtype=dtype), ())]
 
