@@ -56,7 +56,7 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         _ = ctx.saved_tensors
         gradient, delayed_dx = ctx.pullback(*grad_outputs)
         dx = delayed_dx() if ctx.needs_input_grad[3] else None
