@@ -222,3 +222,9 @@ def test_the_gradient_of_each_row_is_that_of_the_row_alone() -> None:
         alone = fn.value_and_grad(model, fn.mse, params, (x[row : row + 1], target[row : row + 1]))[1]
         assert_close(tuple(leaf[row] for leaf in tree_leaves(rows)), tree_leaves(alone), at_least=1)
     assert pytest.approx(0) == abs(rows[0].value[~np.isnan(x)]).max()
+
+
+def test_a_one_hot_layer_takes_no_memory_before_it_is_used() -> None:
+    # The bug: the expression of a model file could ask for terabytes.
+    layer = fn.build("one_hot_columns((1000000000000, 3))")
+    assert layer.init(fn.Key(0), (2,))[1] == (1_000_000_000_003,)

@@ -6,7 +6,7 @@ from functools import partial
 from attrs import frozen
 import numpy as np
 
-from fnmlp.arrays import Array, Shape, bring, device_of, namespace, read_only, sum_rows, to_dtype, unshared
+from fnmlp.arrays import Array, Shape, bring, device_of, namespace, sum_rows, to_dtype, unshared
 from fnmlp.checks import as_float_dtype, as_iterator, as_natural, as_shape
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.expressions import expression
@@ -217,9 +217,7 @@ def one_hot_columns(sizes: Sequence[int], *, dtype: object = "float32") -> Layer
         raise OptionError(where, "at least one size", counts, "leave the layer out if no column holds categories")
     dtype_name = as_float_dtype("one_hot_columns(dtype)", dtype)
     name = expression("one_hot_columns", [counts], {} if dtype_name == "float32" else {"dtype": dtype_name})
-    column = read_only(np.repeat(np.arange(len(counts)), counts))
-    code = read_only(np.concatenate([np.arange(count) for count in counts]))
-    apply = partial(_one_hot_apply, len(counts), column, code, dtype_name)
+    apply = partial(_one_hot_apply, counts, dtype_name)
     return Layer(name, partial(_one_hot_init, counts), apply, partial(_one_hot_vjp, apply))
 
 
@@ -232,13 +230,16 @@ def _one_hot_init(sizes: tuple[int, ...], key: Key, shape: Shape) -> tuple[tuple
 
 
 @on_numbers
-def _one_hot_apply(count: int, column: Array, code: Array, dtype: str, params: tuple[()], x: Array) -> Array:
-    xp = namespace(x)
+def _one_hot_apply(sizes: tuple[int, ...], dtype: str, params: tuple[()], x: Array) -> Array:
+    xp, count = namespace(x), len(sizes)
     if x.ndim != 2 or x.shape[1] != count:
         remedy = "give one code for each column"
         raise ShapeError("one_hot_columns", f"inputs of shape (batch, {count})", tuple(x.shape), remedy)
     if xp.isdtype(x.dtype, ("integral", "bool")):
         x = to_dtype(x, dtype)
+    # Made here and not by the constructor: an expression of a few letters could ask for more than the memory holds.
+    column = np.repeat(np.arange(count), sizes)
+    code = np.concatenate([np.arange(size) for size in sizes])
     given = xp.take(x, bring(column, x), axis=1)
     y: Array = xp.where(given == to_dtype(bring(code, x), x.dtype), xp.ones_like(given), 0)
     return y

@@ -60,7 +60,7 @@ def weights_of(sample_weight: Any, class_weight: Any, y: Array) -> Weights:
     return weights if class_weight is None else weights * compute_sample_weight(class_weight, y)
 
 
-def weights_at(weights: Weights, places: Array) -> Any:
+def weights_at(weights: Any, places: Array) -> Any:
     """Return the weights of some rows; () if all count equally."""
     return weights[places] if len(weights) else ()
 
