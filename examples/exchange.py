@@ -90,11 +90,7 @@ def use(weights: Path, served: Path, dataset: str, data_dir: Path | None) -> Non
     params = from_state_dict(NETWORK, read_safetensors(weights))
     print(f"as read:     {correct(NETWORK.apply(params, test.inputs), test)}")
 
-    optimizer = fn.adam(0.002)
-    step = partial(fn.train_step, NETWORK, fn.cross_entropy, optimizer)
-    batches = (fn.batches(train, size=SIZE, key=fn.Key(1), epoch=epoch) for epoch in range(2))
-    start = fn.TrainState(0, params, optimizer.init(params), fn.Key(0), float("nan"))
-    params = reduce(step, chain.from_iterable(batches), start).params
+    params = trained_further(params, train)
     write_safetensors(weights, to_state_dict(NETWORK, params))
     print(f"fine-tuned:  {correct(NETWORK.apply(params, test.inputs), test)}")
 
@@ -106,6 +102,15 @@ def use(weights: Path, served: Path, dataset: str, data_dir: Path | None) -> Non
     print(f"onnxruntime: {correct(outputs, test)}")
     apart = float(np.abs(outputs - model.apply(((), (), params, ()), pixels)).max())
     print(f"onnxruntime's probabilities and ours differ by {apart:.1e} at most")
+
+
+def trained_further(params: Any, train: fn.Batch) -> Any:
+    """Return the parameters after two more epochs."""
+    optimizer = fn.adam(0.002)
+    step = partial(fn.train_step, NETWORK, fn.cross_entropy, optimizer)
+    batches = (fn.batches(train, size=SIZE, key=fn.Key(1), epoch=epoch) for epoch in range(2))
+    start = fn.TrainState(0, params, optimizer.init(params), fn.Key(0), float("nan"))
+    return reduce(step, chain.from_iterable(batches), start).params
 
 
 if __name__ == "__main__":

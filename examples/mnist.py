@@ -90,8 +90,15 @@ def train(context: click.Context, /, **typed: Any) -> None:
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
     progress = trained(engine, members, data, settings, say)
+    write_results(engine, members, data, settings, progress, say)
+
+
+def write_results(
+    engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, progress: Progress, say: Say
+) -> None:
+    """Write what the user asked for at the end of a run."""
     if settings.output:
-        fn.save(settings.output, *model_parts(*model_of(members, progress), data, recipe))
+        fn.save(settings.output, *model_parts(*model_of(members, progress), data, members[0].recipe))
         say(f"model saved to {settings.output}")
     if settings.plot:
         plots.save_figure(settings.plot, plots.curves(progress.history))

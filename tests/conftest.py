@@ -61,9 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 UNMEASURED = (
-    *("exact", "faults", "faults_calls", "faults_damage", "faults_races", "jax_epochs", "jax_layers", "jax_losses"),
-    *("jax_optimizers", "mutants", "oracles", "outlines", "per_example", "purity", "strict", "torch_laws"),
-    *("torch_layers", "torch_losses", "torch_magnitudes", "torch_optimizers", "ulp", "underflow", "wrong_arguments"),
+    *("exact", "faults", "faults_calls", "faults_damage", "faults_races"),
+    *("torch_layers", "torch_losses", "torch_magnitudes", "torch_optimizers", "ulp"),
 )
 """Files of tests, without the `test_`, that run lines which others run too: measuring coverage doubles their time."""
 

@@ -67,6 +67,7 @@ def compiled(function: Any) -> Any:
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
+@pytest.mark.no_cover  # others run the same lines
 def test_vmap_runs_rows_one_by_one_and_several_networks_at_once() -> None:
     """One function of all layers, because each compilation costs a tenth of a second."""
     specimens = list(ONCE.values())

@@ -42,6 +42,7 @@ def test_all_options_of_losses_are_compiled_and_differentiated() -> None:
         assert_close(found, (np.asarray(value), dy, dy), at_least=1)
 
 
+@pytest.mark.no_cover  # others run the same lines
 def test_vmap_runs_losses_over_batches() -> None:
     y = draw(0, (2, 5, 4), np.float32)
     targets = [np.stack([specimen.targets(one, seed) for seed, one in enumerate(y)]) for specimen in LOSSES]

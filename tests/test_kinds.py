@@ -30,8 +30,8 @@ def written(write: Callable[[io.BytesIO], object]) -> bytes:
 
 
 FOREIGN: dict[str, tuple[bytes, str]] = {
-    "safetensors": (safetensors_bytes(ARRAYS), "a safetensors file of another program; read its arrays with safetens"),
-    "safetensors of torch": (safetensors_bytes(ARRAYS, {"format": "pt"}), r"safetensors\.numpy\.load_file"),
+    "safetensors": (safetensors_bytes(ARRAYS), "a safetensors file of another program; read it with fnmlp"),
+    "safetensors of torch": (safetensors_bytes(ARRAYS, {"format": "pt"}), r"fnmlp\.interop\.torch\.read_safetensors"),
     "another version": (
         safetensors_bytes(ARRAYS, {"fnmlp 2": "x"}),
         "a file of another version of fnmlp; load",

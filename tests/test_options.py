@@ -86,6 +86,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--output": ("other",),
     "--history": ("other",),
     "--plot": ("a.png",),
+    "--report": ("a.html",),
+    "--tensorboard": ("events",),
     "--index": ("1",),
     "--step": ("2",),
     "--points": ("21",),
@@ -117,8 +119,8 @@ def options_of(command: click.Command) -> list[click.Option]:
 
 
 def written(path: Path) -> bytes:
-    """Return a file's contents without times; of checkpoints, only that they exist."""
-    content = b"" if path.name in ("c", "new") else path.read_bytes()
+    """Return a file's contents without times; of checkpoints, events and reports, only that they exist."""
+    content = b"" if path.name in ("c", "new", "events", "a.html") else path.read_bytes()
     return re.sub(rb'"seconds": [\d.]+', b"", content)
 
 
