@@ -57,6 +57,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "zeros",
     ),
     "fnmlp.interop.jax": ("fold_epoch", "register_tree"),
+    "fnmlp.interop.keras.models": ("from_keras",),
     "fnmlp.interop.onnx.exporting": ("export_onnx",),
     "fnmlp.interop.onnx.importing": ("import_onnx",),
     "fnmlp.interop.sklearn.classifier": ("MLPClassifier",),

@@ -13,6 +13,7 @@ import pytest
 from fnmlp import arrays, data, plots
 from fnmlp.data.cache import cache_folder
 from fnmlp.errors import DataNotFoundError, DtypeError, MissingDependencyError
+import fnmlp.interop.keras.models
 import fnmlp.interop.onnx.library
 import fnmlp.interop.sklearn.classifier
 import fnmlp.interop.sklearn.reading
@@ -30,6 +31,7 @@ CALLS = pytest.mark.parametrize(
         ("sklearn.base", lambda: importlib.reload(fnmlp.interop.sklearn.regressor)),
         ("sklearn.pipeline", lambda: importlib.reload(fnmlp.interop.sklearn.reading)),
         ("onnx", lambda: importlib.reload(fnmlp.interop.onnx.library)),
+        ("h5py", lambda: importlib.reload(fnmlp.interop.keras.models)),
         ("hypothesis", lambda: importlib.reload(fnmlp.testing.strategies)),
     ],
 )

@@ -1,5 +1,6 @@
 # Written by `python -m tests.names` from what each module says in its `__all__`.
 from fnmlp.interop.jax import (fold_epoch as fold_epoch, register_tree as register_tree)
+from fnmlp.interop.keras.models import (from_keras as from_keras,)
 from fnmlp.interop.onnx.exporting import (export_onnx as export_onnx,)
 from fnmlp.interop.onnx.importing import (import_onnx as import_onnx,)
 from fnmlp.interop.sklearn.classifier import (MLPClassifier as MLPClassifier,)
