@@ -24,6 +24,7 @@ from fnmlp.losses import (
     mse,
     nll,
     on_labels,
+    poisson_nll,
 )
 from fnmlp.losses.shared import check_alike
 from tests.catalogue import LOSSES
@@ -271,6 +272,17 @@ def test_log_cosh_is_exact_near_its_target_and_far_from_it(error: float) -> None
     # At 1, 0.43 is what is left of 1 + 0.13 - 0.69, each off by a few units; near 0, the error of sinh counts twice.
     np.testing.assert_allclose(value, float(expected), rtol=32 * 2.0**-53, atol=2.0**-1022)
     np.testing.assert_allclose(dy, float(mpmath.tanh(error)), rtol=8 * 2.0**-53)
+
+
+@each("count", [-1.0, -1e-9, np.nan])
+def test_counts_below_zero_are_refused(count: float) -> None:
+    with pytest.raises(DataError, match=r"poisson_nll: expected targets of at least 0.*; give counts or rates"):
+        poisson_nll(np.zeros((1, 2)), np.array([[1.0, count]]))
+
+
+def test_a_rate_of_zero_costs_nothing_where_nothing_was_counted() -> None:
+    value, dy = poisson_nll(np.array([[-np.inf, 0.0]]), np.array([[0.0, 0.0]]), reduction="sum")
+    assert (float(value), dy.tolist()) == (1.0, [[0.0, 1.0]])
 
 
 def test_an_infinite_error_of_log_cosh_costs_infinity_with_a_slope_of_1() -> None:
