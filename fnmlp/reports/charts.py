@@ -107,9 +107,11 @@ def _marks(low: float, high: float, *, most: int, least: float) -> list[float]:
     [0.0, 0.02, 0.04, 0.06, 0.08, 0.1]
     >>> _marks(3, 3, most=8, least=1.0)
     [2.0, 3.0, 4.0]
+    >>> _marks(0.9721448, 0.9721448, most=5, least=0.0)  # a few digits tell them apart, which the frame has room for
+    [0.9721, 0.9722]
     """
     size = max(abs(low), abs(high))
-    apart = max((high - low) / most, least, size * 1e-6, 1e-300)
+    apart = max((high - low) / most, least, size * 1e-4, 1e-300)
     power = floor(log10(apart))
     step = min(float(f"{digit}e{power}") for digit in (1, 2, 5, 10) if float(f"{digit}e{power}") >= apart)
     first, last = floor(low / step), ceil(high / step)
