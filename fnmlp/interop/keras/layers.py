@@ -8,13 +8,13 @@ import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.expressions import build, expression
+from fnmlp.interop.batch_norm import as_rescale
 from fnmlp.layer import Layer
 from fnmlp.layers import (
     Embedding,
     LayerNorm,
     Linear,
     Prelu,
-    Rescale,
     RmsNorm,
     dropout,
     embedding,
@@ -168,15 +168,14 @@ def _rms_norm(place: Place) -> Iterator[Stage]:
 
 
 def _batch_norm(place: Place) -> Iterator[Stage]:
-    """Turn y = gain · (x - mean) / √(variance + ε) + offset into (x - center) · factor."""
     place.last_axis()
     gain, offset, learned = _learned(place)
-    mean, variance = (place.read(learned + number, gain.shape).astype(np.float64) for number in (0, 1))
-    factor = gain / np.sqrt(variance + float(place.config["epsilon"]))
-    if not np.isfinite(factor).all() or not factor.all():
+    mean, variance = (place.read(learned + number, gain.shape) for number in (0, 1))
+    epsilon = float(place.config["epsilon"])
+    found = as_rescale(mean=mean, variance=variance, epsilon=epsilon, gain=gain, offset=offset)
+    if found is None:
         raise ValueError("a gain of 0, or no variance")
-    center = (mean - offset / factor).astype(gain.dtype)
-    yield rescale(), Rescale(read_only(center), read_only(factor.astype(gain.dtype)))
+    yield rescale(), found
 
 
 LAYERS: Mapping[str, Callable[[Place], Iterator[Stage]]] = {

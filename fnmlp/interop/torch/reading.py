@@ -12,11 +12,12 @@ from fnmlp.checks import check_kind
 from fnmlp.combinators import chain, tied
 from fnmlp.combinators.checks import place_noted
 from fnmlp.errors import DtypeError, MissingDependencyError, ShapeError, StructureError
+from fnmlp.interop.batch_norm import as_rescale
 from fnmlp.interop.torch.places import joined, of_parts
 from fnmlp.interop.torch.states import turned
 from fnmlp.interop.torch.table import MODULES, TABLE
 from fnmlp.layer import Layer, with_parts
-from fnmlp.layers import Rescale, rescale
+from fnmlp.layers import rescale
 from fnmlp.tree import Tree, tree_map
 
 try:
@@ -171,15 +172,14 @@ def _batch_norm(where: str, module: Any) -> Pair:
         got = "one that takes them from each batch"
         remedy = "call .eval() first, on a module with running statistics"
         raise StructureError(where, "a module with a fixed mean and variance", got, remedy)
-    mean, variance = module.running_mean.double(), module.running_var.double()
-    gain = torch.ones_like(mean) if module.weight is None else module.weight.double()
-    factor = gain / torch.sqrt(variance + module.eps)
-    center = mean if module.bias is None else mean - module.bias.double() / factor
-    if not bool(torch.isfinite(center).all() and factor.all()):
+    mean, variance = _array(where, module.running_mean), _array(where, module.running_var)
+    gain = np.ones_like(mean) if module.weight is None else _array(where, module.weight)
+    offset = np.zeros_like(mean) if module.bias is None else _array(where, module.bias)
+    found = as_rescale(mean=mean, variance=variance, epsilon=module.eps, gain=gain, offset=offset)
+    if found is None:
         remedy = "leave out the features that it sets to a constant"
         raise StructureError(where, "weights other than 0", "a weight of 0 or NaN", remedy)
-    dtype = _wide(module.running_mean).dtype
-    return rescale(), Rescale(*[_array(where, numbers.to(dtype)) for numbers in (center, factor)])
+    return rescale(), found
 
 
 def _wide(tensor: Any) -> Any:
