@@ -9,6 +9,7 @@ import errno
 from itertools import pairwise
 import os
 from stat import S_IMODE, S_ISREG, S_IWUSR
+from typing import BinaryIO
 
 from fnmlp.checks import as_path
 from fnmlp.errors import CheckpointError
@@ -53,6 +54,43 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(handle)
         os.replace(temporary, place)
     _sync_folder(folder)
+
+
+def save_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file as `write_whole` does.
+
+    Raises:   CheckpointError if it can't be written. The old file is then intact.
+
+    >>> save_whole("no-such-folder/a", b"content")
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: no-such-folder/a: expected a place to save to, got No such file ...
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        remedy = "choose a file in a folder that exists, may be written to and has room"
+        raise CheckpointError(as_path(path), "a place to save to", error.strerror or str(error), remedy) from error
+
+
+@contextmanager
+def opened(place: str) -> Iterator[BinaryIO]:
+    """Open a file to read it, and close it afterwards.
+
+    Raises:   CheckpointError if it is missing, can't be read, or is a directory, pipe or device.
+
+    >>> with opened(os.devnull) as file:
+    ...     file.read()
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: /dev/null: expected a file, got a directory, pipe or device; check the path
+    """
+    try:
+        if not S_ISREG(os.stat(place).st_mode):  # reading a pipe would wait for its writer
+            raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
+        with open(place, "rb") as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
 
 
 def permissions_of(path: str | os.PathLike[str]) -> int | None:

@@ -6,7 +6,6 @@ atomically: to a temporary file, which is synced and renamed.
 
 from collections.abc import Mapping
 import os
-from stat import S_ISREG
 from typing import Any, NoReturn
 
 from attrs import frozen
@@ -15,7 +14,7 @@ import numpy as np
 from fnmlp.arrays import as_array, is_foreign, read_only
 from fnmlp.checks import as_path, check_kind
 from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
-from fnmlp.files import write_whole
+from fnmlp.files import opened, save_whole
 from fnmlp.kinds import kind_of
 from fnmlp.moving import to
 from fnmlp.storage.environment import environment
@@ -73,12 +72,7 @@ def save(path: str | os.PathLike[str], tree: Tree, description: Mapping[str, str
     """
     place = as_path(path)
     check_kind("save(description)", description, Mapping, "{'author': 'Ada'}")
-    try:
-        write_whole(place, _to_bytes(place, tree, description))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = "choose a file in a folder that exists, may be written to and has room"
-        raise CheckpointError(place, "a place to save to", reason, remedy) from error
+    save_whole(place, _to_bytes(place, tree, description))
 
 
 def _to_bytes(place: str, tree: Tree, description: Mapping[str, str]) -> bytes:
@@ -142,11 +136,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     Raises:   CheckpointError if the file is missing, unreadable, damaged, or not a checkpoint of this format.
     """
     place = as_path(path)
-    try:
-        content = _read(place)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+    content = _read(place)
     if content[DIGEST] != _digest(content):
         raise CheckpointError(place, "the bytes that were saved", "others", "restore the file from a copy")
     return _parse(place, content)
@@ -154,9 +144,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 def _read(place: str) -> bytes:
     """Read a file if it begins like one of ours; of others read only the beginning."""
-    if not S_ISREG(os.stat(place).st_mode):  # reading a pipe would wait for its writer
-        raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
-    with open(place, "rb") as file:
+    with opened(place) as file:
         beginning = file.read(DIGEST.stop)
         if beginning[8 : DIGEST.start] != START or len(beginning) < DIGEST.stop:
             cut = START.startswith(beginning[8 : DIGEST.start]) and len(beginning) > 8

@@ -11,15 +11,15 @@ import numpy as np
 
 import fnmlp
 from fnmlp.arrays import Shape
-from fnmlp.checks import as_choice, as_path, as_shape, check_kind
+from fnmlp.checks import FLOATS, as_choice, as_path, as_shape, check_kind
 from fnmlp.combinators.checks import place_noted
-from fnmlp.errors import CheckpointError, OptionError
+from fnmlp.errors import OptionError
 from fnmlp.expressions import call_of
-from fnmlp.files import write_whole
+from fnmlp.files import save_whole
 from fnmlp.interop.onnx.layers import LAYERS, Entry, Place, no_entry
 from fnmlp.interop.onnx.library import helper
 from fnmlp.interop.onnx.models import End, checked, digest_of, model_of
-from fnmlp.interop.onnx.values import FLOATS, Value, join, part_of
+from fnmlp.interop.onnx.values import Value, join, part_of
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer, parts_of
 from fnmlp.moving import to
@@ -69,13 +69,7 @@ def export_onnx(
     ['model.onnx']
     """
     place = as_path(path)
-    content = onnx_bytes(layer, params, example=example, dtype=dtype, notes=notes)
-    try:
-        write_whole(place, content)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = "choose a file in a folder that exists, may be written to and has room"
-        raise CheckpointError(place, "a place to save to", reason, remedy) from error
+    save_whole(place, onnx_bytes(layer, params, example=example, dtype=dtype, notes=notes))
 
 
 def onnx_bytes(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from math import prod
 import os
-from stat import S_ISREG
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from fnmlp.arrays import read_only
 from fnmlp.errors import CheckpointError
 from fnmlp.expressions import shortened
+from fnmlp.files import opened
 from fnmlp.interop.onnx.library import helper, numpy_helper, onnx
 
 FILE_LIMIT = 2**31
@@ -43,11 +43,7 @@ def read_model(place: str) -> Any:
 
     Raises:   CheckpointError if the file is missing, unreadable, or not one of ONNX.
     """
-    try:
-        content = _content(place, 0, None)
-    except OSError as error:
-        raise refused(place, "a file that can be read", error.strerror or str(error), "check the path") from error
-    model = onnx.ModelProto()
+    content, model = _content(place, 0, None), onnx.ModelProto()
     try:
         model.ParseFromString(content)
     except Exception as error:  # the kind of protobuf's error depends on its implementation
@@ -59,13 +55,11 @@ def read_model(place: str) -> Any:
 
 def _content(place: str, start: int, length: int | None) -> bytes:
     """Read a stretch of a file, or the rest of it."""
-    status = os.stat(place)
-    if not S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
-        raise refused(place, "a file", "a directory, pipe or device", "check the path")
-    wanted = status.st_size - start if length is None else length
-    if not 0 <= start <= start + wanted <= min(status.st_size, start + FILE_LIMIT):
-        raise refused(place, f"{wanted} bytes from byte {start} on", f"{status.st_size} in all")
-    with open(place, "rb") as file:
+    with opened(place) as file:
+        size = os.fstat(file.fileno()).st_size
+        wanted = size - start if length is None else length
+        if not 0 <= start <= start + wanted <= min(size, start + FILE_LIMIT):
+            raise refused(place, f"{wanted} bytes from byte {start} on", f"{size} in all")
         file.seek(start)
         return file.read(wanted)
 

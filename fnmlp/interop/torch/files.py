@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from operator import itemgetter
 import os
-from stat import S_ISREG
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.checks import as_bool, as_choice, as_path, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError
-from fnmlp.files import write_whole
+from fnmlp.files import opened, save_whole
 from fnmlp.kinds import kind_of
 from fnmlp.moving import to
 
@@ -57,12 +56,7 @@ def read_safetensors(path: str | os.PathLike[str], *, widen: bool = True) -> dic
     {'0.bias': array([1., 1.], dtype=float32)}
     """
     place, widen = as_path(path), as_bool("read_safetensors(widen)", widen)
-    try:
-        content = _content(place)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
-    tensors = sorted(_tensors(place, content), key=itemgetter(0))
+    tensors = sorted(_tensors(place, _content(place)), key=itemgetter(0))
     return {name: _decoded(f"{place}: {name!r}", told, widen=widen) for name, told in tensors}
 
 
@@ -85,19 +79,12 @@ def write_safetensors(path: str | os.PathLike[str], state: Mapping[str, Any], *,
         ending = place[place.rindex(".") :]
         remedy = "torch takes files with such names for pickles"
         raise CheckpointError(place, "a name that ends with .safetensors", ending, remedy)
-    content = _encoded(place, state, kind)
-    try:
-        write_whole(place, content)
-    except OSError as error:
-        remedy = "choose a file in a folder that exists, may be written to and has room"
-        raise CheckpointError(place, "a place to save to", error.strerror or str(error), remedy) from error
+    save_whole(place, _encoded(place, state, kind))
 
 
 def _content(place: str) -> bytes:
     """Read a file unless its name or its first bytes are those of another kind."""
-    if not S_ISREG(os.stat(place).st_mode):  # reading a pipe would wait for its writer
-        raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
-    with open(place, "rb") as file:
+    with opened(place) as file:
         beginning = file.read(64)
         if place.endswith(PICKLES) or beginning[:4] == b"PK\3\4" or beginning[:1] == b"\x80":
             _refuse_pickle(place)
