@@ -7,7 +7,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array
-from fnmlp.checks import as_choice
+from fnmlp.checks import FLOATS, as_choice
 from fnmlp.errors import MissingDependencyError
 from fnmlp.key import Key
 from fnmlp.moving import as_numpy
@@ -16,8 +16,6 @@ from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 Function: TypeAlias = Callable[..., Any]
 """A function of arrays of the library; under its compiler it returns a tuple of arrays."""
-
-FLOATS = "float32", "float64"
 
 
 def pulls_nothing(function: Function, points: Sequence[Any], cotangent: Any) -> Sequence[Any]:

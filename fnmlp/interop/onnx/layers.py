@@ -8,11 +8,11 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Shape
+from fnmlp.checks import FLOATS
 from fnmlp.errors import OptionError
 from fnmlp.expressions import build, call_of
 from fnmlp.interop.onnx.activations import ACTIVATIONS, sigmoid, silu
 from fnmlp.interop.onnx.values import (
-    FLOATS,
     Value,
     arithmetic,
     cast,

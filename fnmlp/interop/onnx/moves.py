@@ -6,9 +6,10 @@ from math import prod
 import numpy as np
 
 from fnmlp.arrays import Shape
+from fnmlp.checks import FLOATS
 from fnmlp.interop.onnx.library import helper
 from fnmlp.interop.onnx.pieces import Made, affine
-from fnmlp.interop.onnx.streams import FLOATS, Node, Result, kept
+from fnmlp.interop.onnx.streams import Node, Result, kept
 from fnmlp.layers import Embedding, columns, dropout, embedding, flatten
 
 WHOLE = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))

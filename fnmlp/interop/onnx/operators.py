@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Shape, read_only
+from fnmlp.checks import FLOATS
 from fnmlp.interop.onnx.curves import CURVES
 from fnmlp.interop.onnx.moves import MOVES
-from fnmlp.interop.onnx.pieces import Affine, Made, affine, linear_of
-from fnmlp.interop.onnx.streams import FLOATS, Node, Numbers, Result, Stream, kept, per_feature
+from fnmlp.interop.onnx.pieces import Affine, Made, Numbers, affine, linear_of
+from fnmlp.interop.onnx.streams import Node, Result, Stream, kept, per_feature
 from fnmlp.layers import LayerNorm, RmsNorm, layer_norm, rms_norm
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fnmlp.checks import FLOATS
 from fnmlp.interop.onnx.pieces import Made, Numbers
 from fnmlp.interop.onnx.streams import Node, Stream
 from fnmlp.layers import (
@@ -41,7 +42,7 @@ from fnmlp.layers import (
     tanh,
 )
 
-FLOATS = ("float32", "float64", "bool")
+INSIDE = (*FLOATS, "bool")
 """The dtypes in a layer that is written in several nodes: floats, and how they compare."""
 
 REGION = 24
@@ -96,7 +97,7 @@ def between(y: Stream, start: Stream) -> list[Stream] | None:
         stream = waiting.pop()
         if stream is start or stream in found:
             continue
-        if stream.node is None or not evaluable(stream.node) or stream.dtype not in FLOATS or len(found) == REGION:
+        if stream.node is None or not evaluable(stream.node) or stream.dtype not in INSIDE or len(found) == REGION:
             return None
         found[stream] = None
         waiting.extend(stream.node.streams)

@@ -5,17 +5,13 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
-from numpy.typing import NDArray
 
 from fnmlp.arrays import Shape
+from fnmlp.checks import FLOATS
 from fnmlp.errors import FnmlpError, StructureError
 from fnmlp.expressions import shortened
 from fnmlp.interop.onnx.library import helper
-from fnmlp.interop.onnx.pieces import Piece
-
-Numbers: TypeAlias = NDArray[Any]
-
-FLOATS = ("float32", "float64")
+from fnmlp.interop.onnx.pieces import Numbers, Piece
 
 
 @frozen(eq=False)

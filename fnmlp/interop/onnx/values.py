@@ -10,9 +10,8 @@ from attrs import field, frozen
 import numpy as np
 from numpy.typing import NDArray
 
+from fnmlp.checks import FLOATS
 from fnmlp.errors import DtypeError
-
-FLOATS = ("float32", "float64")
 
 
 @frozen(eq=False)
