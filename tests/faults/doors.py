@@ -17,6 +17,7 @@ import onnx
 import fnmlp as fn
 from fnmlp.data.idx import read_idx
 from fnmlp.expressions import constructors
+from fnmlp.interop.keras import from_keras
 from fnmlp.interop.onnx import import_onnx
 from fnmlp.interop.onnx.exporting import onnx_bytes
 from fnmlp.interop.torch.files import KINDS, NUMPY, read_safetensors, write_safetensors
@@ -24,6 +25,7 @@ from fnmlp.key import Key, generator
 from fnmlp.storage import format as checkpoint
 from fnmlp.tree import Tree, tree_paths
 from tests.catalogue import INITIALIZERS, LAYERS
+from tests.faults import keras_files
 from tests.faults.grammar import chosen, description, expression
 from tests.faults.graphs import KINDS as OPERATORS
 from tests.faults.graphs import OPTIONS, choices_of, graph_of
@@ -69,7 +71,7 @@ def feed(door: Door, folder: Path, content: bytes) -> bool:
 
 def doors() -> dict[str, Door]:
     """Return every door under its name."""
-    return {**_of_checkpoints(), **_of_models(), **_of_idx(), **_of_state_dicts(), **_of_graphs()}
+    return {**_of_checkpoints(), **_of_models(), **_of_idx(), **_of_state_dicts(), **_of_graphs(), **_of_keras()}
 
 
 def _of_checkpoints() -> dict[str, Door]:
@@ -155,6 +157,17 @@ def _of_graphs() -> dict[str, Door]:
     }
 
 
+def _of_keras() -> dict[str, Door]:
+    config, arrays = keras_files.described(), keras_files.weights()
+    words = ("class_name", "config", "layers", "units", "batch_shape", "activation", "Functional", "Dense", "Embedding")
+    door = partial(Door, "a.keras", words=words, read=_read_keras, error=fn.CheckpointError)
+    return {
+        "keras": door(seeds=(keras_files.archive(config, arrays),), made=bytes),
+        "keras-config": door(seeds=(config,), made=lambda content: keras_files.archive(content, arrays)),
+        "keras-weights": door(seeds=(arrays,), made=lambda content: keras_files.archive(config, content)),
+    }
+
+
 def _contents(end: str) -> tuple[bytes, ...]:
     """Return the contents of the small files whose names end with `end`."""
     return tuple(file.content for file in small_files() if file.name.endswith(end))
@@ -235,6 +248,13 @@ def _same(found: NDArray[Any], expected: NDArray[Any] | None) -> bool:
 def _read_graph(path: Path) -> None:
     """Import a model, and compare its parameters with what its layer takes."""
     layer, params = import_onnx(path)
+    assert fn.build(layer.name).name == layer.name
+    assert all(leaf.dtype.kind == "f" for _, leaf in tree_paths(params))
+
+
+def _read_keras(path: Path) -> None:
+    """Read a model, and look at it as at a graph's."""
+    layer, params = from_keras(path)
     assert fn.build(layer.name).name == layer.name
     assert all(leaf.dtype.kind == "f" for _, leaf in tree_paths(params))
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import json
 import os
 import re
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -17,6 +17,7 @@ from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.checks import as_path
 from fnmlp.combinators import chain
 from fnmlp.errors import CheckpointError, FnmlpError, MissingDependencyError, one_line
+from fnmlp.files import opened
 from fnmlp.interop.keras.layers import LAYERS, Place, Stage
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
@@ -40,7 +41,7 @@ def from_keras(path: str | os.PathLike[str]) -> tuple[Layer[Any], Tree]:
     activations, Dropout, GaussianNoise, LayerNormalization, RMSNormalization, BatchNormalization (as it predicts, it
     becomes `rescale`), Embedding, Flatten and Rescaling. Files of weights alone hold no model.
     Raises:   CheckpointError for another file, for a layer or an option that has no counterpart, by name, and for files
-              that lie about sizes or shapes; FileNotFoundError if there is none.
+              that lie about sizes or shapes, or can't be read.
     Source:   https://keras.io/guides/serialization_and_saving
 
     >>> from_keras("weights.h5")
@@ -51,23 +52,22 @@ def from_keras(path: str | os.PathLike[str]) -> tuple[Layer[Any], Tree]:
     if not place.endswith(".keras"):
         remedy = "save the whole model with model.save('model.keras')"
         raise CheckpointError(place, "a .keras file", "another ending", remedy)
-    try:
-        config, weights = _members(place)
-        with h5py.File(BytesIO(weights), "r") as file:
-            layers, params = zip(*_stages(json.loads(config), file, len(weights)), strict=True)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        got = one_line(error) if isinstance(error, FnmlpError) else f"{type(error).__name__}: {error}"
-        remedy = "save a Sequential of such layers with Keras 3, or export it with model.export and import_onnx"
-        expected = "a file of Keras 3 with layers that fnmlp has"
-        raise CheckpointError(place, expected, " ".join(got.split())[:200], remedy) from error
+    with opened(place) as stream:
+        try:
+            config, weights = _members(stream)
+            with h5py.File(BytesIO(weights), "r") as file:
+                layers, params = zip(*_stages(json.loads(config), file, len(weights)), strict=True)
+        except Exception as error:
+            got = one_line(error) if isinstance(error, FnmlpError) else f"{type(error).__name__}: {error}"
+            remedy = "save a Sequential of such layers with Keras 3, or export it with model.export and import_onnx"
+            expected = "a file of Keras 3 with layers that fnmlp has"
+            raise CheckpointError(place, expected, " ".join(got.split())[:200], remedy) from error
     return chain(*layers), params
 
 
-def _members(place: str) -> tuple[bytes, bytes]:
+def _members(stream: BinaryIO) -> tuple[bytes, bytes]:
     """Return the description and the weights; stored as they are, so that they take no more memory than the file."""
-    with ZipFile(place) as archive:
+    with ZipFile(stream) as archive:
         found = []
         for name in ("config.json", "model.weights.h5"):
             member = archive.getinfo(name)
