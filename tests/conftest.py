@@ -60,11 +60,23 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("filterwarnings", f"error::{kind}:{re.escape(name)}$")
 
 
-UNMEASURED = (
-    *("exact", "faults", "faults_calls", "faults_damage", "faults_races"),
-    *("torch_layers", "torch_losses", "torch_magnitudes", "torch_optimizers", "ulp"),
+UNMEASURED = frozenset(
+    {
+        *("benchmark", "benchmark_peers", "examples", "exact", "exchange_example", "options", "oracles", "parity"),
+        *("faults", "faults_calls", "faults_damage", "faults_races", "recipes", "sklearn_examples", "table_program"),
+        *("torch_layers", "torch_losses", "torch_magnitudes", "torch_optimizers", "ulp"),
+        *("trainer", "trainer_jax", "trainer_process", "trainer_resume", "trainer_signals"),
+        "jax_losses",
+        "test_layers_keep_every_law_on_jax",
+        "test_one_compiled_step_serves_all_steps_and_rounds_as_numpy_does",
+        "test_rates_momenta_and_decays_may_be_traced_and_each_setting_equals_its_run_alone",
+        "test_torch_by_both_of_its_exporters",
+    }
 )
-"""Files of tests, without the `test_`, that run lines which others run too: measuring coverage doubles their time."""
+"""Files of tests, without the `test_`, and tests that run lines which others run too.
+
+Measuring coverage doubles their time. `pytest --cov=fnmlp --cov-context=test` tells who runs what.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,7 +84,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mnist_batches" in getattr(item, "fixturenames", ()):
             item.add_marker("mnist")
-        if item.path.stem.removeprefix("test_") in UNMEASURED:
+        if not UNMEASURED.isdisjoint({item.path.stem.removeprefix("test_"), getattr(item, "originalname", None)}):
             item.add_marker("no_cover")
 
 
