@@ -26,3 +26,14 @@ def test_every_page_is_in_the_contents_of_the_site() -> None:
     }
     pages = {page.with_suffix("") for page in DOCS.rglob("*.md") if "build" not in page.parts}
     assert listed | {DOCS / "index"} == pages | {DOCS / "reference" / "index"}
+
+
+def test_every_link_of_a_page_leads_to_a_file() -> None:
+    leads = [
+        (page, link)
+        for page in [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
+        for link in re.findall(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if "reference" not in (page.parent.name, *Path(link).parts)  # made when the site is built, and checked then
+    ]
+    assert leads
+    assert [(page.name, link) for page, link in leads if not (page.parent / link).exists()] == []
