@@ -6,6 +6,7 @@ NEEDS = {
     "engines.md": "jax",
     "logs.md": "sklearn",
     "onnx.md": "onnxruntime",
+    "prose.py": "myst_nb",
     "sklearn.md": "sklearn",
     "torch.md": "torch",
 }

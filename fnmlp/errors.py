@@ -99,3 +99,18 @@ def one_line(error: BaseException) -> str:
     """
     notes = (f"({note})" for note in getattr(error, "__notes__", ()))
     return " ".join(" ".join([str(error) or type(error).__name__, *notes]).split())
+
+
+LONGEST = 200
+"""The most letters that an error quotes."""
+
+
+def quoted(text: str) -> str:
+    r"""Return what an error may quote of a file: short, in one line, every letter printable.
+
+    >>> quoted("a\x7fb  c")
+    'a\\x7fb c'
+    """
+    line = " ".join(text.split())
+    short = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in short)

@@ -205,6 +205,7 @@ def test_files_that_lie_are_refused(tmp_path: Path) -> None:
         (config, weights[: len(weights) // 2], "OSError"),
         (config, linked(tmp_path / "linked.h5"), "is not in the file"),
         (large, unwritten(tmp_path / "unwritten.h5"), "is not stored as it is"),
+        (json.dumps(config).replace("InputLayer", "I\x7fLayer"), weights, r"layer 'in' is I\\x7fLayer"),
         ("no JSON", weights, "JSONDecodeError"),
         ("[" * 100_000, weights, "RecursionError|JSONDecodeError"),
         ("[]", weights, "TypeError"),

@@ -16,7 +16,7 @@ import numpy as np
 from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.checks import as_path
 from fnmlp.combinators import chain
-from fnmlp.errors import CheckpointError, FnmlpError, MissingDependencyError, one_line
+from fnmlp.errors import CheckpointError, FnmlpError, MissingDependencyError, one_line, quoted
 from fnmlp.files import opened
 from fnmlp.interop.keras.layers import LAYERS, Place, Stage
 from fnmlp.key import OutlineKey
@@ -61,7 +61,7 @@ def from_keras(path: str | os.PathLike[str]) -> tuple[Layer[Any], Tree]:
             got = one_line(error) if isinstance(error, FnmlpError) else f"{type(error).__name__}: {error}"
             remedy = "save a Sequential of such layers with Keras 3, or export it with model.export and import_onnx"
             expected = "a file of Keras 3 with layers that fnmlp has"
-            raise CheckpointError(place, expected, " ".join(got.split())[:200], remedy) from error
+            raise CheckpointError(place, expected, quoted(got), remedy) from error
     return chain(*layers), params
 
 

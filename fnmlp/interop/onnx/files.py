@@ -8,16 +8,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fnmlp.arrays import read_only
-from fnmlp.errors import CheckpointError
+from fnmlp.errors import CheckpointError, quoted
 from fnmlp.expressions import shortened
 from fnmlp.files import opened
 from fnmlp.interop.onnx.library import helper, numpy_helper, onnx
 
 FILE_LIMIT = 2**31
 """The most bytes that a file of protobuf may have."""
-
-QUOTED = 200
-"""The number of characters that an error quotes from a file."""
 
 DTYPES = {
     **{kind: kind for kind in ("float32", "float64", "bool")},
@@ -30,12 +27,7 @@ DTYPES = {
 
 def refused(place: str, expected: str, got: object, remedy: str = "give another file") -> CheckpointError:
     """Return the error for a file that can't be imported; what it quotes from the file is printable and short."""
-    return CheckpointError(place, expected, _quoted(str(got)), remedy)
-
-
-def _quoted(text: str) -> str:
-    short = text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in short)
+    return CheckpointError(place, expected, quoted(str(got)), remedy)
 
 
 def read_model(place: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.checks import as_bool, as_choice, as_path, check_kind
-from fnmlp.errors import CheckpointError, FnmlpError
+from fnmlp.errors import CheckpointError, FnmlpError, quoted
 from fnmlp.files import opened, save_whole
 from fnmlp.kinds import kind_of
 from fnmlp.moving import to
@@ -107,16 +107,12 @@ def _tensors(place: str, content: bytes) -> list[tuple[str, Mapping[str, Any]]]:
     try:
         tensors: list[tuple[str, Mapping[str, Any]]] = deserialize(content)  # type: ignore[no-untyped-call]
     except (SafetensorError, ValueError, OverflowError) as error:
-        got = f"one that is damaged ({' '.join(str(error).split())})"
-        raise CheckpointError(place, "a safetensors file", _printable(got), "restore it from a copy") from error
+        got = f"one that is damaged ({quoted(str(error))})"
+        raise CheckpointError(place, "a safetensors file", got, "restore it from a copy") from error
     for name, _ in tensors:
         if not name.isprintable():
             raise CheckpointError(place, "names of printable letters", repr(name), "write the file with other names")
     return tensors
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else ascii(text)
 
 
 def _decoded(where: str, told: Mapping[str, Any], *, widen: bool) -> Array:

@@ -1,4 +1,4 @@
-"""Measure the sentences of the pages: `python -m tests.prose`, which prints the longest.
+"""Measure the sentences of the pages: `python docs/prose.py`, which prints the longest.
 
 It ends with status 1 if a sentence has more than 40 words, or if a page's sentences have more than 20 on average.
 """
@@ -48,9 +48,9 @@ def pages() -> list[Path]:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a page's paragraphs and lists; headings, tables and code have none.
+    r"""Yield the sentences of a page's paragraphs and lists; headings, tables and code have none.
 
-    >>> list(sentences("# A\\n\\nOne `x = 1. Y` here. Two.\\n\\n- Three\\n\\n```\\ncode. Code.\\n```\\n"))
+    >>> list(sentences("# A\n\nOne `x = 1. Y` here. Two.\n\n- Three\n\n```\ncode. Code.\n```\n"))
     ['One X here.', 'Two.', 'Three']
     """
     tokens = PARSER.parse(text)

@@ -1,4 +1,4 @@
-"""Check that every link of the built site leads to a page, and to a place on it: `python -m tests.links build/site`."""
+"""Check that every link of the built site leads to a page, and to a place on it: `python docs/links.py build/site`."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -59,4 +59,4 @@ def main(site: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tests.links")
+    main(prog_name="python docs/links.py")
