@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib import import_module
 import inspect
 from pathlib import Path
+from posixpath import dirname, join, normpath
 import re
 from typing import Any
 
@@ -92,18 +93,23 @@ def write_pages(folder: Path) -> None:
             place.write_text(text, encoding="utf-8")
 
 
-OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
+LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)]*)\)")
 
 
 def without_outside(app: Any, page: str, source: list[str]) -> None:
     """Make text of a page's links to what is outside the site, such as a test; Sphinx calls this for each page.
 
-    >>> source = ["see [`tests`](../tests) and [Speed](speed.md)"]
-    >>> without_outside(None, "", source)
+    >>> source = ["see [`tests`](../../tests) and [Speed](../speed.md)"]
+    >>> without_outside(None, "tutorial/digits", source)
     >>> source
-    ['see `tests` and [Speed](speed.md)']
+    ['see `tests` and [Speed](../speed.md)']
     """
-    source[0] = OUTSIDE.sub(r"\1", source[0])
+
+    def kept(link: re.Match[str]) -> str:
+        outside = normpath(join(dirname(page), link[2])).startswith("..")
+        return link[1] if outside else link[0]
+
+    source[0] = LINK.sub(kept, source[0])
 
 
 def is_foreign(app: Any, what: str, name: str, obj: object, skip: object, options: object) -> bool | None:
