@@ -13,6 +13,7 @@ from fnmlp import reports
 from fnmlp.data import Dataset
 from fnmlp.interop.tensorboard import log_events
 from fnmlp.tree import Tree
+from recipe_building import build_schedule
 from run_members import Member, steps_of
 from run_settings import Settings
 from training_run import Progress, model_of, steps_taken
@@ -62,11 +63,13 @@ def ends_epoch(members: Sequence[Member], progress: Progress) -> bool:
 def scalars(
     engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, progress: Progress
 ) -> dict[str, float]:
-    """Return the loss of a batch, and after an epoch its results."""
+    """Return the loss of a batch and the learning rate of its step, and after an epoch its results."""
     found: dict[str, float] = {}
     state = progress.state
     if state.step and (engine.name != "numpy" or state.step % EVERY == 0):
-        found["loss/batch"] = state.loss
+        recipe, steps = members[0].recipe, steps_of(members[0].recipe, members[0].train)
+        schedule = build_schedule(recipe, steps=steps * recipe.epochs)
+        found |= {"loss/batch": state.loss, "rate": float(schedule(state.step - 1))}
     if ends_epoch(members, progress):
         last = progress.history[-1]
         told = {f"{measure}/{part}": last.get(f"{part}_{measure}") for measure, part in MEASURES}

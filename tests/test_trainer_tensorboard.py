@@ -14,6 +14,7 @@ from tests.event_logs import events_in, points_in, values_in
 from tests.trainer import SMALL, command, run, succeed
 
 SAVED = ("--checkpoint-every", 8, "--checkpoint-keep", 6)
+FALLING = (*SMALL, "--rate", 4, "--schedule", "linear")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the events and the checkpoints of a run of 46 steps."""
     folder = tmp_path_factory.mktemp("logged")
     files = ("--tensorboard", folder / "run", "--history", folder / "history", "--output", folder / "model")
-    out = succeed(folder, "train", *SMALL, "--rate", 4, *files, "--checkpoint", folder / "checkpoint", *SAVED)
+    out = succeed(folder, "train", *FALLING, *files, "--checkpoint", folder / "checkpoint", *SAVED)
     assert out.splitlines()[-1] == f"events logged to {folder / 'run'}"
     return folder
 
@@ -34,6 +35,7 @@ def test_events_tell_what_the_history_tells(logged: Path) -> None:
         assert steps == (23, 46)
         assert values == pytest.approx([entry[name] for entry in history], rel=1e-6)
     assert [step for step, _ in points["loss/batch"]] == [10, 20, 30, 40]
+    assert points["rate"] == [(step, pytest.approx(4 * (1 - (step - 1) / 46))) for step in (10, 20, 30, 40)]
 
 
 def test_events_hold_histograms_of_each_layer_and_the_worst_mistakes(logged: Path) -> None:
@@ -62,7 +64,7 @@ def test_a_killed_run_goes_on_with_the_events_of_an_uninterrupted_one(
     shutil.copy(logged / f"checkpoint.{number}", tmp_path / "checkpoint")
     [path] = (tmp_path / "run").iterdir()
     path.write_bytes(path.read_bytes()[: -100 * number])  # it was killed while it wrote
-    typed = (*SMALL, "--rate", 4, "--checkpoint", tmp_path / "checkpoint", *SAVED, "--resume")
+    typed = (*FALLING, "--checkpoint", tmp_path / "checkpoint", *SAVED, "--resume")
     succeed(tmp_path, "train", *typed, "--tensorboard", tmp_path / "run")
     assert points_in(tmp_path / "run") == points_in(logged / "run")
 
