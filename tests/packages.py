@@ -68,6 +68,7 @@ PROMISES = {
     "fuzz": "import atheris, pytest",
     "jax": "from fnmlp.interop.jax import fold_epoch",
     "keras": "import h5py",
+    "mpi": "import mpi4py, fnmlp.interop.mpi",
     "onnx": "from fnmlp.interop.onnx import export_onnx; import onnx",
     "sklearn": f"from fnmlp.interop.sklearn import MLPClassifier; {FIT}",
     "table": "import click, polars",

@@ -1,6 +1,15 @@
 # Written by `python -m tests.names` from what each module says in its `__all__`.
 from fnmlp.interop.jax import (fold_epoch as fold_epoch, register_tree as register_tree)
 from fnmlp.interop.keras.models import (from_keras as from_keras,)
+from fnmlp.interop.mpi.ending import (ending_together as ending_together,)
+from fnmlp.interop.mpi.evaluation import (
+    parallel_evaluate as parallel_evaluate,
+    parallel_outputs as parallel_outputs,
+    parallel_predict as parallel_predict,
+)
+from fnmlp.interop.mpi.exchange import (world as world,)
+from fnmlp.interop.mpi.shards import (Shards as Shards, parallel_batches as parallel_batches)
+from fnmlp.interop.mpi.steps import (parallel_grad as parallel_grad, parallel_step as parallel_step)
 from fnmlp.interop.onnx.exporting import (export_onnx as export_onnx,)
 from fnmlp.interop.onnx.importing import (import_onnx as import_onnx,)
 from fnmlp.interop.sklearn.classifier import (MLPClassifier as MLPClassifier,)

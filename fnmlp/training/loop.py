@@ -22,7 +22,7 @@ from fnmlp.moving import in_dtype
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import apart, spending
 from fnmlp.tree import Tree, tree_leaves
-from fnmlp.weights import with_weights
+from fnmlp.weights import Weights, with_weights
 
 __all__ = [
     "TrainState",
@@ -99,23 +99,33 @@ def value_and_grad(
         batch = as_batch("value_and_grad", batch, params)
     try:
         y, pullback = model.vjp(params, batch.inputs, key)
-        result = with_weights(loss, y, batch.targets, batch.weights)
+        value, dy = loss_and_gradient("value_and_grad", loss, y, batch.targets, batch.weights)
     except (AttributeError, TypeError) as error:
         check_kinds("value_and_grad", error, model, loss)
         raise
+    grads, _ = pullback(dy)
+    return value, grads
+
+
+def loss_and_gradient(where: str, loss: Loss, y: Array, targets: Array, weights: Weights) -> tuple[Any, Array]:
+    """Return the loss of outputs and its gradient with respect to them; raise unless it returns just these.
+
+    >>> import numpy as np
+    >>> from fnmlp.losses import mse
+    >>> loss_and_gradient("train_step", mse, np.ones((1, 1)), np.zeros((1, 1)), ())
+    (np.float64(1.0), array([[2.]]))
+    """
+    result = with_weights(loss, y, targets, weights)
     try:
         value, dy = result
     except (TypeError, ValueError) as error:
         remedy = "pass a loss such as mse; metrics are for evaluate"
-        raise StructureError(
-            "value_and_grad(loss)", "a value and its gradient", type(result).__name__, remedy
-        ) from error
+        raise StructureError(f"{where}(loss)", "a value and its gradient", type(result).__name__, remedy) from error
     if getattr(dy, "shape", None) != y.shape:  # a pullback might broadcast it silently
         got = tuple(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
         remedy = "return (value, gradient with respect to the outputs)"
-        raise ShapeError("value_and_grad(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
-    grads, _ = pullback(dy)
-    return value, grads
+        raise ShapeError(f"{where}(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
+    return value, dy
 
 
 def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
@@ -151,9 +161,7 @@ def train_step(
         if not isinstance(batch, Batch):
             batch = as_batch("train_step", batch, state.params)
         value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
-        # This function owns the gradients: they come from a pullback, and go nowhere else.
-        grads = apart(grads, state.params)
-        params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
+        return after_gradient(optimizer, state, value, grads)
     except FloatingPointError:
         if np.geterr()["under"] == "ignore":
             raise
@@ -163,6 +171,18 @@ def train_step(
         check_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
         check_kind("train_step(state)", state, TrainState, "train_state(…)")
         raise
+
+
+def after_gradient(optimizer: Optimizer, state: TrainState, value: Any, grads: Tree) -> TrainState:
+    """Return the state after a step, given the loss and its gradient, whose memory is given away.
+
+    >>> from fnmlp.optimizers import sgd
+    >>> one = np.ones(1)
+    >>> after_gradient(sgd(0.5), TrainState(0, one, (), Key(0), nan), 3.0, one.copy()).params
+    array([0.5])
+    """
+    grads = apart(grads, state.params)
+    params, optimizer_state = spending(optimizer)(state.params, grads, state.optimizer_state)
     loss_value = float(value) if isinstance(value, (np.generic, np.ndarray, float)) else value
     return TrainState(state.step + 1, params, optimizer_state, state.key, loss_value)
 
