@@ -5,6 +5,7 @@ from importlib.util import find_spec
 NEEDS = {
     "engines.md": "jax",
     "logs.md": "sklearn",
+    "mathml.py": "math_core",
     "onnx.md": "onnxruntime",
     "prose.py": "myst_nb",
     "sklearn.md": "sklearn",
