@@ -182,6 +182,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.testing.references": ("NumberRule", "Reference", "each_number"),
     "fnmlp.testing.report": ("Law", "LawBrokenError"),
     "fnmlp.testing.strategies": ("layer_test",),
+    "fnmlp.training.adversaries": ("adversarial", "virtual_adversarial"),
     "fnmlp.training.checking": ("checked_step",),
     "fnmlp.training.consumers": ("best_state", "early_stopping", "scored"),
     "fnmlp.training.loop": (
@@ -192,8 +193,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "predict",
         "train_state",
         "train_step",
-        "value_and_grad",
     ),
+    "fnmlp.training.objectives": ("Objective", "value_and_grad"),
     "fnmlp.training.outlines": ("summary",),
     "fnmlp.training.rates": ("rate_range", "suggested_rate"),
     "fnmlp.training.replaying": ("ReplayedStep", "replay"),

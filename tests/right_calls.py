@@ -32,7 +32,14 @@ def call(*arguments: Any, **options: Any) -> Call:
     return arguments, options
 
 
-MODEL_STEP = {"model": MODEL, "loss": fn.cross_entropy, "optimizer": SGD, "state": STATE, "batch": DATA}
+MODEL_STEP = {
+    "model": MODEL,
+    "loss": fn.cross_entropy,
+    "optimizer": SGD,
+    "state": STATE,
+    "batch": DATA,
+    "objective": fn.value_and_grad,
+}
 LOSS_AT = {"model": MODEL, "loss": fn.cross_entropy, "params": PARAMS, "batch": DATA}
 OUTPUTS = {"y": TARGETS, "labels": LABELS}
 BETAS = {"betas": (0.9, 0.99), "epsilon": 1e-8}
@@ -62,6 +69,7 @@ GIVEN: dict[str, Call] = {
     "adadelta": call(rate=1.0, decay=0.9, epsilon=1e-6),
     "adagrad": call(rate=0.1, rate_decay=0.0, epsilon=1e-10, initial=0.0),
     "add": call(fn.relu(), fn.tanh()),
+    "adversarial": call(**LOSS_AT, key=KEY, epsilon=0.1, clean_weight=0.5, norm="linf"),
     "apply_if_finite": call(optimizer=SGD, max_consecutive_errors=2),
     "apply_remainder": call(optimizer=ACCUMULATED, state=fn.train_state(MODEL, ACCUMULATED, key=KEY, example=(2,))),
     "averaged": call(optimizer=SGD, decay=0.9),
@@ -172,6 +180,7 @@ GIVEN: dict[str, Call] = {
         highest=1.0,
         steps=3,
         smoothing=0.5,
+        objective=fn.value_and_grad,
     ),
     "repeat": call(layer=fn.relu(), times=2),
     "replay": call(step=STEP, state=STATE, batches=[DATA], number=1),
@@ -212,6 +221,7 @@ GIVEN: dict[str, Call] = {
     "unstandardize": call(mean=0.0, deviation=1.0, dtype="float32"),
     "update_ratios": call(before=PARAMS, after=PARAMS),
     "value_and_grad": call(**LOSS_AT, key=KEY),
+    "virtual_adversarial": call(**LOSS_AT, key=KEY, epsilon=0.1, weight=1.0, iterations=1, xi=0.1),
     "warm_up": call(schedule=fn.constant_rate(0.1), steps=3),
     "weight_decay": call(amount=0.1, only=fn.is_weight),
 }

@@ -27,7 +27,7 @@ def checks_nothing(name: str) -> bool:
 VALUES = {*filter(checks_nothing, fnmlp.__all__), "Pullback"}
 """Records and the protocol: functions look at what is in them."""
 
-ALIASES = {"Array", "Loss", "PathFilter", "Schedule", "Shape", "Weights"}
+ALIASES = {"Array", "Loss", "Objective", "PathFilter", "Schedule", "Shape", "Weights"}
 """Types to annotate with: nobody calls them."""
 
 LEAVES = set(KINDS) - {"None", "[1]", "an optimizer"}

@@ -17,6 +17,7 @@ from fnmlp.layer import Layer, Pullback, parts_of, walk, with_parts
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.training.loop import TrainState, train_step
+from fnmlp.training.objectives import Objective, value_and_grad
 from fnmlp.tree import Tree, first_not_finite, tree_leaves
 from fnmlp.weights import Weights, with_weights
 
@@ -24,7 +25,13 @@ __all__ = ["checked_step"]
 
 
 def checked_step(
-    model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
+    model: Layer[Any],
+    loss: Loss,
+    optimizer: Optimizer,
+    state: TrainState,
+    batch: Batch | Iterable[Any],
+    *,
+    objective: Objective = value_and_grad,
 ) -> TrainState:
     """Take the same step as `train_step`, and raise at the first number that is not finite, naming its layer.
 
@@ -57,7 +64,8 @@ def checked_step(
         raise DtypeError("checked_step", "numbers that can be looked at", "numbers that a compiler traces", remedy)
     check_state(model, state)
     try:
-        after = train_step(_watched(model, state.params, ""), partial(_watched_loss, loss), optimizer, state, batch)
+        watched = _watched(model, state.params, ""), partial(_watched_loss, loss)
+        after = train_step(*watched, optimizer, state, batch, objective=objective)
     except _NotFiniteError as found:
         raise _diverged(state.step + 1, *found.args) from None
     check_state(model, after)

@@ -21,8 +21,9 @@ from fnmlp.metrics import accuracy
 from fnmlp.moving import in_dtype
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import apart, spending
+from fnmlp.training.objectives import Objective, check_objective, value_and_grad
 from fnmlp.tree import Tree, tree_leaves
-from fnmlp.weights import Weights, with_weights
+from fnmlp.weights import with_weights
 
 __all__ = [
     "TrainState",
@@ -32,7 +33,6 @@ __all__ = [
     "predict",
     "train_state",
     "train_step",
-    "value_and_grad",
 ]
 
 
@@ -79,71 +79,25 @@ def train_state(
     return TrainState(0, params, optimizer.init(params), step_key, nan)
 
 
-def value_and_grad(
-    model: Layer[P], loss: Loss, params: P, batch: Batch | Pair, key: Key | None = None
-) -> tuple[Any, P]:
-    """Return the loss of a batch and its gradient with respect to the parameters.
-
-    The gradient has the structure, shapes and dtypes of the parameters. A pair of inputs and targets is a batch too.
-    Raises:   whatever the model and the loss raise; StructureError for anything but a model, a loss and a batch.
-
-    >>> import numpy as np
-    >>> from fnmlp.layers import linear
-    >>> from fnmlp.losses import mse
-    >>> params = linear(1).init(Key(0), (2,))[0]
-    >>> batch = Batch(np.ones((3, 2), np.float32), np.ones((3, 1), np.float32))
-    >>> value_and_grad(linear(1), mse, params, batch)[1].weight.shape
-    (2, 1)
-    """
-    if not isinstance(batch, Batch):
-        batch = as_batch("value_and_grad", batch, params)
-    try:
-        y, pullback = model.vjp(params, batch.inputs, key)
-        value, dy = loss_and_gradient("value_and_grad", loss, y, batch.targets, batch.weights)
-    except (AttributeError, TypeError) as error:
-        check_kinds("value_and_grad", error, model, loss)
-        raise
-    grads, _ = pullback(dy)
-    return value, grads
-
-
-def loss_and_gradient(where: str, loss: Loss, y: Array, targets: Array, weights: Weights) -> tuple[Any, Array]:
-    """Return the loss of outputs and its gradient with respect to them; raise unless it returns just these.
-
-    >>> import numpy as np
-    >>> from fnmlp.losses import mse
-    >>> loss_and_gradient("train_step", mse, np.ones((1, 1)), np.zeros((1, 1)), ())
-    (np.float64(1.0), array([[2.]]))
-    """
-    result = with_weights(loss, y, targets, weights)
-    try:
-        value, dy = result
-    except (TypeError, ValueError) as error:
-        remedy = "pass a loss such as mse; metrics are for evaluate"
-        raise StructureError(f"{where}(loss)", "a value and its gradient", type(result).__name__, remedy) from error
-    if getattr(dy, "shape", None) != y.shape:  # a pullback might broadcast it silently
-        got = tuple(dy.shape) if hasattr(dy, "shape") else type(dy).__name__
-        remedy = "return (value, gradient with respect to the outputs)"
-        raise ShapeError(f"{where}(loss)", f"a gradient of shape {tuple(y.shape)}", got, remedy)
-    return value, dy
-
-
-def check_kinds(where: str, error: Exception, model: Layer[Any], loss: Loss) -> None:
-    """Raise a clear error if Python's own came from a model that isn't a layer, or a loss that isn't a function."""
-    if not isinstance(error, FnmlpError):
-        check_kind(f"{where}(model)", model, Layer, "linear(10)")
-        check_function(f"{where}(loss)", loss, 2, "mse")
-
-
 def train_step(
-    model: Layer[Any], loss: Loss, optimizer: Optimizer, state: TrainState, batch: Batch | Iterable[Any]
+    model: Layer[Any],
+    loss: Loss,
+    optimizer: Optimizer,
+    state: TrainState,
+    batch: Batch | Iterable[Any],
+    *,
+    objective: Objective = value_and_grad,
 ) -> TrainState:
     """Take one training step on one batch; fold this function over batches to train.
 
     Bind the first three arguments with functools.partial. Instead of a Batch you can pass a pair of arrays, such as
     those from torch's DataLoader, or a triple with a weight for each row. Its arrays are converted to the library of
     the parameters.
-    Raises:   whatever the model, the loss and the optimiser raise; StructureError for anything but a batch.
+
+    The step minimises the loss, or another objective of the model and the loss: a function with the arguments of
+    `value_and_grad`, such as `adversarial`, with its options bound by functools.partial.
+    Raises:   whatever the model, the loss, the objective and the optimiser raise; StructureError for anything but a
+              batch.
 
     >>> from functools import partial, reduce
     >>> import numpy as np
@@ -160,16 +114,18 @@ def train_step(
     try:
         if not isinstance(batch, Batch):
             batch = as_batch("train_step", batch, state.params)
-        value, grads = value_and_grad(model, loss, state.params, batch, fold_in(state.key, state.step))
+        value, grads = objective(model, loss, state.params, batch, fold_in(state.key, state.step))
         return after_gradient(optimizer, state, value, grads)
     except FloatingPointError:
         if np.geterr()["under"] == "ignore":
             raise
         with np.errstate(under="ignore"):
-            return train_step(model, loss, optimizer, state, batch)
-    except AttributeError:
-        check_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
-        check_kind("train_step(state)", state, TrainState, "train_state(…)")
+            return train_step(model, loss, optimizer, state, batch, objective=objective)
+    except (AttributeError, TypeError) as error:
+        if not isinstance(error, FnmlpError):
+            check_kind("train_step(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+            check_kind("train_step(state)", state, TrainState, "train_state(…)")
+            check_objective("train_step(objective)", objective)
         raise
 
 

@@ -13,6 +13,7 @@ from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.training.loop import TrainState, train_step
+from fnmlp.training.objectives import Objective, value_and_grad
 
 __all__ = ["rate_range", "suggested_rate"]
 
@@ -31,6 +32,7 @@ def rate_range(
     highest: float = 10.0,
     steps: int = 100,
     smoothing: float = 0.9,
+    objective: Objective = value_and_grad,
 ) -> Iterator[tuple[float, float]]:
     """Train with a rate that grows geometrically at each step, and yield each rate with the smoothed loss, lazily.
 
@@ -38,7 +40,7 @@ def rate_range(
     from the parameters of `state`, which stays unchanged, with a new optimiser state. Each loss is that of a batch
     before the step on it, smoothed by an exponential mean with decay `smoothing`; 0 turns smoothing off. The sweep ends
     after the highest rate. It ends early, with a loss of infinity, if the smoothed loss is not finite or exceeds four
-    times its lowest value.
+    times its lowest value. `objective` is as in `train_step`.
     Units:    those of the rate, and of the loss.
     Raises:   OptionError unless 0 < lowest < highest, steps is at least 2, and 0 <= smoothing < 1; DataError if there
               are fewer batches than steps; whatever the model, the loss and the optimiser raise.
@@ -73,14 +75,20 @@ def rate_range(
     start = TrainState(state.step, state.params, optimizer.init(state.params), state.key, state.loss)
     smoothing = as_fraction("rate_range(smoothing)", smoothing)
     passed = as_iterator("rate_range(batches)", batches, "batches")
-    return _until_diverged(partial(_step, model, loss, make), start, rates, passed, smoothing)
+    return _until_diverged(
+        partial(_step, partial(train_step, model, loss, objective=objective), make), start, rates, passed, smoothing
+    )
 
 
 def _step(
-    model: Layer[Any], loss: Loss, make: Callable[[float], Optimizer], rate: float, state: TrainState, batch: Any
+    step: Callable[[Optimizer, TrainState, Any], TrainState],
+    make: Callable[[float], Optimizer],
+    rate: float,
+    state: TrainState,
+    batch: Any,
 ) -> TrainState:
     with np.errstate(all="ignore"):  # overflow shows that a rate is too high
-        return train_step(model, loss, make(rate), state, batch)
+        return step(make(rate), state, batch)
 
 
 def _until_diverged(

@@ -15,7 +15,8 @@ from fnmlp.layer import Layer, P
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
 from fnmlp.training import TrainState
-from fnmlp.training.loop import after_gradient, loss_and_gradient
+from fnmlp.training.loop import after_gradient
+from fnmlp.training.objectives import loss_and_gradient
 from fnmlp.tree import Tree
 
 __all__ = ["parallel_grad", "parallel_step"]
