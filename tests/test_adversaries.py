@@ -316,7 +316,7 @@ def test_what_an_objective_can_not_use_is_refused_in_one_line() -> None:
     with pytest.raises(fn.ShapeError, match=r"adversarial: expected outputs of at least 2 classes, got \(7, 1\)"):
         VIRTUAL(fn.linear(1), fn.mse, fn.linear(1).init(KEY, (5,))[0], single, KEY)
     with pytest.raises(fn.StructureError, match=r"adversarial\(loss\): expected a value and its gradient, got"):
-        BY_SIGN(MODEL, fn.accuracy, PARAMS, DATA)
+        BY_SIGN(MODEL, fn.accuracy, PARAMS, DATA)  # type: ignore[arg-type] # a metric
     codes = fn.Batch(LABELS[:, None] % 2, LABELS)
     words = fn.chain(fn.embedding(2, 4), fn.flatten(), fn.linear(3))
     with pytest.raises(fn.DtypeError, match="embedding: expected integers"):

@@ -35,7 +35,7 @@ def virtual(params: Any, data: fn.Batch, strength: Any) -> Any:
 @each("objective", [by_norm, virtual])
 def test_a_compiled_objective_is_that_of_numpy_and_its_options_may_be_traced(objective: Any) -> None:
     compiled = jax.jit(jax.vmap(objective, (None, None, 0)))
-    values, grads = compiled(*fn.to((START.params, DATA), like=LIKE), np.float32([0.0, 0.5, -1.0]))
+    values, grads = compiled(*fn.to((START.params, DATA), like=LIKE), np.array([0.0, 0.5, -1.0], np.float32))
     for place, strength in enumerate((0.0, 0.5)):
         value, expected = objective(START.params, DATA, strength)
         found = fn.tree_map(lambda leaf, place=place: np.asarray(leaf[place]), grads)
