@@ -14,6 +14,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.combinators.chains": ("chain", "repeat"),
     "fnmlp.combinators.sharing": ("frozen", "tied"),
     "fnmlp.combinators.strictness": ("strict",),
+    "fnmlp.data.array_files": ("array_shards",),
     "fnmlp.data.datasets": (
         "Dataset",
         "digits",
@@ -28,7 +29,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.data.folders": ("data_sets_in",),
     "fnmlp.data.idx": ("read_idx", "write_idx"),
     "fnmlp.data.images": ("read_image",),
+    "fnmlp.data.prefetching": ("prefetch",),
+    "fnmlp.data.shards": ("Shard", "Shards", "split_by_rank"),
     "fnmlp.data.sources": ("SOURCES", "Source"),
+    "fnmlp.data.streaming": ("stream_batches",),
+    "fnmlp.data.table_files": ("table_shards",),
     "fnmlp.derivatives.directional": ("hessian_vector_product", "jvp", "saliency"),
     "fnmlp.derivatives.per_example": ("per_example_gradients", "per_example_norms"),
     "fnmlp.errors": (

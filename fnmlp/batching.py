@@ -66,10 +66,10 @@ class Batch:
     def __getitem__(self, rows: "slice | Array") -> "Batch": ...
     def __getitem__(self, rows: Any) -> "Batch | tuple[Array, ...]":
         if isinstance(rows, slice):
-            return Batch(*[part[rows, ...] for part in _parts(self)])
+            return Batch(*[part[rows, ...] for part in parts_of(self)])
         if hasattr(rows, "__index__") and not getattr(rows, "ndim", 0):
-            return tuple(_own(part, rows) for part in _parts(self))
-        return Batch(*[_take(part, rows) for part in _parts(self)])
+            return tuple(_own(part, rows) for part in parts_of(self))
+        return Batch(*[_take(part, rows) for part in parts_of(self)])
 
 
 def _check_weights(batch: Batch) -> None:
@@ -81,7 +81,7 @@ def _check_weights(batch: Batch) -> None:
         raise DataError("Batch(weights)", f"an array of shape {expected}", f"shape {got}", remedy)
 
 
-def _parts(data: Batch) -> tuple[Array, ...]:
+def parts_of(data: Batch) -> tuple[Array, ...]:
     """Return the arrays of a batch: two, or three if it has weights."""
     pair = data.inputs, data.targets
     return pair if isinstance(data.weights, tuple) else (*pair, data.weights)

@@ -70,6 +70,7 @@ PROMISES = {
     "keras": "import h5py",
     "mpi": "import mpi4py, fnmlp.interop.mpi",
     "onnx": "from fnmlp.interop.onnx import export_onnx; import onnx",
+    "parquet": "import pyarrow.parquet; from fnmlp.data import table_shards",
     "sklearn": f"from fnmlp.interop.sklearn import MLPClassifier; {FIT}",
     "table": "import click, polars",
     "tensorboard": "from fnmlp.interop.tensorboard import log_events; import tensorboard.main",

@@ -5,12 +5,10 @@ the elements in C order; every number has its most significant byte first.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 import gzip
 from io import BufferedReader
 import math
 import os
-import stat
 import struct
 from typing import Any, NamedTuple
 import zlib
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from fnmlp.arrays import as_array
 from fnmlp.checks import as_path, is_number, shown
+from fnmlp.data.regular import open_regular, os_errors_named
 from fnmlp.errors import DataError, OptionError
 from fnmlp.files import write_whole
 
@@ -64,9 +63,8 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray
     if not is_number(limit) or not limit >= 0:
         raise OptionError("read_idx", "limit >= 0 bytes", shown(limit), f"leave it out for {_GIBIBYTE}")
     name = as_path(path)
-    with _os_errors_named(name, "a file that can be read"), _open_regular(name) as file:
+    with os_errors_named(name, "a file that can be read"), open_regular(name) as file:
         size = os.fstat(file.fileno()).st_size
-        _check_name(name, file.read(4))
         return _read_gzip(file, name, size, limit) if name.endswith(".gz") else _read_raw(file, name, size)
 
 
@@ -90,36 +88,13 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     array = as_array("write_idx(array)", array)
     header = encode_header(array)
     content = header + array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
-    with _os_errors_named(name, "a file that can be written"):
+    with os_errors_named(name, "a file that can be written"):
         # No name and no time in the gzip header. Level 9 would take several times as long to save a few per cent.
         write_whole(name, gzip.compress(content, 6, mtime=0) if name.endswith(".gz") else content)
 
 
-@contextmanager
-def _os_errors_named(name: str, expected: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, MemoryError) as error:
-        got = getattr(error, "strerror", None) or error
-        raise DataError(name, expected, got, "check the path, its rights, the disk and memory") from error
-
-
 def _fault(place: str, offset: int, expected: str, got: object, remedy: str = "get the file again") -> DataError:
     return DataError(f"{place} {offset}", expected, got, remedy)
-
-
-def _irregular(name: str) -> DataError:
-    return DataError(name, "a regular file", "a directory, pipe, socket or device", "pass the path of a file")
-
-
-def _open_regular(name: str) -> BufferedReader:
-    # Opening a FIFO would wait for its writer, perhaps forever.
-    no_wait = getattr(os, "O_NONBLOCK", 0)
-    file = open(name, "rb", opener=lambda path, flags: os.open(path, flags | no_wait))  # noqa: SIM115 (handed on)
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise _irregular(name)
-    return file
 
 
 def _looks_like(head: bytes) -> str:
@@ -141,11 +116,22 @@ def _check_name(name: str, head: bytes) -> None:
         raise _fault(place, 0, "a raw IDX file, by the name", "gzip (1f 8b)", f"rename it to {name}.gz")
 
 
-def _read_raw(file: BufferedReader, name: str, size: int) -> NDArray[Any]:
-    place = f"{name}, byte"
+def raw_header(file: BufferedReader, name: str) -> _Header:
+    """Return the header of an open IDX file that isn't packed.
+
+    Raises:   DataError unless the file matches its header exactly.
+    """
+    place, size = f"{name}, byte", os.fstat(file.fileno()).st_size
+    file.seek(0)
+    _check_name(name, file.read(4))
     file.seek(0)
     header = _decode_header(file.read(_LONGEST_HEADER), place)
     _check_total(header, place, size, size)
+    return header
+
+
+def _read_raw(file: BufferedReader, name: str, size: int) -> NDArray[Any]:
+    place, header = f"{name}, byte", raw_header(file, name)
     file.seek(header.length)
     elements = np.empty(header.total - header.length, np.uint8)
     # Checked again, because the file may have been cut since.
@@ -155,6 +141,7 @@ def _read_raw(file: BufferedReader, name: str, size: int) -> NDArray[Any]:
 
 def _read_gzip(file: BufferedReader, name: str, size: int, limit: int) -> NDArray[Any]:
     place = f"{name}, unpacked byte"
+    _check_name(name, file.read(4))
     file.seek(max(0, size - 4))
     # The unpacked length that the file states, modulo 2**32; used for hints only.
     stated = int.from_bytes(file.read(4), "little")
