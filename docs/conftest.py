@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 NEEDS = {
     "engines.md": "jax",
+    "large-data.md": "sklearn",
     "logs.md": "sklearn",
     "mathml.py": "math_core",
     "onnx.md": "onnxruntime",

@@ -24,13 +24,21 @@ def halves(x: Any) -> Any:
     return np.full((len(x), 2), 0.5)
 
 
+ROWS = fn.Batch(np.zeros((6, 2)), np.zeros(6))
+SHARDS = data.Shards([data.Shard("six", rows=6, like=ROWS[:0], read=lambda first, stop: ROWS[first:stop])])
+
 DATA_CALLS: dict[str, Call] = {
+    "array_shards": call(inputs="pixels", targets="pixels", weights=(), block=4),
     "data_sets_in": call(data_dir="."),
     "fit_drawing": call(levels=255 * np.eye(6), shape=(8, 8), fit=data.Fit(box=6)),
     "load_dataset": call(name="mnist", data_dir="."),
     "mnist": call(data_dir=".", mirrors=()),
+    "prefetch": call(items=(1, 2), buffer=1),
     "read_idx": call(path="pixels", limit=1000),
     "read_image": call(path="eye.png", shape=(8, 8), white=255, invert=False, fit=None),
+    "split_by_rank": call(data=SHARDS, rank=0, ranks=1),
+    "stream_batches": call(data=SHARDS, size=4, key=KEY, epoch=0, start=0, window=100),
+    "table_shards": call(paths="table.parquet", inputs=["a"], targets="b", weights="", dtype="float32"),
     "write_idx": call(path="written", array=np.zeros((3, 2), np.uint8)),
 }
 
@@ -76,10 +84,11 @@ REPORT_CALLS: dict[str, Call] = {
 
 TAKEN: dict[str, dict[str, set[str]]] = {
     "confusion": {"classes": {"an array"}},
+    "prefetch": {"items": {"'abc'", "[1]", "an array", "a batch"}},
     "samples": {"titles": {"a batch"}},
     "table": {"heads": {"an array"}, "rows": {"an array", "a batch"}},
 }
-"""Two classes, four titles, and two heads above rows of two cells may be any values."""
+"""Items, two classes, four titles, and two heads above rows of two cells may be any values."""
 
 OTHERS = {"digits", "emnist", "fashion_mnist", "kmnist", "qmnist"}
 """Take what `mnist` takes, or nothing."""
@@ -98,6 +107,10 @@ def test_data_refuse_a_wrong_kind_in_one_line(name: str) -> None:
     if name == "read_image":
         image = pytest.importorskip("PIL.Image", reason="Pillow reads pictures")
         image.fromarray(np.diag(np.full(8, 255, np.uint8))).save("eye.png")
+    if name == "table_shards":
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow writes Parquet")
+        arrow = pytest.importorskip("pyarrow", reason="pyarrow writes Parquet")
+        parquet.write_table(arrow.table({"a": [1.0, 2.0], "b": [0, 1]}), "table.parquet")
     assert called(getattr(data, name), *DATA_CALLS[name]) == "taken"
     assert faults(getattr(data, name), DATA_CALLS[name], TAKEN.get(name, {})) == []
 

@@ -58,7 +58,8 @@ def array_shards(
     (1000, (0, 28, 28))
     """
     rows = as_count("array_shards(block)", block)
-    files = (inputs, targets, weights) if weights else (inputs, targets)
+    without = isinstance(weights, tuple) and not weights
+    files = (inputs, targets) if without else (inputs, targets, weights)
     named = [(name, path_names(f"array_shards({name})", paths)) for name, paths in zip(PARTS, files, strict=False)]
     if len({len(paths) for _, paths in named}) > 1:
         got = " and ".join(f"{len(paths)} of {name}" for name, paths in named)
