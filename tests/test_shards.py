@@ -128,9 +128,9 @@ ROWS = Batch(np.zeros((8, 2)), np.arange(8))
 WEIGHED = Batch(ROWS.inputs, ROWS.targets, np.ones(8))
 
 
-def shard(rows: Any = 8, data: Batch = ROWS, **options: Any) -> Shard:
+def shard(rows: Any = 8, data: Batch = ROWS, **given: Any) -> Shard:
     """Make a shard in memory."""
-    options = {"like": data[:0], "read": lambda first, stop: data[first:stop]} | options
+    options: dict[str, Any] = {"like": data[:0], "read": lambda first, stop: data[first:stop], **given}
     return Shard("eight", rows=rows, **options)
 
 
