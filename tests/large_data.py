@@ -2,9 +2,9 @@
 
 The files go into a temporary folder. Memory is the peak of the training process's resident set, VmHWM, since ru_maxrss
 would count the process that started it. Files are read, not mapped, so that it counts what the process holds and its
-libraries, but not the system's cache of files. Beside it stands the peak of its anonymous memory (RssAnon), sampled once
-a second. Speed is measured in another process, which holds the same rows in memory too: stretches of steps on both take
-turns. Needs Linux.
+libraries, but not the system's cache of files. Beside it stands the peak of its anonymous memory, RssAnon, sampled
+once a second. Speed is measured in another process, which holds the same rows in memory too: stretches of steps on
+both take turns. Needs Linux.
 """
 
 from collections.abc import Iterator
