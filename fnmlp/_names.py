@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.data.idx": ("read_idx", "write_idx"),
     "fnmlp.data.images": ("read_image",),
     "fnmlp.data.prefetching": ("prefetch",),
-    "fnmlp.data.shards": ("Shard", "Shards", "split_by_rank"),
+    "fnmlp.data.shards": ("Shard", "ShardedData", "split_by_rank"),
     "fnmlp.data.sources": ("SOURCES", "Source"),
     "fnmlp.data.streaming": ("stream_batches",),
     "fnmlp.data.table_files": ("table_shards",),

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import fnmlp as fn
-from fnmlp.data import Shards, array_shards, stream_batches
+from fnmlp.data import ShardedData, array_shards, stream_batches
 
 ROW = 784
 """Bytes of a row of inputs, as in MNIST."""
@@ -43,13 +43,13 @@ def write_shards(folder: Path, gigabytes: float) -> None:
         np.save(folder / f"y{shard}.npy", x[:, 0] // 26)
 
 
-def opened(folder: Path) -> Shards:
+def opened(folder: Path) -> ShardedData:
     """Open the shards."""
     names = range(SHARDS)
     return array_shards([folder / f"x{n}.npy" for n in names], [folder / f"y{n}.npy" for n in names])
 
 
-def batches_from(data: Shards, step: int) -> Iterator[fn.Batch]:
+def batches_from(data: ShardedData, step: int) -> Iterator[fn.Batch]:
     """Yield the batches of the only epoch from a step on."""
     return stream_batches(data, size=SIZE, key=fn.Key(1), epoch=0, start=step)
 

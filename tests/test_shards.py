@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fnmlp.batching import Batch
-from fnmlp.data import Shard, Shards, array_shards, split_by_rank, stream_batches, write_idx
+from fnmlp.data import Shard, ShardedData, array_shards, split_by_rank, stream_batches, write_idx
 from fnmlp.data.shards import read_rows
 from fnmlp.errors import DataError, DtypeError, FnmlpError, OptionError, ShapeError, one_line
 from fnmlp.key import Key
@@ -47,7 +47,7 @@ def test_files_of_arrays_are_streamed_row_by_row_and_stay_closed(tmp_path: Path,
 def test_a_data_set_is_a_value_that_survives_pickling(tmp_path: Path) -> None:
     inputs, targets = written(tmp_path)
     data = array_shards(inputs, targets, weights=[_saved(tmp_path, f"w{n}", np.ones(n, "f4")) for n in SIZES])
-    again: Shards = pickle.loads(pickle.dumps(data))  # noqa: S301 (our own bytes)
+    again: ShardedData = pickle.loads(pickle.dumps(data))  # noqa: S301 (our own bytes)
     assert (len(again), [shard.starts for shard in again.shards]) == (290, [range(0, n, 64) for n in SIZES])
     first, second = (next(stream_batches(each, size=9, key=Key(0), epoch=0)) for each in (data, again))
     assert np.array_equal(first.targets, second.targets)
@@ -143,14 +143,17 @@ def shard(rows: Any = 8, data: Batch = ROWS, **given: Any) -> Shard:
         (lambda: shard(starts=(0, 5, 5)), "eight: starts: expected rows that rise from 0 to below 8, got 0, 5, 5"),
         (lambda: shard(starts=(1, 5)), "eight: starts"),
         (lambda: shard(starts=range(0, 10, 4)), "eight: starts"),
-        (lambda: Shards([shard(), shard(data=WEIGHED)]), "eight: expected rows without weights"),
+        (lambda: ShardedData([shard(), shard(data=WEIGHED)]), "eight: expected rows without weights"),
         (lambda: read_rows(shard(read=lambda *_: ROWS), 0, 3), "eight: expected 3 rows from row 0, got 8"),
         (
             lambda: read_rows(shard(read=lambda *_: WEIGHED), 0, 8),
             "eight: expected rows without weights, got rows with",
         ),
-        (lambda: split_by_rank(Shards([shard()]), rank=0, ranks=2), "at least one shard for each rank, got 1 for 2"),
-        (lambda: split_by_rank(Shards([shard()]), rank=1, ranks=1), "a rank from 0 to 0, got 1"),
+        (
+            lambda: split_by_rank(ShardedData([shard()]), rank=0, ranks=2),
+            "at least one shard for each rank, got 1 for 2",
+        ),
+        (lambda: split_by_rank(ShardedData([shard()]), rank=1, ranks=1), "a rank from 0 to 0, got 1"),
     ],
 )
 def test_a_shard_that_is_not_what_it_says_is_refused(make: Callable[[], Any], message: str) -> None:
@@ -168,7 +171,7 @@ def test_arrays_of_another_library_are_refused_as_the_form_of_a_shard() -> None:
 
 
 def test_every_shard_goes_to_one_rank() -> None:
-    data = Shards(shard(rows=rows) for rows in range(1, 8))
+    data = ShardedData(shard(rows=rows) for rows in range(1, 8))
     parts = [split_by_rank(data, rank=rank, ranks=3).shards for rank in range(3)]
     assert sorted(each.rows for part in parts for each in part) == list(range(1, 8))
     with pytest.raises(OptionError):

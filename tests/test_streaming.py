@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fnmlp.batching import Batch
-from fnmlp.data import Shard, Shards, stream_batches
+from fnmlp.data import Shard, ShardedData, stream_batches
 from fnmlp.data.windows import epoch_blocks, row_order
 from fnmlp.errors import DataError, OptionError
 from fnmlp.key import Key
@@ -21,10 +21,10 @@ CHANCE = 1e-9
 """The chance that a right shuffle would fail one of these claims with another key."""
 
 
-def numbered(*sizes: int, block: int = 4, weighed: bool = False) -> Shards:
+def numbered(*sizes: int, block: int = 4, weighed: bool = False) -> ShardedData:
     """Return shards whose rows hold their own number."""
     ends = np.cumsum(sizes)
-    return Shards(
+    return ShardedData(
         _shard(np.arange(end - size, end), block, weighed) for size, end in zip(sizes, ends.tolist(), strict=True)
     )
 
@@ -35,7 +35,7 @@ def _shard(numbers: Any, block: int, weighed: bool) -> Shard:
     return Shard("numbers", rows=len(numbers), like=rows[:0], read=lambda a, b: rows[a:b], starts=starts)
 
 
-def order_of(data: Shards, key: int = 0, epoch: int = 0, size: int = 64, window: int = 16) -> list[int]:
+def order_of(data: ShardedData, key: int = 0, epoch: int = 0, size: int = 64, window: int = 16) -> list[int]:
     read = stream_batches(data, size=size, key=Key(key), epoch=epoch, window=window)
     return [int(row) for batch in read for row in batch.targets]
 
@@ -57,7 +57,7 @@ def test_every_row_comes_once_with_its_target_in_batches_of_the_size(
 
 def test_start_drops_batches_and_reads_none_of_the_windows_before() -> None:
     data, read = numbered(37, 50, 26), list[tuple[int, int]]()
-    noted = Shards(_noting(shard, read) for shard in data.shards)
+    noted = ShardedData(_noting(shard, read) for shard in data.shards)
     stream = partial(stream_batches, noted, size=9, key=Key(3), epoch=1, window=16)
     whole = [*stream()]
     for start in range(len(whole) + 2):
@@ -92,7 +92,7 @@ def bound(draws: int, chance: float, claims: int = 1) -> float:
     return likely / 3 + sqrt((likely / 3) ** 2 + 2 * variance * likely)
 
 
-def drawn(data: Shards, epoch: int, window: int) -> list[list[int]]:
+def drawn(data: ShardedData, epoch: int, window: int) -> list[list[int]]:
     """Return the rows of each window of an epoch, in order, without reading any."""
     order = epoch_blocks(data, window=window, key=Key(0), epoch=epoch)
     before = np.cumsum([0, *(shard.rows for shard in data.shards)])
@@ -149,14 +149,14 @@ def test_an_error_of_a_reader_reaches_the_consumer() -> None:
         raise OSError(f"{first} to {stop}")
 
     (shard,) = numbered(8).shards
-    data = Shards([Shard("a", rows=8, like=shard.like, read=broken)])
+    data = ShardedData([Shard("a", rows=8, like=shard.like, read=broken)])
     with pytest.raises(OSError, match="0 to 8"):
         next(stream_batches(data, size=2, key=Key(0), epoch=0))
 
 
 def test_weights_that_are_no_weights_are_refused() -> None:
     rows = Batch(np.zeros((4, 1)), np.zeros(4), np.full(4, -1.0))
-    data = Shards([Shard("a", rows=4, like=rows[:0], read=lambda a, b: rows[a:b])])
+    data = ShardedData([Shard("a", rows=4, like=rows[:0], read=lambda a, b: rows[a:b])])
     with pytest.raises(DataError, match="finite weights of at least 0"):
         next(stream_batches(data, size=2, key=Key(0), epoch=0))
 

@@ -25,7 +25,7 @@ def halves(x: Any) -> Any:
 
 
 ROWS = fn.Batch(np.zeros((6, 2)), np.zeros(6))
-SHARDS = data.Shards([data.Shard("six", rows=6, like=ROWS[:0], read=lambda first, stop: ROWS[first:stop])])
+SHARDS = data.ShardedData([data.Shard("six", rows=6, like=ROWS[:0], read=lambda first, stop: ROWS[first:stop])])
 
 DATA_CALLS: dict[str, Call] = {
     "array_shards": call(inputs="pixels", targets="pixels", weights=(), block=4),

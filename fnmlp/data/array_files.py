@@ -16,7 +16,7 @@ from fnmlp.batching import PARTS, Batch
 from fnmlp.checks import as_count
 from fnmlp.data.idx import raw_header
 from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
-from fnmlp.data.shards import BLOCK, Shard, Shards
+from fnmlp.data.shards import BLOCK, Shard, ShardedData
 from fnmlp.errors import DataError
 
 __all__ = ["array_shards"]
@@ -40,13 +40,13 @@ def array_shards(
     *,
     weights: Path | Iterable[Path] = (),
     block: SupportsIndex = BLOCK,
-) -> Shards:
+) -> ShardedData:
     """Open files of arrays as a data set that may be larger than memory: one shard for each pair of files.
 
     The files are `.npy`, or IDX under any other name, not gzipped. Only their headers are read now. Later the rows are
     read in blocks of `block` rows, by ordinary reads into arrays of their own; no file stays open or mapped.
     Raises:   DataError, with the file's name, if one can't be read, is longer or shorter than its header says, has
-              another number of rows than its pair, or is not in C order; as Shards for files that differ.
+              another number of rows than its pair, or is not in C order; as ShardedData for files that differ.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def array_shards(
     if len({len(paths) for _, paths in named}) > 1:
         got = " and ".join(f"{len(paths)} of {name}" for name, paths in named)
         raise DataError("array_shards", "files in pairs", got, "pass as many of each")
-    return Shards(
+    return ShardedData(
         _shard(tuple(map(_layout, names)), rows) for names in zip(*(paths for _, paths in named), strict=True)
     )
 

@@ -11,7 +11,7 @@ from fnmlp.batching import PARTS, Batch, as_batch, check_data, parts_of
 from fnmlp.checks import as_count, as_iterator, as_natural, check_function, check_kind
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 
-__all__ = ["Shard", "Shards", "split_by_rank"]
+__all__ = ["Shard", "ShardedData", "split_by_rank"]
 
 BLOCK = 64
 """The number of rows that are read together, unless the user says otherwise: 50 kB of MNIST's images."""
@@ -121,11 +121,11 @@ def check_alike(where: str, batch: Batch, like: Batch, whose: str) -> None:
 
 
 def _shards(shards: Iterable[Shard]) -> tuple[Shard, ...]:
-    return tuple(as_iterator("Shards", shards, "shards"))
+    return tuple(as_iterator("ShardedData", shards, "shards"))
 
 
 @frozen(eq=False)
-class Shards:
+class ShardedData:
     """Hold a data set that may be larger than memory, as a tuple of shards; `len` is its number of rows.
 
     You can pass any iterable of shards, such as a generator. The rows of all must have the same dtypes and shapes.
@@ -134,7 +134,7 @@ class Shards:
 
     >>> import numpy as np
     >>> rows = Batch(np.zeros((5, 2)), np.zeros(5))
-    >>> len(Shards(Shard(name, rows=5, like=rows[:0], read=lambda *_: rows) for name in "abc"))
+    >>> len(ShardedData(Shard(name, rows=5, like=rows[:0], read=lambda *_: rows) for name in "abc"))
     15
     """
 
@@ -142,9 +142,9 @@ class Shards:
 
     def __attrs_post_init__(self) -> None:
         if not self.shards:
-            raise DataError("Shards", "at least one shard", "none", "check the pattern of their names")
+            raise DataError("ShardedData", "at least one shard", "none", "check the pattern of their names")
         for shard in self.shards:
-            check_kind("Shards", shard, Shard, "array_shards(…).shards[0]")
+            check_kind("ShardedData", shard, Shard, "array_shards(…).shards[0]")
             check_alike(shard.name, shard.like, self.like, self.shards[0].name)
 
     @property
@@ -156,7 +156,7 @@ class Shards:
         return sum(shard.rows for shard in self.shards)
 
 
-def split_by_rank(data: Shards, *, rank: SupportsIndex, ranks: SupportsIndex) -> Shards:
+def split_by_rank(data: ShardedData, *, rank: SupportsIndex, ranks: SupportsIndex) -> ShardedData:
     """Return the shards of one of several processes: every `ranks`-th, beginning with that of number `rank`.
 
     Each shard goes to exactly one rank. Ranks may differ in their number of rows.
@@ -164,15 +164,15 @@ def split_by_rank(data: Shards, *, rank: SupportsIndex, ranks: SupportsIndex) ->
 
     >>> import numpy as np
     >>> rows = Batch(np.zeros((5, 2)), np.zeros(5))
-    >>> data = Shards(Shard(name, rows=5, like=rows[:0], read=lambda *_: rows) for name in "abcde")
+    >>> data = ShardedData(Shard(name, rows=5, like=rows[:0], read=lambda *_: rows) for name in "abcde")
     >>> [shard.name for shard in split_by_rank(data, rank=1, ranks=2).shards]
     ['b', 'd']
     """
-    check_kind("split_by_rank(data)", data, Shards, "array_shards(…)")
+    check_kind("split_by_rank(data)", data, ShardedData, "array_shards(…)")
     count, place = as_count("split_by_rank(ranks)", ranks), as_natural("split_by_rank(rank)", rank)
     if place >= count:
         raise OptionError("split_by_rank(rank)", f"a rank from 0 to {count - 1}", place, "count ranks from 0")
     if len(data.shards) < count:
         got = f"{len(data.shards)} for {count} ranks"
         raise DataError("split_by_rank", "at least one shard for each rank", got, "write more and smaller shards")
-    return Shards(data.shards[place::count])
+    return ShardedData(data.shards[place::count])

@@ -10,7 +10,7 @@ from fnmlp.arrays import read_only
 from fnmlp.batching import Batch, parts_of
 from fnmlp.checks import as_count, as_natural, check_kind
 from fnmlp.data.prefetching import prefetch
-from fnmlp.data.shards import Shards
+from fnmlp.data.shards import ShardedData
 from fnmlp.data.windows import Order, epoch_blocks, read_window
 from fnmlp.key import Key
 
@@ -18,7 +18,7 @@ __all__ = ["stream_batches"]
 
 
 def stream_batches(
-    data: Shards,
+    data: ShardedData,
     *,
     size: SupportsIndex,
     key: Key,
@@ -39,17 +39,17 @@ def stream_batches(
 
     >>> rows = Batch(np.arange(10), np.arange(10))
     >>> from fnmlp.data.shards import Shard
-    >>> data = Shards([Shard("ten", rows=10, like=rows[:0], read=lambda first, stop: rows[first:stop])])
+    >>> data = ShardedData([Shard("ten", rows=10, like=rows[:0], read=lambda first, stop: rows[first:stop])])
     >>> [len(batch) for batch in stream_batches(data, size=4, key=Key(0), epoch=0)]
     [4, 4, 2]
     """
-    check_kind("stream_batches(data)", data, Shards, "array_shards(…)")
+    check_kind("stream_batches(data)", data, ShardedData, "array_shards(…)")
     size, start = as_count("stream_batches(size)", size), as_natural("stream_batches(start)", start)
     order = epoch_blocks(data, window=as_count("stream_batches(window)", window), key=key, epoch=epoch)
     return _batches(data, order, size, start * size)
 
 
-def _batches(data: Shards, order: Order, size: int, first: int) -> Iterator[Batch]:
+def _batches(data: ShardedData, order: Order, size: int, first: int) -> Iterator[Batch]:
     """Cut the rows of an epoch from number `first` on into batches."""
     number = int(np.searchsorted(order.rows, first, side="right")) - 1  # of the window that has this row
     windows = (read_window(data, order, number) for number in range(number, len(order.rows) - 1))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fnmlp.batching import Batch
 from fnmlp.checks import as_float_dtype, as_iterator, check_kind
 from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
-from fnmlp.data.shards import Shard, Shards
+from fnmlp.data.shards import Shard, ShardedData
 from fnmlp.errors import DataError, DtypeError, MissingDependencyError, OptionError
 
 __all__ = ["table_shards"]
@@ -45,7 +45,7 @@ def table_shards(
     targets: str,
     weights: str = "",
     dtype: str = "float32",
-) -> Shards:
+) -> ShardedData:
     """Open Parquet or Arrow files as a data set that may be larger than memory: one shard for each file.
 
     `inputs` names columns of numbers, which become the features in that order, of the given dtype; or one column of
@@ -65,7 +65,7 @@ def table_shards(
     if not names:
         raise OptionError("table_shards(inputs)", "at least one column", "none", "name the columns of the features")
     columns = Columns(names, targets, weights, as_float_dtype("table_shards(dtype)", dtype))
-    return Shards(_shard(name, columns) for name in path_names("table_shards(paths)", paths))
+    return ShardedData(_shard(name, columns) for name in path_names("table_shards(paths)", paths))
 
 
 def _shard(name: str, columns: Columns) -> Shard:

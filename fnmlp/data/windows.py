@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fnmlp.arrays import read_only
 from fnmlp.batching import Batch, check_data, parts_of
-from fnmlp.data.shards import Shards, block_edges, read_rows
+from fnmlp.data.shards import ShardedData, block_edges, read_rows
 from fnmlp.errors import OptionError
 from fnmlp.key import Key, fold_in, generator
 
@@ -34,7 +34,7 @@ class Order:
     key: Key
 
 
-def epoch_blocks(data: Shards, *, window: int, key: Key, epoch: SupportsIndex) -> Order:
+def epoch_blocks(data: ShardedData, *, window: int, key: Key, epoch: SupportsIndex) -> Order:
     """Return the order of an epoch: a function of the key, the epoch, the shards' sizes and the window.
 
     Raises:   OptionError if a block has more rows than the window.
@@ -69,7 +69,7 @@ def row_order(order: Order, number: int) -> NDArray[np.int64]:
     return generator(fold_in(order.key, number)).permutation(rows)
 
 
-def read_window(data: Shards, order: Order, number: int) -> Batch:
+def read_window(data: ShardedData, order: Order, number: int) -> Batch:
     """Read the rows of one window, in the order in which they are trained on.
 
     Raises:   whatever `read_rows` raises; DataError for weights that are negative or not finite.
