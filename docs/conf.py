@@ -1,6 +1,7 @@
 """The site: `sphinx-build -W -n docs build/site`."""
 
 from importlib.util import find_spec
+import os
 from pathlib import Path
 import sys
 
@@ -35,6 +36,7 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the pages' networks are small; more threads only wait
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]
 autodoc_typehints = "none"
