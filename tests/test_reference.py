@@ -22,7 +22,8 @@ def test_every_page_is_in_the_contents_of_the_site() -> None:
     listed = {
         page.parent / name
         for page in contents
-        for name in re.findall(r"^([\w/-]+)$", page.read_text("utf-8"), re.MULTILINE)
+        for block in re.findall(r"^```{toctree}$.*?^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        for name in re.findall(r"^([\w/-]+)$", block, re.MULTILINE)
     }
     pages = {page.with_suffix("") for page in DOCS.rglob("*.md") if "build" not in page.parts}
     assert listed | {DOCS / "index"} == pages | {DOCS / "reference" / "index"}
@@ -37,3 +38,16 @@ def test_every_link_of_a_page_leads_to_a_file() -> None:
     ]
     assert leads
     assert [(page.name, link) for page, link in leads if not (page.parent / link).exists()] == []
+
+
+def words_of(page: Path) -> int:
+    """Count the words of a page outside its blocks of code and its pictures; each word of code in a line counts."""
+    no_prose = r"^```.*?^```$|!\[[^]]*\]\([^)]*\)|\]\([^)]*\)"
+    prose = re.sub(no_prose, "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return len(re.findall(r"[^\s|#]*\w[^\s|]*", prose))
+
+
+def test_no_page_on_concepts_has_more_than_400_words() -> None:
+    words = {page.name: words_of(page) for page in (DOCS / "concepts").glob("*.md")}
+    assert words
+    assert {name: count for name, count in words.items() if count > 400} == {}
