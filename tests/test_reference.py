@@ -6,6 +6,7 @@ import re
 from runpy import run_path
 
 from fnmlp._names import NAMES
+from fnmlp.testing import laws
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REFERENCE = run_path(str(DOCS / "reference.py"))
@@ -51,3 +52,13 @@ def test_no_page_on_concepts_has_more_than_400_words() -> None:
     words = {page.name: words_of(page) for page in (DOCS / "concepts").glob("*.md")}
     assert words
     assert {name: count for name, count in words.items() if count > 400} == {}
+
+
+def test_the_laws_that_the_guides_name_exist() -> None:
+    named = [
+        (page.name, law)
+        for page in DOCS.glob("own-*.md")
+        for law in re.findall(r"\| `([a-z][a-z0-9 ]* [a-z0-9 ]*)` \|$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert named
+    assert [pair for pair in named if pair[1] not in {law.name for law in laws()}] == []
