@@ -3,10 +3,11 @@
 from itertools import combinations
 from pathlib import Path
 
+from click.testing import CliRunner
 from matplotlib.transforms import Bbox
 import pytest
 
-from diagrams import DIAGRAMS, WIDTH, Diagram, draw
+from diagrams import DIAGRAMS, WIDTH, Box, Diagram, Note, draw, main
 
 CONCEPTS = Path(__file__).resolve().parents[1] / "docs" / "concepts"
 EACH_DIAGRAM = pytest.mark.parametrize("diagram", DIAGRAMS.values(), ids=DIAGRAMS)
@@ -20,11 +21,20 @@ def test_each_page_has_one_diagram_and_each_diagram_a_page() -> None:
     assert [text.count("![") for text in pages] == [1] * len(pages)
 
 
-def test_each_file_holds_the_texts_of_its_diagram() -> None:
-    for name, diagram in DIAGRAMS.items():
-        drawn = (CONCEPTS / f"{name}.svg").read_text("utf-8")  # each line of text stands in a comment before its glyphs
-        written = [line for text in (*diagram.boxes.values(), *diagram.notes) for line in text.text.split("\n")]
-        assert sorted(written) == sorted(part.partition(" -->")[0] for part in drawn.split("<!-- ")[1:]), name
+def lines_of(diagram: Diagram) -> list[str]:
+    parts: list[Box | Note] = [*diagram.boxes.values(), *diagram.notes]
+    return sorted(line for part in parts for line in part.text.split("\n"))
+
+
+def lines_in(folder: Path) -> dict[str, list[str]]:
+    """Each line of text stands in a comment before its glyphs."""
+    drawn = {place.stem: place.read_text("utf-8").split("<!-- ")[1:] for place in folder.glob("*.svg")}
+    return {name: sorted(part.partition(" -->")[0] for part in parts) for name, parts in drawn.items()}
+
+
+def test_the_program_draws_what_the_pages_show(tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, [str(tmp_path)], catch_exceptions=False).exit_code == 0
+    assert lines_in(tmp_path) == lines_in(CONCEPTS) == {name: lines_of(diagram) for name, diagram in DIAGRAMS.items()}
 
 
 @EACH_DIAGRAM
