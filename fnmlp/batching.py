@@ -140,10 +140,19 @@ def batches(data: Batch | Pair, *, size: int, key: Key, epoch: int, start: int =
     """
     data = as_batch("batches", data)
     check_data(data)
-    order = epoch_order(len(data), key=key, epoch=epoch)
-    size = as_count("batches(size)", size)
-    first_rows = range(0, len(data), size)
-    return (data[order[row : row + size]] for row in first_rows[as_natural("batches(start)", start) :])
+    return (data[rows] for rows in batch_rows("batches", len(data), size=size, key=key, epoch=epoch, start=start))
+
+
+def batch_rows(where: str, rows: int, *, size: int, key: Key, epoch: int, start: int) -> Iterator[Array]:
+    """Yield the row numbers of each batch of an epoch, in order, from the batch `start` on.
+
+    >>> [len(rows) for rows in batch_rows("example", 5, size=2, key=Key(0), epoch=0, start=1)]
+    [2, 1]
+    """
+    order = epoch_order(rows, key=key, epoch=epoch)
+    size = as_count(f"{where}(size)", size)
+    first_rows = range(0, rows, size)
+    return (order[row : row + size] for row in first_rows[as_natural(f"{where}(start)", start) :])
 
 
 def epoch_order(rows: int, *, key: Key, epoch: int) -> Array:

@@ -17,7 +17,7 @@ from fnmlp.checks import as_count
 from fnmlp.data.idx import raw_header
 from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
 from fnmlp.data.shards import BLOCK, Shard, ShardedData
-from fnmlp.errors import DataError
+from fnmlp.errors import DataError, quoted
 
 __all__ = ["array_shards"]
 
@@ -119,8 +119,9 @@ def _npy_layout(file: BufferedReader, name: str) -> ArrayFile:
     try:
         shape, by_columns, dtype = _HEADERS[npy.read_magic(file)](file)
     except (ValueError, KeyError) as error:
-        got = " ".join(str(error).split())
-        raise DataError(name, "a .npy file of format 1.0 or 2.0", got, "write it with numpy.save") from error
+        raise DataError(
+            name, "a .npy file of format 1.0 or 2.0", quoted(str(error)), "write it with numpy.save"
+        ) from error
     if dtype.hasobject:
         raise DataError(name, "numbers", "Python objects", "save arrays of numbers")
     if by_columns and len(shape) > 1:

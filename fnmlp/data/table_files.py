@@ -15,7 +15,7 @@ from fnmlp.batching import Batch
 from fnmlp.checks import as_float_dtype, as_iterator, check_kind
 from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
 from fnmlp.data.shards import Shard, ShardedData
-from fnmlp.errors import DataError, DtypeError, MissingDependencyError, OptionError
+from fnmlp.errors import DataError, DtypeError, MissingDependencyError, OptionError, quoted
 
 __all__ = ["table_shards"]
 
@@ -109,8 +109,8 @@ def _opened(name: str) -> Iterator[Table]:
             with _arrow(name) if name.endswith(ARROW) else _parquet(name) as table:
                 yield table
         except pyarrow.ArrowException as error:
-            got, remedy = " ".join(str(error).split()), "get the file again; Arrow files end in .arrow"
-            raise DataError(name, "a Parquet or Arrow file", got, remedy) from error
+            remedy = "get the file again; Arrow files end in .arrow"
+            raise DataError(name, "a Parquet or Arrow file", quoted(str(error)), remedy) from error
 
 
 @contextmanager

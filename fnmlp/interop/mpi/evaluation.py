@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.batching import Batch, Pair, as_batch
+from fnmlp.batching import Batch, Pair, as_batch, parts_of
 from fnmlp.checks import as_count, as_iterator
 from fnmlp.interop.mpi.exchange import check_numpy, gathered
 from fnmlp.interop.mpi.shards import Comm, edges_of, rank_and_size
@@ -92,6 +92,5 @@ def parallel_outputs(
         y = gathered(model.apply(params, own), rows, comm)
         begin = 0
         for batch in turn:
-            pair = y[begin : begin + len(batch), ...], batch.targets
-            yield pair if isinstance(batch.weights, tuple) else (*pair, batch.weights)
+            yield y[begin : begin + len(batch), ...], *parts_of(batch)[1:]
             begin += len(batch)

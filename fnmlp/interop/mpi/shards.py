@@ -8,8 +8,8 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array
-from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
-from fnmlp.checks import as_count, as_natural, check_function
+from fnmlp.batching import Batch, Pair, as_batch, batch_rows, check_data
+from fnmlp.checks import as_count, check_function
 from fnmlp.errors import OptionError
 from fnmlp.key import Key, fold_in
 
@@ -168,27 +168,23 @@ def parallel_batches(
     where = "parallel_batches"
     data = as_batch(where, data)
     check_data(data)
-    size, start = as_count(f"{where}(size)", size), as_natural(f"{where}(start)", start)
-    plan_of(where, size, shards, comm)
+    chosen = batch_rows(where, len(data), size=size, key=key, epoch=epoch, start=start)
+    plan_of(where, len(data), shards, comm)
     if augment is not None:
         check_function(f"{where}(augment)", augment, 2, "mirror")
-    order = epoch_order(len(data), key=key, epoch=epoch)
     drawn = fold_in(key if augment_key is None else augment_key, epoch)
-    return _read(data, order, size, start, shards, comm, augment, drawn)
+    return _read(data, enumerate(chosen, start), shards, comm, augment, drawn)
 
 
 def _read(
     data: Batch,
-    order: Array,
-    size: int,
-    start: int,
+    chosen: Iterator[tuple[int, Array]],
     shards: int,
     comm: Comm,
     augment: Callable[[Key, Array], Array] | None,
     key: Key,
 ) -> Iterator[Shards]:
-    for number in range(start, -(-len(order) // size)):
-        rows = order[number * size : (number + 1) * size]
+    for number, rows in chosen:
         plan = plan_of("parallel_batches", len(rows), shards, comm)
         weights = () if isinstance(data.weights, tuple) else data.weights[rows]
         parts = [data.inputs[rows[plan.slice_of(shard)]] for shard in plan.own]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
+from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order, parts_of
 from fnmlp.checks import as_count, as_iterator
 from fnmlp.errors import MissingDependencyError
 from fnmlp.key import Key
@@ -48,8 +48,7 @@ def to_loader(data: Batch | Pair, *, size: int, key: Key, epoch: int, **options:
     data = as_batch("to_loader", data)
     check_data(data)
     size = as_count("to_loader(size)", size)
-    parts = [data.inputs, data.targets, *([] if isinstance(data.weights, tuple) else [data.weights])]
-    rows = _Rows(*map(_tensor, parts))
+    rows = _Rows(*map(_tensor, parts_of(data)))
     order = epoch_order(len(data), key=key, epoch=epoch).tolist()
     return DataLoader(rows, batch_size=size, sampler=order, collate_fn=_as_it_is, **options)
 
