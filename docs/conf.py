@@ -1,6 +1,5 @@
 """The site: `sphinx-build -W -n docs build/site`."""
 
-from importlib.util import find_spec
 import os
 from pathlib import Path
 import sys
@@ -16,19 +15,16 @@ author = "The fnmlp authors"
 copyright = author  # noqa: A001 (Sphinx's own name)
 version = release = fnmlp.__version__
 
-MATH = ["mathml"] if find_spec("math_core") and find_spec("ziamath") else []
-"""Formulas as MathML; without these packages Sphinx falls back on MathJax, which needs the network."""
-
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
-    *MATH,
+    "mathml",  # docs/mathml.py: formulas without MathJax, which needs the network
     "sphinx_copybutton",
     "sphinx_design",
 ]
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_block"]
-html_math_renderer = "mathml" if MATH else "mathjax"
+html_math_renderer = "mathml"
 myst_heading_anchors = 4
 default_role = "code"
 exclude_patterns = ["build"]

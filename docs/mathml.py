@@ -11,6 +11,7 @@ from sphinx.util import logging
 
 CONVERTER = LatexToMathML(fancy_error=False)
 FONT = "STIXTwoMath-Regular.ttf"
+FONTS = files("ziamath") / "fonts"
 STYLE = f"""@font-face {{
   font-family: "STIX Two Math";
   src: local("STIX Two Math"), url("{FONT}");
@@ -50,5 +51,5 @@ def _add_style(app: Any, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         static = Path(app.outdir) / "_static"
         (static / "mathml.css").write_text(STYLE, encoding="utf-8")
-        with as_file(files("ziamath") / "fonts" / FONT) as font:
+        with as_file(FONTS / FONT) as font:
             shutil.copy(font, static / FONT)

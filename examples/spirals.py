@@ -1,7 +1,8 @@
-"""Learn to tell two spirals apart, and plot the result: `python examples/spirals.py --plot spirals.png`."""
+"""Learn to tell two spirals apart, and plot how: `python examples/spirals.py --plot spirals.png`."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial, reduce
-from itertools import chain
+from itertools import accumulate
 from math import ceil, isfinite, pi
 from pathlib import Path
 import sys
@@ -22,6 +23,8 @@ except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
 TURNS, INNERMOST, OUTERMOST = 3, 0.5, 6.5
 BATCH = 32
 FRESH = 2000
+PARTS = 0, 1, 3, 20
+"""When the plot looks at the network, in twentieths of the training."""
 
 
 def spirals(key: fn.Key, points: int, *, noise: float) -> fn.Batch:
@@ -39,19 +42,32 @@ def spirals(key: fn.Key, points: int, *, noise: float) -> fn.Batch:
     return fn.Batch((on_arm + noise * random.normal(size=(points, 2))).astype(np.float32), labels)
 
 
-def train(data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float) -> tuple[fn.Layer[Any], Any]:
-    """Train the network 2-hidden-hidden-2 with Adam and a rate that falls to 0; return a model of probabilities."""
+def train(
+    data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float
+) -> tuple[fn.Layer[Any], Iterator[fn.TrainState]]:
+    """Train the network 2-hidden-hidden-2 with Adam and a rate that falls to 0.
+
+    Returns a model of probabilities, and the states before the first epoch and after each.
+    """
     model = fn.chain(fn.linear(hidden), fn.gelu(), fn.linear(hidden), fn.gelu(), fn.linear(2))
     schedule = fn.cosine_decay(rate, steps=epochs * ceil(len(data) / BATCH))
     optimizer = fn.scheduled(fn.adam, schedule)
     start_key, order_key = fn.split(key, 2)
     start = fn.train_state(model, optimizer, key=start_key, example=(2,))
     step = partial(fn.train_step, model, fn.cross_entropy, optimizer)
-    batches = (fn.batches(data, size=BATCH, key=order_key, epoch=epoch) for epoch in range(epochs))
-    state = reduce(step, chain.from_iterable(batches), start)
-    if not isfinite(state.loss):
-        raise fn.DivergenceError("train", "a finite loss", state.loss, "choose a smaller --rate")
-    return fn.chain(model, fn.softmax()), (state.params, ())
+
+    def trained(state: fn.TrainState, epoch: int) -> fn.TrainState:
+        return reduce(step, fn.batches(data, size=BATCH, key=order_key, epoch=epoch), state)
+
+    return fn.chain(model, fn.softmax()), accumulate(range(epochs), trained, initial=start)
+
+
+def finite(states: Iterable[fn.TrainState]) -> Iterator[fn.TrainState]:
+    """Pass states on, and raise when the loss has diverged."""
+    for state in states:
+        if state.step and not isfinite(state.loss):
+            raise fn.DivergenceError("train", "a finite loss", state.loss, "choose a smaller --rate")
+        yield state
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,17 +86,18 @@ def train(data: fn.Batch, key: fn.Key, *, hidden: int, epochs: int, rate: float)
 def main(points: int, noise: float, hidden: int, epochs: int, rate: float, seed: int, plot: Path | None) -> None:
     """Train a small network to tell two spirals apart, and test it on new points.
 
-    --plot shows its probabilities over the plane.
+    --plot shows its probabilities over the plane at four epochs.
     """
     data_key, fresh_key, train_key = fn.split(fn.Key(seed), 3)
     data, fresh = spirals(data_key, points, noise=noise), spirals(fresh_key, FRESH, noise=noise)
-    model, params = train(data, train_key, hidden=hidden, epochs=epochs, rate=rate)
-    shares = partial(fn.predict, model, params)
-    click.echo(f"{points} points learned: accuracy {fn.accuracy(shares(data.inputs), data.targets):.4f}")
-    click.echo(f"{FRESH} fresh points:  accuracy {fn.accuracy(shares(fresh.inputs), fresh.targets):.4f}")
+    model, states = train(data, train_key, hidden=hidden, epochs=epochs, rate=rate)
+    shares = [partial(fn.predict, model, (state.params, ())) for state in finite(states)]
+    click.echo(f"{points} points learned: accuracy {fn.accuracy(shares[-1](data.inputs), data.targets):.4f}")
+    click.echo(f"{FRESH} fresh points:  accuracy {fn.accuracy(shares[-1](fresh.inputs), fresh.targets):.4f}")
     if plot:
-        title = f"Two spirals, learned from {points} points"
-        plots.save_figure(plot, plots.decision_boundary(shares, data.inputs, data.targets, title=title))
+        shown = sorted({epochs * part // PARTS[-1] for part in PARTS})
+        frames = {f"epoch {epoch}": shares[epoch] for epoch in shown}
+        plots.save_figure(plot, plots.decision_boundaries(frames, data.inputs, data.targets))
         click.echo(f"probabilities drawn to {plot}")
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GRID = 300
 """The number of points per side of the grid that shows a decision boundary."""
+GREY = "#7d7d7d"
+"""Of titles on a transparent ground: it can be read on a white and on a black page."""
 TITLE = 20
 """The number of letters that fit over an image."""
 
@@ -120,22 +122,11 @@ def decision_boundary(
     """
     check_kind("decision_boundary(title)", title, str, "'Two moons'")
     check_function("decision_boundary(shares)", shares, 1, "partial(predict, model, params)")
-    points, labels = as_array("decision_boundary(points)", points), as_array("decision_boundary(labels)", labels)
-    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
-        got = f"{points.shape} and {labels.shape}"
-        raise ShapeError("decision_boundary", "points (n, 2) and labels (n,)", got, "pass one label for each point")
-    if not len(points):
-        raise DataError("decision_boundary", "at least one point", "none", "pass the points to draw")
-    check_labels(labels, 2)
-    across, down, second = _plane(shares, points)
+    points, labels = _as_points("decision_boundary", points, labels)
+    plane = _plane("decision_boundary", shares, points, side=GRID)
     figure = _figure(6.4, 5.4)
     axes = figure.subplots()
-    filled = axes.contourf(across, down, second, levels=np.linspace(0, 1, 21), cmap="RdBu_r", vmin=-0.6, vmax=1.6)
-    if second.min() < 0.5 < second.max():
-        axes.contour(across, down, second, levels=[0.5], colors="black", linewidths=1.2)
-    for label, (marker, colour) in enumerate((("o", "#053061"), ("s", "#67001f"))):
-        mark: Any = {"marker": marker, "c": colour, "s": 22, "edgecolors": "white", "linewidths": 0.7}
-        axes.scatter(*points[labels == label].T, label=f"class {label}", **mark)
+    filled = _draw_boundary(axes, plane, points, labels, size=22, edge=0.7)
     axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     axes.set_title(title, parse_math=False)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2)  # below the plane, where it hides no point
@@ -143,20 +134,68 @@ def decision_boundary(
     return figure
 
 
-def _plane(shares: Callable[[Array], Array], points: Array) -> tuple[Array, Array, Array]:
+def decision_boundaries(frames: Mapping[str, Callable[[Array], Array]], points: Array, labels: Array) -> "Figure":
+    """Draw decision boundaries side by side, such as those of several epochs, each under its title.
+
+    `frames` maps a title to a function like the `shares` of `decision_boundary`. The ground is transparent.
+    Shapes:   points (n, 2), labels (n,); each function maps (m, 2) -> (m, 2).
+    Raises:   what `decision_boundary` raises; DataError without frames.
+    """
+    check_kind("decision_boundaries(frames)", frames, Mapping, "{'epoch 1': partial(predict, model, params)}")
+    points, labels = _as_points("decision_boundaries", points, labels)
+    if not frames:
+        raise DataError("decision_boundaries", "at least one frame", "none", "pass a mapping of titles to functions")
+    figure = _figure(2.1 * len(frames), 2.4)
+    figure.set_facecolor("none")
+    for axes, (title, shares) in zip(figure.subplots(1, len(frames), squeeze=False).flat, frames.items(), strict=True):
+        check_kind("decision_boundaries(title)", title, str, "'epoch 1'")
+        check_function(f"decision_boundaries({title})", shares, 1, "partial(predict, model, params)")
+        _draw_boundary(
+            axes, _plane("decision_boundaries", shares, points, side=GRID // 2), points, labels, size=6, edge=0
+        )
+        axes.set(xticks=(), yticks=(), aspect="equal")
+        axes.set_title(title, parse_math=False, color=GREY)
+    return figure
+
+
+def _as_points(where: str, points: Array, labels: Array) -> tuple[Array, Array]:
+    points, labels = as_array(f"{where}(points)", points), as_array(f"{where}(labels)", labels)
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
+        got = f"{points.shape} and {labels.shape}"
+        raise ShapeError(where, "points (n, 2) and labels (n,)", got, "pass one label for each point")
+    if not len(points):
+        raise DataError(where, "at least one point", "none", "pass the points to draw")
+    check_labels(labels, 2)
+    return points, labels
+
+
+def _draw_boundary(
+    axes: Any, plane: tuple[Array, Array, Array], points: Array, labels: Array, *, size: float, edge: float
+) -> Any:
+    """Fill a plane with its probabilities, and draw the line of one half, and marks of `size` points² with an edge."""
+    filled = axes.contourf(*plane, levels=np.linspace(0, 1, 21), cmap="RdBu_r", vmin=-0.6, vmax=1.6)
+    if plane[2].min() < 0.5 < plane[2].max():
+        axes.contour(*plane, levels=[0.5], colors="black", linewidths=1.2)
+    for label, (marker, colour) in enumerate((("o", "#053061"), ("s", "#67001f"))):
+        mark: Any = {"marker": marker, "c": colour, "s": size, "edgecolors": "white", "linewidths": edge}
+        axes.scatter(*points[labels == label].T, label=f"class {label}", **mark)
+    return filled
+
+
+def _plane(where: str, shares: Callable[[Array], Array], points: Array, *, side: int) -> tuple[Array, Array, Array]:
     """Return the coordinates of a square grid around all points, and the second class's probability at each."""
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.54 * (float((high - low).max()) or 1.0)
-    sides = [np.linspace(middle - reach, middle + reach, GRID) for middle in (low + high) / 2]
+    sides = [np.linspace(middle - reach, middle + reach, side) for middle in (low + high) / 2]
     across, down = np.meshgrid(*sides)
     outputs = shares(np.stack([across.ravel(), down.ravel()], axis=1).astype(points.dtype))
-    if outputs.shape != (GRID * GRID, 2):
+    if outputs.shape != (side * side, 2):
         remedy = "end the model with linear(2), softmax()"
-        raise ShapeError("decision_boundary", f"shares of shape {(GRID * GRID, 2)}", outputs.shape, remedy)
+        raise ShapeError(where, f"shares of shape {(side * side, 2)}", outputs.shape, remedy)
     if not ((outputs >= 0) & (outputs <= 1 + 1e-3)).all():
         remedy = "end the model with softmax()"
-        raise DataError("decision_boundary", "shares between 0 and 1", "other numbers, or NaN", remedy)
-    return across, down, np.clip(outputs[:, 1], 0, 1).reshape(GRID, GRID)
+        raise DataError(where, "shares between 0 and 1", "other numbers, or NaN", remedy)
+    return across, down, np.clip(outputs[:, 1], 0, 1).reshape(side, side)
 
 
 def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.colors import to_rgb
 import numpy as np
 from PIL import Image
 import pytest
@@ -224,6 +225,31 @@ def test_a_model_is_asked_in_the_dtype_of_the_points() -> None:
     assert asked == [np.float32]
 
 
+def test_frames_of_one_plane_stand_side_by_side_each_with_its_own_line_and_title() -> None:
+    frames = {"epoch $0$": constant(0.3), "epoch 1": rising}
+    first, second = axes_of(plots.decision_boundaries(frames, POINTS, LABELS))
+    assert [(axes.get_title(), axes.title.get_parse_math()) for axes in (first, second)] == [
+        ("epoch $0$", False),
+        ("epoch 1", False),
+    ]
+    assert lines_at(first, [0.5]) == []
+    (line,) = lines_at(second, [0.5])
+    assert np.abs(line[:, 0] - 1).max() < 1e-5
+    assert markers_of(first) == markers_of(second) == {"class 0": [(-1.0, 0.0)], "class 1": [(1.0, 1.0), (3.0, 0.5)]}
+    left, right = boxes([first, second])
+    assert left.x1 < right.x0
+
+
+def test_frames_can_be_read_on_a_light_and_on_a_dark_page(tmp_path: Path) -> None:
+    figure = plots.decision_boundaries({"epoch 0": rising}, POINTS, LABELS)
+    plots.save_figure(tmp_path / "a.png", figure)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.getchannel("A").getpixel((1, 1)) == 0
+    red, green, blue = (((share + 0.055) / 1.055) ** 2.4 for share in to_rgb(figure.axes[0].title.get_color()))
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    assert min(1.05 / (luminance + 0.05), (luminance + 0.05) / 0.05) > 3  # the contrast that WCAG 2 asks of titles
+
+
 # Wrong arguments are refused.
 
 
@@ -265,6 +291,7 @@ def test_a_model_is_asked_in_the_dtype_of_the_points() -> None:
             lambda: plots.decision_boundary(lambda x: 9 * rising(x), POINTS, LABELS), DataError, "softmax", id="logits"
         ),
         pytest.param(lambda: plots.decision_boundary(constant(np.nan), POINTS, LABELS), DataError, "or NaN", id="nan"),
+        pytest.param(lambda: plots.decision_boundaries({}, POINTS, LABELS), DataError, "one frame", id="no-frames"),
     ],
 )
 def test_what_does_not_fit_together_is_not_drawn(

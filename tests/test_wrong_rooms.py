@@ -64,6 +64,7 @@ AUGMENTATION_CALLS: dict[str, Call] = {
 PLOT_CALLS: dict[str, Call] = {
     "confusion": call(matrix=np.eye(2, dtype=int), classes=("a", "b")),
     "curves": call(history=[{"epoch": 1, "train_loss": 0.5}]),
+    "decision_boundaries": call(frames={"one": halves}, points=np.eye(2, dtype=np.float32), labels=np.array([0, 1])),
     "decision_boundary": call(shares=halves, points=np.eye(2, dtype=np.float32), labels=np.array([0, 1]), title="two"),
     "samples": call(images=IMAGES, titles=list("abcd"), columns=2),
 }
