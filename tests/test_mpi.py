@@ -75,6 +75,19 @@ def test_one_shard_is_the_plain_gradient_bit_for_bit() -> None:
     )
 
 
+def _half_square(params: Any, x: Any, _: Any = None) -> tuple[Any, Any]:
+    return x + params * params / 2, lambda dy: (params, lambda: dy)
+
+
+def test_sums_of_gradients_leave_the_parameters_as_they_were() -> None:
+    params, data = np.ones(3, np.float32), data_of(8)
+    squares: fn.Layer[Any] = fn.Layer("squares", no_parameters, lambda p, x: _half_square(p, x)[0], _half_square)
+    data = fn.Batch(data.inputs[:, :3], data.targets)
+    for found in on_ranks(2, lambda comm: mpi.parallel_grad(squares, fn.cross_entropy, params, data, comm=comm)):
+        assert np.array_equal(found[1], np.full(3, 8.0))
+    assert np.array_equal(params, np.ones(3))
+
+
 def _widened(_: tuple[()], x: Any, __: Any = None) -> tuple[Any, Any]:
     return x.astype(np.float64), lambda dy: ((), lambda: dy.astype(np.float32))
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from math import prod
-from operator import add
 import os
 import time
 from typing import Any, TypeAlias
@@ -14,7 +13,7 @@ import numpy as np
 from fnmlp.arrays import Array
 from fnmlp.errors import MissingDependencyError, StructureError
 from fnmlp.interop.mpi.shards import Comm, Plan, edges_of, nodes_within, tree_total
-from fnmlp.optimizers.core import check_gradient
+from fnmlp.optimizers.core import apart, check_gradient, owned
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map
 
 __all__ = ["world"]
@@ -65,15 +64,15 @@ Combine: TypeAlias = Callable[[list[Array], Array], None]
 
 
 def total_gradient(gradient: Callable[[int], Tree], params: Tree, plan: Plan, comm: Comm, *, fixed: bool) -> Tree:
-    """Add up the gradients of all shards; `gradient(shard)` computes one of this rank's.
+    """Add up the gradients of all shards; `gradient(shard)` computes one of this rank's, and gives its memory away.
 
     If the order is fixed, each rank adds up one part of all numbers, in the order of the tree, and sends it to all.
     """
 
     def known(node: tuple[int, int]) -> Tree:
-        return gradient(node[0]) if node[1] - node[0] == 1 else None
+        return owned(apart(gradient(node[0]), params)) if node[1] - node[0] == 1 else None
 
-    plus = partial(tree_map, add)
+    plus = partial(tree_map, _added)
     root = 0, len(plan.edges) - 1
     nodes = [[*nodes_within(span, root)] for span in plan.spans]
     totals = [tree_total(plus, known, node) for node in nodes[plan.rank]]
@@ -81,6 +80,12 @@ def total_gradient(gradient: Callable[[int], Tree], params: Tree, plan: Plan, co
         return totals[0]
     combine = partial(_in_order, root, nodes, comm) if fixed else partial(_in_any_order, comm)
     return _combined(combine, totals, params)
+
+
+def _added(total: Array, x: Array) -> Array:
+    """Add to an array of our own: fresh arrays of megabytes are mapped page by page."""
+    total += x
+    return total
 
 
 def _combined(combine: Combine, totals: Sequence[Tree], params: Tree) -> Tree:
@@ -114,7 +119,7 @@ def _in_order(
     counts = [len(rows) * width for width in widths], [len(each) * own for each in nodes]
     wait(comm.Ialltoallv([buffer, counts[0]], [received, counts[1]]))
     parts = dict(zip([node for each in nodes for node in each], received, strict=True))
-    wait(comm.Iallgatherv(tree_total(add, parts.get, root), [whole, widths]))
+    wait(comm.Iallgatherv(tree_total(_added, parts.get, root), [whole, widths]))
 
 
 def _in_any_order(comm: Comm, rows: list[Array], whole: Array) -> None:
