@@ -1,9 +1,10 @@
-# ruff: noqa: N802 ARG002 (mpi4py's names and arguments)
+# ruff: noqa: N802 (mpi4py's names and arguments)
 """Ranks as threads of one process: a communicator with the calls of mpi4py's that fnmlp uses."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from queue import Queue
 from threading import Barrier, Lock
 from typing import Any, TypeVar
@@ -31,7 +32,8 @@ class Exchange:
         self.size, self.lock = size, Lock()
         self.barrier = Barrier(size, timeout=30)
         self.board: list[Any] = [None] * size
-        self.mail: list[Queue[Any]] = [Queue() for _ in range(size)]
+        every = product(range(size), range(size), range(2))
+        self.mail: dict[tuple[int, int, int], Queue[Any]] = {way: Queue() for way in every}  # source, destination, tag
         self.arrived = 0
         self.copies: list[Exchange] = []
         self.aborted: list[int] = []
@@ -43,7 +45,7 @@ class Exchange:
         if self.above and not self.above.ended:
             self.above.end()
         self.ended = True
-        for mail in self.mail:
+        for mail in self.mail.values():
             mail.put(True)
         for copy in self.copies:
             if not copy.ended:
@@ -89,15 +91,15 @@ class Rank:
             self.exchange.arrived += 1
         return Request(lambda: self.exchange.arrived % self.size == 0 or self.exchange.ended)
 
-    def isend(self, message: Any, dest: int) -> Request:
-        self.exchange.mail[dest].put(message)
+    def isend(self, message: Any, dest: int, tag: int) -> Request:
+        self.exchange.mail[self.rank, dest, tag].put(message)
         return Request()
 
-    def iprobe(self, source: int) -> bool:
-        return not self.exchange.mail[self.rank].empty()
+    def iprobe(self, source: int, tag: int) -> bool:
+        return not (self.exchange.ended or self.exchange.mail[source, self.rank, tag].empty())
 
-    def recv(self, source: int) -> Any:
-        return self.exchange.mail[self.rank].get(timeout=30)
+    def recv(self, source: int, tag: int) -> Any:
+        return self.exchange.ended or self.exchange.mail[source, self.rank, tag].get(timeout=30)
 
     def Dup(self) -> "Rank":
         if self.rank == 0:
@@ -107,7 +109,7 @@ class Rank:
         return Rank(self.exchange.copies[-1], self.rank)
 
     def Free(self) -> None:
-        self.exchange.mail[self.rank] = Queue()
+        pass
 
     def Abort(self, status: int) -> None:
         self.exchange.aborted.append(status)

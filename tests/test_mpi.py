@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from io import StringIO
+import signal
 import sys
+from threading import Event
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +20,7 @@ from fnmlp.interop.mpi import ending
 from fnmlp.layer import no_parameters
 from tests.mpi_bits import MODELS, OPTIMIZERS, data_of, digest, digests, start_of, summary, trained
 from tests.mpi_processes import run_on_ranks
-from tests.ranks import on_ranks
+from tests.ranks import Exchange, Rank, on_ranks
 
 RANKS = (1, 2, 3, 4, 5)
 
@@ -86,6 +89,42 @@ def test_sums_of_gradients_leave_the_parameters_as_they_were() -> None:
     for found in on_ranks(2, lambda comm: mpi.parallel_grad(squares, fn.cross_entropy, params, data, comm=comm)):
         assert np.array_equal(found[1], np.full(3, 8.0))
     assert np.array_equal(params, np.ones(3))
+
+
+OBJECTIVES = {
+    "adversarial": partial(fn.adversarial, epsilon=0.1),
+    "virtual": partial(fn.virtual_adversarial, epsilon=0.5),
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_objective_has_the_same_bits_for_any_number_of_ranks(objective: Any, weighted: bool) -> None:
+    data, model = data_of(13, weighted=weighted), MODELS["deep"]
+    step = partial(mpi.parallel_step, model, fn.cross_entropy, fn.adam(0.01), shards=5, objective=objective)
+    state = start_of(model, fn.adam(0.01))
+    alone = digest(step(state, data))
+    for ranks in RANKS:
+        assert {digest(each) for each in on_ranks(ranks, lambda comm: step(state, data, comm=comm))} == {alone}
+
+
+def test_an_objective_of_shards_is_its_mean_over_all_rows() -> None:
+    """Without noise, the sign method of a shard is that of the batch; rows of weight 0 count in no shard."""
+    data, model = data_of(12, weighted=True), MODELS["normalised"]
+    weights = data.weights * (np.arange(12) >= 4)
+    data = fn.Batch(data.inputs.astype(np.float64), data.targets, weights.astype(np.float64))
+    params = fn.train_state(model, fn.sgd(0.1), key=fn.Key(0), example=(4,), dtype="float64").params
+    objective = OBJECTIVES["adversarial"]
+    value, grads = objective(model, fn.cross_entropy, params, data)
+    task = partial(mpi.parallel_grad, model, fn.cross_entropy, params, shards=3, objective=objective)
+    found, other = task(data)
+    assert abs(found - value) <= 1e-13 * abs(value)
+    for one, two in zip(fn.tree_leaves(grads), fn.tree_leaves(other), strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-12 * max(1.0, float(np.abs(one).max())))
+    with pytest.raises(fn.DataError, match="weights with a sum above 0"):
+        task(fn.Batch(data.inputs, data.targets, 0 * weights))
+    with pytest.raises(fn.StructureError, match="objective"):
+        mpi.parallel_grad(model, fn.cross_entropy, params, data, objective=fn.mse)
 
 
 def _widened(_: tuple[()], x: Any, __: Any = None) -> tuple[Any, Any]:
@@ -233,23 +272,32 @@ def test_ranks_that_end_well_end_together() -> None:
     assert on_ranks(3, work) == [[]] * 3
 
 
-@pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_of_one_rank_ends_all_with_one_line(
-    failing: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(ending, "GRACE", 0.01)
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ranks wait for 0.1 s where they would wait for seconds."""
+    monkeypatch.setattr(ending, "GRACE", 0.1)
 
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what was printed; threads are not killed by an abort, as processes are, so others may print it again."""
+    return [*dict.fromkeys(capsys.readouterr().err.splitlines())]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+@pytest.mark.usefixtures("impatient")
+def test_an_error_of_one_rank_ends_all_with_one_line(failing: int, capsys: pytest.CaptureFixture[str]) -> None:
     def work(comm: Any) -> list[int]:
         with suppress(fn.DataError), mpi.ending_together(comm, silence=0.5):
             if comm.rank == failing:
                 raise fn.DataError("data", "rows", "none", "look again")
         return aborted(comm)
 
-    assert on_ranks(3, work) == [[1]] * 3
+    assert {status for statuses in on_ranks(3, work) for status in statuses} == {1}
     who = "rank 1: " if failing else ""
-    assert capsys.readouterr().err == f"error: {who}data: expected rows, got none; look again\n"
+    assert lines_of(capsys) == [f"error: {who}data: expected rows, got none; look again"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_was_printed_already_is_not_printed_again(capsys: pytest.CaptureFixture[str]) -> None:
     def work(comm: Any) -> list[int]:
         with suppress(SystemExit), mpi.ending_together(comm, silence=0.5):
@@ -261,14 +309,70 @@ def test_what_was_printed_already_is_not_printed_again(capsys: pytest.CaptureFix
     assert not capsys.readouterr().err
 
 
-def test_a_silent_rank_ends_all_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("silent", [0, 1])
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_rank_ends_all_with_one_line(silent: int, capsys: pytest.CaptureFixture[str]) -> None:
     def work(comm: Any) -> None:
-        if comm.rank == 1:
+        if comm.rank == silent:
             comm.Dup()
         else:
             with mpi.ending_together(comm, silence=0.2):
                 pass
 
     on_ranks(3, work)
-    said = "rank 1 of 3 has been silent for 0.2 s: its process is gone or frozen; continue from the last checkpoint"
-    assert capsys.readouterr().err == f"error: {said}\n"
+    said = "has been silent for 0.2 s: its process is gone or frozen; continue from the last checkpoint"
+    assert lines_of(capsys) == [f"error: rank {silent} of 3 {said}"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_rank_0_says_what_another_asked_it_to_and_only_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """mpiexec sends SIGTERM to rank 0 when another rank has aborted: an interruption is not what went wrong."""
+
+    sent = Event()
+
+    def work(comm: Any) -> None:
+        with suppress(KeyboardInterrupt), mpi.ending_together(comm, silence=60.0):
+            if comm.rank:
+                ring = Rank(comm.exchange.copies[-1], 1)
+                ring.isend(("rank 1: no space left", 1), dest=0, tag=ending.MAIL)
+                sent.set()
+            else:
+                sent.wait(timeout=30)
+                raise KeyboardInterrupt
+
+    on_ranks(2, work)
+    assert lines_of(capsys) == ["error: rank 1: no space left"]
+
+
+def test_only_one_thread_of_a_rank_ends_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ending, "GRACE", 0.0)
+    try:
+        comm = Rank(Exchange(2), 0)
+        ring = ending._Ring(comm, 1.0, sys.stderr)
+        ending._end_all(ring, "once", 3)
+        ending._end_all(ring, "twice", 4)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (comm.exchange.aborted, capsys.readouterr().err) == ([3], "error: once\n")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_output_that_is_full_or_closed_does_not_keep_a_rank_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", Full())
+
+    def work(comm: Any) -> list[int]:
+        with suppress(ValueError), mpi.ending_together(comm, silence=0.5):
+            if comm.rank == 0:
+                raise ValueError
+        return aborted(comm)
+
+    assert on_ranks(2, work) == [[1]] * 2

@@ -1,11 +1,14 @@
 """Ranks that end together: if one of them dies, freezes or raises an error, all others end within seconds."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+import signal
 import sys
-from threading import Event, Thread
+from threading import Event, Lock, Thread, current_thread, main_thread
 import time
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
+
+from attrs import field, frozen
 
 from fnmlp.checks import as_positive
 from fnmlp.errors import FnmlpError, one_line
@@ -23,6 +26,9 @@ BEATS = 10
 GRACE = 2.0
 """Seconds that other ranks wait with their own error, which is most often that of rank 0 too."""
 
+MAIL = 1
+"""The tag of what other ranks ask rank 0 to print; heartbeats have 0."""
+
 
 def told(error: BaseException) -> tuple[str, int]:
     """Return what to print of an exception, and the exit status.
@@ -39,13 +45,31 @@ def told(error: BaseException) -> tuple[str, int]:
     return " ".join(text.split()), 1
 
 
+@frozen(eq=False)
+class _Ring:
+    """Hold what the two threads of a rank share.
+
+    `comm`     the communicator of heartbeats, which nothing else uses.
+    `silence`  seconds.
+    `errors`   where to print.
+    `leaving`  is set when all ranks have ended well.
+    `ending`   is taken by the thread that ends all ranks.
+    """
+
+    comm: Comm
+    silence: float
+    errors: TextIO
+    leaving: Event = field(factory=Event)
+    ending: Any = field(factory=Lock)
+
+
 @contextmanager
 def ending_together(comm: Comm, *, silence: float = 5.0, tell: Tell = told) -> Iterator[None]:
     """End all ranks when one of them can't go on: with one line on stderr, and a status other than 0.
 
     Train inside of this context. A thread of each rank sends heartbeats to the next rank. A rank that is silent for
-    `silence` seconds is given up: its process is gone or frozen. A rank that raises prints its error, and aborts all;
-    if all raise the same, rank 0 alone prints it. A rank that computes for long is not silent. `tell` returns what to
+    `silence` seconds is given up: its process is gone or frozen. A rank that raises aborts all. Rank 0 alone prints
+    the line, unless it is the one that is silent. A rank that computes for long is not silent. `tell` returns what to
     print of an exception, and the status to exit with. Leaving the context waits for all ranks. With `comm` None or a
     single rank, exceptions pass.
     Raises:   OptionError for a bad `silence`.
@@ -58,54 +82,86 @@ def ending_together(comm: Comm, *, silence: float = 5.0, tell: Tell = told) -> I
     if comm is None or comm.size == 1:
         yield
         return
-    ring, leaving = comm.Dup(), Event()
-    guard = Thread(target=_guard, args=(ring, leaving, silence), name="heartbeats", daemon=True)
+    ring, leave = _Ring(comm.Dup(), silence, sys.stderr), None
+    guard = Thread(target=_guard, args=(ring,), name="heartbeats", daemon=True)
     guard.start()
     try:
-        yield
-        leave: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            leave = error
+            if tell(error)[1]:
+                raise
+        wait(comm.Ibarrier())
     except BaseException as error:  # noqa: BLE001 (whatever it is, the others must not wait for this rank)
         message, status = tell(error)
-        if status:
-            if comm.rank:
-                time.sleep(GRACE)
-            _abort(comm, f"rank {comm.rank}: {message}" if comm.rank and message else message, status)
-        leave = error
-    wait(comm.Ibarrier())
-    leaving.set()
+        who = f"rank {comm.rank}: " if comm.rank and message else ""
+        _end_all(ring, who + message, status, patience=GRACE)
+    ring.leaving.set()
     guard.join()
-    ring.Free()
+    ring.comm.Free()
     if leave is not None:
         raise leave
 
 
-def _abort(comm: Comm, message: str, status: int) -> None:
-    """Print a line and end all ranks; of MPI's own, Abort does not return."""
-    if message:
-        sys.stderr.write(f"error: {message}\n")
-    sys.stdout.flush()
-    sys.stderr.flush()
+def _end_all(ring: _Ring, message: str, status: int, *, patience: float = 0.0, silent: int | None = None) -> None:
+    """End all ranks with a line that rank 0 prints, unless it is silent; of MPI's own, Abort does not return.
+
+    Other ranks wait first: if all met the same error, rank 0 has its own. Whoever aborts, mpiexec then sends SIGTERM to
+    the others.
+    """
+    comm = ring.comm
+    if not ring.ending.acquire(blocking=False):  # the other thread of this rank is about to end it
+        time.sleep(GRACE)
+        return
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if comm.rank else signal.SIG_IGN)
+    if comm.rank == 0:
+        message = next(_mail(ring), (message, status))[0]
+    elif silent == 0:
+        sent = comm.isend(("", status), dest=0, tag=MAIL)  # it may wake up
+    else:
+        time.sleep(patience)
+        sent = comm.isend((message, status), dest=0, tag=MAIL)  # noqa: F841 (it must live until it has arrived)
+        time.sleep(GRACE)
+    with suppress(OSError, ValueError):  # a full disk, a closed pipe
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        ring.errors.write(f"error: {message}\n" if message else "")
+        ring.errors.flush()
     comm.Abort(status)
 
 
-def _guard(ring: Comm, leaving: Event, silence: float) -> None:
+def _mail(ring: _Ring) -> Iterator[tuple[str, int]]:
+    """Yield what other ranks ask rank 0 to print."""
+    for rank in range(1, ring.comm.size):
+        if ring.comm.iprobe(source=rank, tag=MAIL):
+            yield ring.comm.recv(source=rank, tag=MAIL)
+
+
+def _guard(ring: _Ring) -> None:
     """Send heartbeats to the next rank, and listen to those of the one before, until both have left."""
-    after, before = (ring.rank + 1) % ring.size, (ring.rank - 1) % ring.size
+    comm = ring.comm
+    after, before = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
     sent: list[Any] = []
     missed, gone = 0, False
     while True:
-        last = leaving.is_set()
-        sent = [*(request for request in sent if not request.Test()), ring.isend(last, dest=after)]
-        while not gone and (last or ring.iprobe(source=before)):
-            gone, missed = ring.recv(source=before), 0
+        last = ring.leaving.is_set()
+        sent = [*(request for request in sent if not request.Test()), comm.isend(last, dest=after, tag=0)]
+        while not gone and (last or comm.iprobe(source=before, tag=0)):
+            gone, missed = comm.recv(source=before, tag=0), 0
         if last:
             for request in sent:
                 wait(request)
             return
+        for message, status in _mail(ring) if comm.rank == 0 else ():
+            _end_all(ring, message, status)
+            return
         # Beats are counted by this thread's own: a machine that sleeps misses none.
         if missed >= BEATS and not gone:
             remedy = "its process is gone or frozen; continue from the last checkpoint"
-            _abort(ring, f"rank {before} of {ring.size} has been silent for {silence:g} s: {remedy}", 1)
+            message = f"rank {before} of {comm.size} has been silent for {ring.silence:g} s: {remedy}"
+            _end_all(ring, message, 1, silent=before)
             return
         missed += 1
-        leaving.wait(silence / BEATS)
+        ring.leaving.wait(ring.silence / BEATS)
