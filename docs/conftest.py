@@ -9,6 +9,7 @@ NEEDS = {
     "mathml.py": "math_core",
     "onnx.md": "onnxruntime",
     "prose.py": "myst_nb",
+    "service.md": "sklearn",
     "sklearn.md": "sklearn",
     "torch.md": "torch",
 }

@@ -1,0 +1,94 @@
+"""Measure how many requests `serve.py` answers: `python examples/serve_load.py model.safetensors`."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+import json
+from pathlib import Path
+import re
+from socket import create_connection
+from subprocess import PIPE, Popen
+import sys
+from time import perf_counter
+
+from imports import import_failure
+
+try:
+    import click
+    import numpy as np
+
+    from command_line import FILE, option, run
+    import fnmlp as fn
+except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
+    sys.exit(f"error: {import_failure(error)}")
+
+SERVER = Path(__file__).with_name("serve.py")
+HEAD = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
+CLIENTS, ROWS = (1, 8, 32), (1, 64)
+
+
+@contextmanager
+def served(model: Path) -> Iterator[int]:
+    """Serve a model in a process of its own; yield the port."""
+    with Popen([sys.executable, str(SERVER), str(model), "--port", "0"], stdout=PIPE, text=True) as process:  # noqa: S603
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not (found := re.search(r":(\d+)$", line)):
+                raise click.ClickException("the server did not start")
+            yield int(found[1])
+        finally:
+            process.terminate()
+
+
+def request_of(example: fn.Shape, rows: int) -> bytes:
+    """Return a request with rows of random bytes, such as pixels."""
+    pixels = fn.generator(fn.Key(0)).integers(256, size=(rows, *example))
+    body = json.dumps({"inputs": pixels.tolist()}).encode()
+    return HEAD.format(len(body)).encode() + body
+
+
+def latencies(port: int, request: bytes, seconds: float, client: int) -> list[float]:
+    """Send a request again and again over one connection; return the seconds that each answer took."""
+    taken = []
+    with create_connection(("127.0.0.1", port)) as line, line.makefile("rb") as answers:
+        end = perf_counter() + seconds
+        while (began := perf_counter()) < end:
+            line.sendall(request)
+            status, length = answers.readline(), 0
+            while (field := answers.readline()) != b"\r\n":
+                if field.startswith(b"Content-Length:"):
+                    length = int(field[15:])
+            answer = answers.read(length)
+            taken.append(perf_counter() - began)
+            if b" 200 " not in status:
+                raise click.ClickException(f"the server answered {answer.decode()}")
+    return taken
+
+
+def measured(port: int, request: bytes, clients: int, seconds: float) -> Sequence[float]:
+    """Return the requests per second of several clients at once, and the median and 99th percentile of ms to wait."""
+    with ThreadPoolExecutor(clients) as pool:
+        began = perf_counter()
+        taken = [*pool.map(partial(latencies, port, request, seconds), range(clients))]
+        rate = sum(map(len, taken)) / (perf_counter() - began)
+    return rate, *(1000 * np.percentile(np.concatenate(taken), (50, 99)))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model", type=FILE)
+@option("--seconds", type=click.IntRange(1, 3600), default=5, help="The time for each line of the table.")
+def main(model: Path, seconds: int) -> None:
+    """Start the service of MODEL on this machine, and ask it from 1, 8 and 32 clients at once."""
+    example = fn.load_model(model).example
+    click.echo("clients  rows  requests/s   rows/s  median ms  99 % ms")
+    with served(model) as port:
+        for rows in ROWS:
+            request = request_of(example, rows)
+            for clients in CLIENTS:
+                rate, median, slow = measured(port, request, clients, seconds)
+                click.echo(f"{clients:7}  {rows:4}  {rate:10.0f} {rate * rows:8.0f}  {median:9.2f} {slow:8.2f}")
+
+
+if __name__ == "__main__":
+    run(main)
