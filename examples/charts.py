@@ -22,8 +22,8 @@ except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
-WIDTH, ROW, BAR, GAP, FOR_NUMBER = 360, 13, 9, 12, 36
-"""In points of 1/72 inch: every chart, a row and its bar, the space between panels, and a number beside its bar.
+WIDTH, ROW, BAR, GAP, DIGIT = 360, 13, 9, 12, 5.8
+"""In points of 1/72 inch: every chart, a row and its bar, the space between panels, and a digit.
 
 A chart of this width is legible on a phone too.
 """
@@ -101,7 +101,7 @@ def compare() -> Numbers:
     return {
         "a step of 784-32-10, µs": of_libraries(heads, sizes["32 / 16"]),
         "a step of 784-512-10, µs": of_libraries(heads, sizes["512 / 64"]),
-        "prediction of one row, µs": of_libraries(others, costs["one row, 1 thread, µs"]),
+        "prediction of one row, µs": of_libraries(others, costs["prediction of one row, 1 thread, µs"]),
         "peak memory of training, MB": of_libraries(others, costs["peak memory of training, MB"]),
         "import, ms": of_libraries(others, costs["import, ms"]),
         "installed size, MB": of_libraries(others, costs["installed size, MB"]),
@@ -126,16 +126,24 @@ def accuracy() -> Numbers:
     }
 
 
+def reliability() -> Numbers:
+    """Return the number of trials of each experiment; the title tells how many of them failed."""
+    _, rows = table("reliability.md", "what was done")
+    failures = sum(number(cells[1]) for cells in rows.values())
+    return {f"trials, {failures:g} failures": {name: number(cells[0]) for name, cells in rows.items()}}
+
+
 def bars(numbers: Numbers, margins: tuple[int, ...] = (62, 62), *, logarithmic: bool = False) -> Figure:
     """Draw a panel of bars for each title, in columns with so much space for names; 0 shares those on the left."""
     columns = len(margins)
     rows = [max(map(len, row)) for row in in_rows([*numbers.values()], columns)]
     tops = [sum(GAP + (1 + count) * ROW for count in rows[:place]) for place in range(len(rows) + 1)]
-    longest = (WIDTH - sum(margins) - columns * FOR_NUMBER) / columns
+    for_number = 4 + DIGIT * max(len(written(value)) for row in numbers.values() for value in row.values())
+    longest = (WIDTH - sum(margins)) / columns - for_number
     figure, axes = canvas(tops[-1] - GAP + 4)
     for place, (title, lengths) in enumerate(numbers.items()):
         row, column = divmod(place, columns)
-        left = sum(margins[: column + 1]) + column * (longest + FOR_NUMBER)
+        left = sum(margins[: column + 1]) + column * (longest + for_number)
         axes.text(left - margins[column], tops[row] + ROW / 2, title, fontweight="bold", **FOR_TEXT)
         shares = {name: (log10(value) if logarithmic else value) for name, value in lengths.items()}
         most = max(shares.values())
@@ -143,10 +151,19 @@ def bars(numbers: Numbers, margins: tuple[int, ...] = (62, 62), *, logarithmic: 
             y, length = tops[row] + (below + 0.5) * ROW, longest * share / most
             ours = name == "fnmlp" or "fnmlp" not in lengths
             axes.barh(y, length, left=left, height=BAR, color=COLOURS["fnmlp"] if ours else LIGHT)
-            axes.text(left + length + 3, y, f"{lengths[name]:,g}", **FOR_TEXT)
+            axes.text(left + length + 3, y, written(lengths[name]), **FOR_TEXT)
             if margins[column]:
                 axes.text(left - 4, y, name, ha="right", **FOR_TEXT)
     return figure
+
+
+def written(value: float) -> str:
+    """Return a number as a bar shows it.
+
+    >>> written(1e6), written(0.50)
+    ('1,000,000', '0.5')
+    """
+    return f"{value:,.10g}"
 
 
 def in_rows(panels: list[Any], columns: int) -> list[list[Any]]:
@@ -208,6 +225,7 @@ CHARTS = {
     "compare": Chart(compare, bars),
     "speed": Chart(speed, dots),
     "accuracy": Chart(accuracy, partial(bars, margins=(134, 0))),
+    "reliability": Chart(reliability, partial(bars, margins=(186,), logarithmic=True)),
 }
 
 
