@@ -1,0 +1,1 @@
+"""How the cost of training grows: measured, modelled and simulated; the figures of docs/growth.md."""
