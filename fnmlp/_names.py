@@ -68,6 +68,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fnmlp.interop.mpi.exchange": ("world",),
     "fnmlp.interop.mpi.shards": ("Shards", "parallel_batches"),
     "fnmlp.interop.mpi.steps": ("parallel_grad", "parallel_step"),
+    "fnmlp.interop.mpi.streaming": ("parallel_stream",),
     "fnmlp.interop.onnx.exporting": ("export_onnx",),
     "fnmlp.interop.onnx.importing": ("import_onnx",),
     "fnmlp.interop.sklearn.classifier": ("MLPClassifier",),

@@ -10,6 +10,7 @@ from fnmlp.interop.mpi.evaluation import (
 from fnmlp.interop.mpi.exchange import (world as world,)
 from fnmlp.interop.mpi.shards import (Shards as Shards, parallel_batches as parallel_batches)
 from fnmlp.interop.mpi.steps import (parallel_grad as parallel_grad, parallel_step as parallel_step)
+from fnmlp.interop.mpi.streaming import (parallel_stream as parallel_stream,)
 from fnmlp.interop.onnx.exporting import (export_onnx as export_onnx,)
 from fnmlp.interop.onnx.importing import (import_onnx as import_onnx,)
 from fnmlp.interop.sklearn.classifier import (MLPClassifier as MLPClassifier,)

@@ -11,6 +11,9 @@ from attrs import frozen
 
 from fnmlp.interop.mpi.shards import edges_of, nodes_within
 
+SMALL = 65536
+"""Bytes below which Open MPI sends all of them along a tree."""
+
 
 @frozen
 class Links:
@@ -102,7 +105,7 @@ def any_order(ranks: int, size: float) -> Cost:
     >>> any_order(3, 1e6) == binomial(3, 1e6), any_order(4, 1e6) == rabenseifner(4, 1e6)
     (True, True)
     """
-    return binomial(ranks, size) if ranks < 4 or size < 65536 else rabenseifner(ranks, size)
+    return binomial(ranks, size) if ranks < 4 or size < SMALL else rabenseifner(ranks, size)
 
 
 def nodes_of(ranks: int, shards: int) -> list[int]:

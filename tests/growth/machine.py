@@ -47,6 +47,16 @@ def operations(*widths: int, batch: int) -> int:
     return 2 * batch * (3 * sum(products) - products[0])
 
 
+def bytes_of(hidden: tuple[int, ...]) -> float:
+    """Return the bytes of a network's gradients.
+
+    >>> bytes_of((512,))
+    1628200.0
+    """
+    params, _ = network(hidden).init(fn.Key(0), (784,))
+    return float(sum(leaf.nbytes for leaf in fn.tree_leaves(params)))
+
+
 def step_of(hidden: tuple[int, ...], batch: int) -> Work:
     """Return a step of a network for MNIST's images."""
     return _step(network(hidden), fn.cross_entropy, images(batch))

@@ -1,4 +1,6 @@
-"""Time the ranks of one mpiexec: `mpiexec -n 3 python -m tests.growth.ranks ROUNDS` prints JSON.
+"""Time the ranks of one mpiexec: `mpiexec -n 3 python -m tests.growth.ranks steps 41` prints JSON.
+
+With `network` in place of `steps`, the ranks have networks of their own, and exchange gradients alone.
 
 Each round times every piece of work once, so that what else the machine does falls on all of them. The time of a piece
 is that of the slowest rank, and the median over the rounds is printed.
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 import json
+import os
 import sys
 from time import perf_counter
 from typing import Any
@@ -16,10 +19,15 @@ import numpy as np
 
 import fnmlp as fn
 from fnmlp.interop import mpi
+from fnmlp.interop.mpi.exchange import total_gradient
+from fnmlp.interop.mpi.shards import plan_of
+from tests.growth.network import move_here
 
 MODELS = {"784-32-10": (32,), "784-512-10": (512,), "784-1000-1000-10": (1000, 1000)}
 BATCH, SHARDS, CLASSES = 128, 8, 10
 OPTIMIZER = fn.sgd(0.1)
+SIZES = 101_800, 1_628_200
+"""Bytes of the gradients of the first two models."""
 
 
 class Done:
@@ -86,13 +94,33 @@ def raise_priority() -> None:
         file.write("-10")
 
 
+def steps(rounds: int, comm: Any) -> dict[str, dict[str, float]]:
+    """Time the steps of each model."""
+    return {name: medians(work(hidden, comm), rounds, comm) for name, hidden in MODELS.items()}
+
+
+def exchanges(rounds: int, comm: Any) -> dict[str, dict[str, float]]:
+    """Time all-reduces of one number, and exchanges of gradients of several sizes in bytes."""
+    return {str(size): medians(_exchanges(size, comm), rounds, comm) for size in SIZES}
+
+
+def _exchanges(size: int, comm: Any) -> dict[str, Callable[[], object]]:
+    params, number = np.zeros(size // 4, np.float32), np.zeros(1, np.float32)
+    total = partial(total_gradient, lambda _: params.copy(), params, plan_of("growth", BATCH, SHARDS, comm), comm)
+    return {
+        "one number": lambda: comm.Allreduce(number, number.copy()),
+        "any": partial(total, fixed=False),
+        "fixed": partial(total, fixed=True),
+    }
+
+
 if __name__ == "__main__":
-    world = mpi.world()
+    kind, rounds = sys.argv[1], int(sys.argv[2])
     raise_priority()
-    rounds = int(sys.argv[1])
-    with mpi.ending_together(world):
-        found = {}
-        for name, hidden in MODELS.items():
-            found[name] = medians(work(hidden, world), rounds, world)
+    if kind == "network":
+        move_here(int(os.environ["OMPI_COMM_WORLD_RANK"]))
+    world = mpi.world()
+    with mpi.ending_together(world, silence=60.0):
+        found = (exchanges if kind == "network" else steps)(rounds, world)
         if world.rank == 0:
             sys.stdout.write(json.dumps(found) + "\n")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.interop.mpi.shards import edges_of
-from tests.growth.costs import Links, nodes_of
+from tests.growth.costs import SMALL, Links, nodes_of
 
 Numbers: TypeAlias = NDArray[np.float64]
 Ranks: TypeAlias = NDArray[np.int64]
@@ -31,7 +31,10 @@ class Round:
     added: Numbers | float = 0.0
 
 
-def simulated(schedule: Iterable[Round], ranks: int, links: Links) -> float:
+Schedule: TypeAlias = Iterable[Round]
+
+
+def simulated(schedule: Schedule, ranks: int, links: Links) -> float:
     """Return the seconds after which the last rank has ended.
 
     >>> swap = Round(np.array([0, 1]), np.array([1, 0]), 100.0)
@@ -77,6 +80,24 @@ def doubling(ranks: int, size: float) -> Iterator[Round]:
         distance *= 2
 
 
+def binomial(ranks: int, size: float) -> Iterator[Round]:
+    """Yield the rounds of a reduction along a tree, and those of a broadcast."""
+    every, distances = np.arange(ranks), [1 << place for place in range((ranks - 1).bit_length())]
+    for distance in distances:
+        source = every[every % (2 * distance) == distance]
+        added = np.zeros(ranks)
+        added[source - distance] = size
+        yield Round(source, source - distance, size, added)
+    for distance in distances:
+        source = every[: min(distance, ranks - distance)]
+        yield Round(source, source + distance, size)
+
+
+def any_order(ranks: int, size: float) -> Iterator[Round]:
+    """Yield the rounds of the all-reduce that Open MPI chooses for `order="any"`."""
+    return binomial(ranks, size) if ranks < 4 or size < SMALL else rabenseifner(ranks, size)
+
+
 def ring(ranks: int, size: float) -> Iterator[Round]:
     """Yield the rounds of a ring: each rank sends to the next, adds in the first half of the rounds alone."""
     every, part = np.arange(ranks), size / ranks
@@ -99,7 +120,8 @@ def fixed_order(ranks: int, size: float, *, shards: int, turned: bool = False) -
 
     `turned` lets each rank begin with the next one, as the second round does, so that no two send to the same.
     """
-    nodes, widths = np.array(nodes_of(ranks, shards)), np.diff(edges_of(round(size / 4), ranks)) * 4.0
+    nodes = np.array(nodes_of(ranks, shards), np.float64)
+    widths = 4 * np.diff(np.array(edges_of(round(size / 4), ranks), np.float64))
     source, hop = (each.ravel() for each in np.divmod(np.arange(ranks * (ranks - 1)), ranks - 1))
     next_ones = (source + hop + 1) % ranks
     target = next_ones if turned else hop + (hop >= source)
