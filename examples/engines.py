@@ -12,7 +12,7 @@ from command_line import option, option_group
 import fnmlp as fn
 from fnmlp.tree import Tree
 from recipe_building import Augment
-from run_members import Member, augmentation_of, batches_of, steps_of
+from run_members import Member, augmentation_of, batches_of, step_of, steps_of
 from waiting import interruptible
 
 ENGINES = ("numpy", "jax")
@@ -62,9 +62,10 @@ def _trainer(member: Member, _: int) -> Trainer:
 
 def _epoch(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, stop: int) -> Iterator[Stretch]:
     """Take the steps of an epoch one by one."""
+    step = step_of(fn.train_step, member)
     place = state.step - epoch * steps_of(member.recipe, member.train)
     for _, batch in zip(range(place, stop), batches_of(member, augment, epoch, place), strict=False):
-        state = fn.train_step(member.model, member.loss, member.optimizer, state, batch)
+        state = step(state, batch)
         yield state, (state.loss,)
 
 
@@ -74,13 +75,13 @@ def _batch(member: Member, augment: Augment | None, epoch: int, place: int) -> f
 
 def _blame(member: Member, augment: Augment | None, state: fn.TrainState, epoch: int, _: Sequence[float]) -> None:
     batch = _batch(member, augment, epoch, state.step - epoch * steps_of(member.recipe, member.train))
-    fn.checked_step(member.model, member.loss, member.optimizer, state, batch)
+    step_of(fn.checked_step, member)(state, batch)
 
 
 def grads_of(member: Member, state: fn.TrainState, batch: fn.Batch) -> Tree:
     """Return the gradients of the step that is taken from a state on a batch."""
     key = fn.fold_in(state.key, state.step)
-    return fn.value_and_grad(member.model, member.loss, state.params, batch, key)[1]
+    return member.objective(member.model, member.loss, state.params, batch, key)[1]
 
 
 NUMPY = Engine("numpy", f"numpy {np.__version__}", _trainer, fn.predict, grads_of)

@@ -18,7 +18,7 @@ from engines import Engine, Stretch, Trainer, grads_of
 import fnmlp as fn
 from fnmlp.interop.jax import fold_epoch
 from fnmlp.tree import Tree, tree_leaves
-from run_members import Member, augmentation_of, first_state, steps_of
+from run_members import Member, augmentation_of, first_state, step_of, steps_of
 from waiting import interruptible
 
 SECONDS = 0.25
@@ -133,7 +133,7 @@ def fold(ready: Ready, state: fn.TrainState, epoch: int, start: int, stop: int) 
     member = ready.member
     with precision(member.recipe.dtype):
         return fold_epoch(
-            partial(fn.train_step, member.model, member.loss, member.optimizer),
+            step_of(fn.train_step, member),
             state,
             ready.data,
             size=member.recipe.batch_size,
@@ -190,7 +190,7 @@ def blame(ready: Ready, state: fn.TrainState, epoch: int, losses: Sequence[float
         state, _ = fold(ready, state, epoch, place, place + wrong)
     with precision(member.recipe.dtype):
         batch = held(ready.device, batch_of(ready, epoch, place + wrong))
-        fn.checked_step(member.model, member.loss, member.optimizer, state, batch)
+        step_of(fn.checked_step, member)(state, batch)
     where = f"step {epoch * ready.steps + place + wrong + 1}"  # uncompiled it just stayed finite
     raise fn.DivergenceError(where, "finite numbers", "infinities or NaN", "train with a smaller rate")
 

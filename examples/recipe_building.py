@@ -1,4 +1,4 @@
-"""Build the model, loss, optimiser and augmentation of a recipe."""
+"""Build the model, loss, objective, optimiser and augmentation of a recipe."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +22,8 @@ from fnmlp.optimizers import (
     sgd,
     warm_up,
 )
+from fnmlp.training.adversaries import adversarial, virtual_adversarial
+from fnmlp.training.objectives import Objective, value_and_grad
 from fnmlp.tree import Tree
 from recipes import Recipe
 
@@ -60,6 +62,18 @@ def build_loss(recipe: Recipe) -> Loss:
     if recipe.loss == "cross-entropy":
         return partial(cross_entropy, label_smoothing=recipe.label_smoothing)
     return on_labels(mse if recipe.loss == "mse" else partial(mse, reduction="sum"))
+
+
+def build_objective(recipe: Recipe, *, white: int) -> Objective:
+    """Build the objective of a recipe; it moves the images as they are stored, with pixels up to `white`.
+
+    >>> build_objective(Recipe(objective="adversarial", epsilon=0.5), white=16).keywords
+    {'epsilon': 8.0, 'norm': 'linf'}
+    """
+    epsilon = recipe.epsilon * white
+    if recipe.objective == "adversarial":
+        return partial(adversarial, epsilon=epsilon, norm=recipe.norm)
+    return partial(virtual_adversarial, epsilon=epsilon) if recipe.objective != "loss" else value_and_grad
 
 
 def build_optimizer(recipe: Recipe, *, steps: int) -> Optimizer:

@@ -9,7 +9,20 @@ import click
 
 from command_line import Decorator, is_typed, option_group
 from fnmlp.errors import OptionError
-from recipes import DEFAULT_RECIPES, DTYPES, LOSSES, OPTIMIZERS, PIXELS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
+from recipes import (
+    DEFAULT_RECIPES,
+    DTYPES,
+    LOSSES,
+    NORMS,
+    OBJECTIVES,
+    OPTIMIZERS,
+    PIXELS,
+    RECIPES,
+    SCHEDULES,
+    USED_BY,
+    Recipe,
+    unused,
+)
 
 KINDS: Mapping[str, Any] = {field.name: field.type for field in fields(Recipe)}
 HELP: Mapping[str, tuple[str, str]] = {
@@ -20,6 +33,9 @@ HELP: Mapping[str, tuple[str, str]] = {
     "rate": ("X", "Highest learning rate, above 0."),
     "loss": ("|".join(LOSSES), "Loss between outputs and labels."),
     "label_smoothing": ("X", "Share of each label to spread over all classes; with cross-entropy."),
+    "objective": ("|".join(OBJECTIVES), "What each step minimises; the last needs cross-entropy."),
+    "epsilon": ("X", "How far an objective moves an image, with pixels in [0, 1]."),
+    "norm": ("|".join(NORMS), "What moves by epsilon: each pixel, or the image; with adversarial."),
     "optimizer": ("|".join(OPTIMIZERS), "Optimiser."),
     "momentum": ("X", "Momentum, with sgd and nesterov."),
     "betas": ("X,X", "Decay rates of the two averages, with adamw."),
@@ -194,5 +210,11 @@ def with_fields(
         found, remedy = (f"{spell('momentum')}{momentum}" for momentum in (0.0, 0.9))
         raise click.UsageError(
             f"{spell('optimizer')}nesterov does nothing with {found}; it needs momentum, such as {remedy}"
+        )
+    if recipe.objective == "virtual-adversarial" and recipe.loss != "cross-entropy":
+        found, remedy = (f"{spell('loss')}{loss}" for loss in (recipe.loss, "cross-entropy"))
+        raise click.UsageError(
+            f"{spell('objective')}virtual-adversarial can't be used with {found}; it needs outputs before softmax, as "
+            f"with {remedy}"
         )
     return recipe

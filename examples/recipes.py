@@ -10,6 +10,8 @@ from fnmlp.checks import as_choice, as_count, as_finite, as_fraction, as_nonnega
 from fnmlp.errors import OptionError
 
 LOSSES = ("mse", "mse-sum", "cross-entropy")
+OBJECTIVES = ("loss", "adversarial", "virtual-adversarial")
+NORMS = ("linf", "l2")
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
 PIXELS = ("unit", "raw")
@@ -58,6 +60,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "rate": as_positive,
     "loss": partial(as_choice, choices=LOSSES),
     "label_smoothing": as_fraction,
+    "objective": partial(as_choice, choices=OBJECTIVES),
+    "epsilon": as_positive,
+    "norm": partial(as_choice, choices=NORMS),
     "optimizer": partial(as_choice, choices=OPTIMIZERS),
     "momentum": as_fraction,
     "betas": _pair,
@@ -88,6 +93,8 @@ class Recipe:
     `hidden`           units of the hidden layers, each with ReLU.
     `pieces`           linear maps per hidden unit (maxout); 1 for ReLU.
     `rate`, `schedule` the highest learning rate, and how it falls to 0 after `warm_up`, a share of all steps.
+    `objective`        what a step minimises: the loss, or an objective that also moves each image for the worse.
+    `epsilon`, `norm`  how far it moves an image, with pixels in [0, 1], and what is that far: each pixel or the image.
     `mean`             a number to subtract from the pixels in [0, 1].
     `dropout`          the probability of dropping inputs, and hidden units.
     `warp`             the strength of random warps of each image; 0 for none, 1 suits handwriting.
@@ -108,6 +115,9 @@ class Recipe:
     rate: float = 0.5
     loss: str = "mse"
     label_smoothing: float = 0.0
+    objective: str = "loss"
+    epsilon: float = 0.1
+    norm: str = "linf"
     optimizer: str = "sgd"
     momentum: float = 0.0
     betas: tuple[float, float] = (0.9, 0.99)
@@ -126,6 +136,8 @@ class Recipe:
 
 USED_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "label_smoothing": ("loss", ("cross-entropy",)),
+    "epsilon": ("objective", ("adversarial", "virtual-adversarial")),
+    "norm": ("objective", ("adversarial",)),
     "momentum": ("optimizer", ("sgd", "nesterov")),
     "betas": ("optimizer", ("adamw",)),
     "weight_decay": ("optimizer", ("adamw",)),
@@ -137,7 +149,7 @@ def unused(recipe: Recipe) -> frozenset[str]:
     """Return the fields that a recipe does not use; changing them would train the same network.
 
     >>> sorted(unused(Recipe(loss="mse", optimizer="adamw")))
-    ['label_smoothing', 'momentum']
+    ['epsilon', 'label_smoothing', 'momentum', 'norm']
     """
     return frozenset(name for name, (field, values) in USED_BY.items() if getattr(recipe, field) not in values)
 
@@ -167,6 +179,21 @@ _PLAIN = Recipe(
     mean=0.1307,
 )
 _DROPOUT = evolve(_PLAIN, hidden=(240, 240), pieces=5, epochs=120, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.4))
+_VIRTUAL = Recipe(
+    hidden=(1024, 1024),
+    epochs=60,
+    batch_size=128,
+    rate=0.001,
+    loss="cross-entropy",
+    label_smoothing=0.1,
+    objective="virtual-adversarial",
+    epsilon=1.5,
+    optimizer="adamw",
+    betas=(0.9, 0.999),
+    weight_decay=0.05,
+    schedule="cosine",
+    warm_up=0.03,
+)
 _FASHION = evolve(
     _PLAIN,
     hidden=(512, 512),
@@ -210,6 +237,7 @@ RECIPES: Mapping[str, Recipe] = {
     "fast": _FAST,
     "plain": _PLAIN,
     "dropout": _DROPOUT,
+    "virtual": _VIRTUAL,
     "augmented": _AUGMENTED,
     "record": evolve(_AUGMENTED, members=5),
     "fashion": _FASHION,

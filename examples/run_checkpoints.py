@@ -127,7 +127,7 @@ def warnings_of(saved: fn.Checkpoint, engine: Engine) -> list[str]:
     changes, before = changes_since(saved, engine), engine_before(saved)
     if before == engine.name:
         return [f"the last bits may differ from an uninterrupted run: {'; '.join(changes)}"] if changes else []
-    differing = "rounding, and the random numbers of dropout and warps, differ from an uninterrupted run"
+    differing = "rounding and random numbers differ from an uninterrupted run"
     return [f"the run continues with --engine {engine.name} after --engine {before}: {differing}"]
 
 

@@ -1,6 +1,6 @@
 """The networks of a run, with everything that their training depends on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 import math
 from typing import Any
@@ -9,18 +9,28 @@ from attrs import frozen
 
 import fnmlp as fn
 from fnmlp.data import Dataset
-from recipe_building import Augment, build_augmentation, build_loss, build_model, build_optimizer
+from fnmlp.training.objectives import Objective
+from recipe_building import (
+    Augment,
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_objective,
+    build_optimizer,
+)
 from recipes import Recipe
 
 
 @frozen(eq=False)
 class Member:
-    """Hold everything that one network's training depends on: model, loss, optimiser, images and keys."""
+    """Hold everything that one network's training depends on: images, model, loss, objective, optimiser and keys."""
 
     recipe: Recipe
+    white: int
     train: fn.Batch
     model: fn.Layer[Any]
     loss: fn.Loss
+    objective: Objective
     optimizer: fn.Optimizer
     start_key: fn.Key
     order_key: fn.Key
@@ -31,10 +41,16 @@ def members_of(recipe: Recipe, data: Dataset, seed: int) -> list[Member]:
     """Build the networks of a recipe; member m is the network that the seed `seed * members + m` trains alone."""
     model = build_model(recipe, white=data.white, classes=len(data.classes))
     optimizer = build_optimizer(recipe, steps=steps_of(recipe, data.train) * recipe.epochs)
-    # All have one model, loss and optimiser, so that an engine that compiles them does so once.
-    member = partial(Member, recipe, data.train, model, build_loss(recipe), optimizer)
+    loss, objective = build_loss(recipe), build_objective(recipe, white=data.white)
+    # All have one model, loss, objective and optimiser, so that an engine that compiles them does so once.
+    member = partial(Member, recipe, data.white, data.train, model, loss, objective, optimizer)
     first = seed * recipe.members
     return [member(*fn.split(fn.Key(first + place), 3)) for place in range(recipe.members)]
+
+
+def step_of(step: Callable[..., fn.TrainState], member: Member) -> Callable[[fn.TrainState, fn.Batch], fn.TrainState]:
+    """Bind everything but a state and a batch of `train_step` or `checked_step`."""
+    return partial(step, member.model, member.loss, member.optimizer, objective=member.objective)
 
 
 def steps_of(recipe: Recipe, data: fn.Batch) -> int:

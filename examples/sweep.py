@@ -122,7 +122,7 @@ def sweep(
 
     The table shows accuracies on held-out training images. Then the best setting is trained on the whole training set,
     and evaluated on the test set. The test set is used only for that last line. With --engine jax, all networks of one
-    shape are trained at once: those that differ only in their seeds, rates, momenta and decays.
+    shape are trained at once: those that differ only in their seeds, rates, momenta, decays and epsilons.
     """
     judged = judged_by(context, *(wanted.pop(name) for name in ("engine", "device", "jobs")))
     settings = settings_of(dataset, **wanted)

@@ -17,10 +17,10 @@ from engines import Engine
 import fnmlp as fn
 from fnmlp.tree import Tree, first_not_finite
 from jax_engine import as_numpy, as_tree, augment_key, held, precision
-from recipe_building import build_optimizer
+from recipe_building import build_objective, build_optimizer
 from recipe_options import KINDS
 from recipes import Recipe
-from run_members import Member, augmentation_of, first_state, learned, steps_of
+from run_members import Member, augmentation_of, first_state, learned, step_of, steps_of
 from run_settings import Settings
 from training_run import scores
 from waiting import interruptible
@@ -28,7 +28,7 @@ from waiting import interruptible
 Run: TypeAlias = Sequence[Member]
 """The networks of a recipe with one seed."""
 
-NUMBERS = ("rate", "momentum", "betas", "weight_decay")
+NUMBERS = ("rate", "momentum", "betas", "weight_decay", "epsilon")
 """Fields that may differ between networks that are trained at once: they become arrays, one number for each network."""
 
 
@@ -113,7 +113,7 @@ def trained(
     one: Member, data: fn.Batch, numbers: Tree, augment: Any, key: fn.Key, state: fn.TrainState, first: int, rows: Any
 ) -> tuple[fn.TrainState, Any]:
     """Train one network on some batches; return its state, and the loss of each step."""
-    step = partial(fn.train_step, one.model, one.loss, optimizer_of(one, numbers))
+    step = step_of(fn.train_step, with_numbers(one, numbers))
 
     def advance(state: fn.TrainState, numbered: Any) -> tuple[fn.TrainState, Any]:
         number, places = numbered
@@ -126,12 +126,13 @@ def trained(
     return jax.lax.scan(advance, state, (first + jnp.arange(len(rows), dtype=jnp.uint32), rows))
 
 
-def optimizer_of(one: Member, numbers: Tree) -> fn.Optimizer:
-    """Build the optimiser of a network from its own numbers; those that are 0 decide what it computes."""
+def with_numbers(one: Member, numbers: Tree) -> Member:
+    """Return a network that computes with its own numbers; which of them are 0 is known before."""
     fields = {name: getattr(one.recipe, name) for name in KINDS}
     traced = zip(NUMBERS, numbers, strict=True)
     recipe: Any = SimpleNamespace(**fields | {name: _unless_zero(fields[name], number) for name, number in traced})
-    return build_optimizer(recipe, steps=steps_of(one.recipe, one.train) * one.recipe.epochs)
+    optimizer = build_optimizer(recipe, steps=steps_of(one.recipe, one.train) * one.recipe.epochs)
+    return evolve(one, objective=build_objective(recipe, white=one.white), optimizer=optimizer)
 
 
 def _unless_zero(known: Any, traced: Any) -> Any:

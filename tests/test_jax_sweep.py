@@ -19,7 +19,7 @@ from sweep_jax import scores_together, shape_of, trained_together
 DATA = digits()
 SMALL = Dataset("digits", DATA.train[:50], DATA.test[:50], DATA.classes, DATA.white)
 PLAIN = Recipe(hidden=(4,), epochs=2, batch_size=25)
-NOISY = evolve(PLAIN, optimizer="adamw", loss="cross-entropy", schedule="cosine", warp=0.3)
+NOISY = evolve(PLAIN, optimizer="adamw", loss="cross-entropy", schedule="cosine", warp=0.3, objective="adversarial")
 SETTINGS = Settings(recipe="", seed=0, dataset="", data_dir=None, validation=0.0, no_eval=False, quiet=True)
 
 
@@ -38,8 +38,8 @@ def alone(engine: Engine, member: Member) -> fn.TrainState:
 
 def test_networks_that_are_trained_at_once_are_those_that_are_trained_alone(engine: Engine) -> None:
     recipes = (
-        evolve(NOISY, rate=0.01, betas=(0.8, 0.9), weight_decay=0.1),
-        evolve(NOISY, rate=0.02, betas=(0.9, 0.99), weight_decay=0.2),
+        evolve(NOISY, rate=0.01, betas=(0.8, 0.9), weight_decay=0.1, epsilon=0.1),
+        evolve(NOISY, rate=0.02, betas=(0.9, 0.99), weight_decay=0.2, epsilon=0.2),
     )
     members = [members_of(recipe, SMALL, seed)[0] for recipe in recipes for seed in (3, 4)]
     together = trained_together(engine.device, members)
@@ -62,6 +62,12 @@ def test_one_that_diverges_leaves_the_others_as_they_are_and_scores_are_in_the_o
 
 def test_recipes_are_of_one_shape_if_they_differ_in_numbers_alone() -> None:
     fast = RECIPES["fast"]
-    assert shape_of(fast) == shape_of(evolve(fast, rate=0.3, momentum=0.1))
-    for change in ({"momentum": 0.0}, {"hidden": (8,)}, {"epochs": 1}, {"label_smoothing": 0.1}):
+    assert shape_of(fast) == shape_of(evolve(fast, rate=0.3, momentum=0.1, epsilon=3.0))
+    for change in (
+        {"momentum": 0.0},
+        {"hidden": (8,)},
+        {"epochs": 1},
+        {"label_smoothing": 0.1},
+        {"objective": "adversarial"},
+    ):
         assert shape_of(fast) != shape_of(evolve(fast, **change))

@@ -2,6 +2,7 @@
 
 from functools import partial, reduce
 import math
+import re
 from typing import Any
 
 from attrs import evolve, fields
@@ -14,9 +15,17 @@ import fnmlp as fn
 from fnmlp.augmentation import mirror
 from fnmlp.data import Dataset, digits
 from fnmlp.errors import OptionError
-from recipe_building import build_augmentation, build_loss, build_model, build_optimizer, build_schedule, classifier
+from recipe_building import (
+    build_augmentation,
+    build_loss,
+    build_model,
+    build_objective,
+    build_optimizer,
+    build_schedule,
+    classifier,
+)
 from recipe_options import KINDS, flag, read_field, spelled, with_fields
-from recipes import LOSSES, OPTIMIZERS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
+from recipes import LOSSES, OBJECTIVES, OPTIMIZERS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
 from run_members import members_of
 from run_settings import Settings
 from tests.sweep import each
@@ -29,9 +38,10 @@ def test_every_recipe_learns_the_small_digits(name: str) -> None:
     recipe = evolve(RECIPES[name], epochs=15, batch_size=32, hidden=(64,))
     steps = recipe.epochs * math.ceil(len(data.train) / recipe.batch_size)
     model, loss = build_model(recipe, white=data.white, classes=10), build_loss(recipe)
+    objective = build_objective(recipe, white=data.white)
     optimizer = build_optimizer(recipe, steps=steps)
     state = fn.train_state(model, optimizer, key=fn.Key(0), example=(8, 8))
-    step = partial(fn.train_step, model, loss, optimizer)
+    step = partial(fn.train_step, model, loss, optimizer, objective=objective)
     before, _ = fn.evaluate(model, loss, state.params, data.test)
     for epoch in range(recipe.epochs):
         state = reduce(step, fn.batches(data.train, size=recipe.batch_size, key=fn.Key(1), epoch=epoch), state)
@@ -74,6 +84,9 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "rate": (0.0, -1, math.nan, math.inf, "fast"),
     "loss": ("l7", ""),
     "label_smoothing": (1.0, -0.1, math.nan),
+    "objective": ("accuracy",),
+    "epsilon": (0.0, -1, math.nan, math.inf),
+    "norm": ("l1",),
     "optimizer": ("sdg",),
     "momentum": (1.0, -0.1),
     "betas": ((0.9,), (0.9, 1.0), 0.9),
@@ -137,6 +150,9 @@ CHANGED: dict[str, Any] = {
     "rate": 0.01,
     "loss": None,
     "label_smoothing": 0.2,
+    "objective": None,
+    "epsilon": 0.3,
+    "norm": "l2",
     "optimizer": None,
     "momentum": 0.3,
     "betas": (0.7, 0.8),
@@ -167,12 +183,14 @@ def trained(recipe: Recipe) -> str:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @each("loss", LOSSES)
-@each("schedule", SCHEDULES)
-def test_every_field_changes_what_is_learned_or_is_refused(optimizer: str, loss: str, schedule: str) -> None:
+@each(("schedule", "objective"), [*zip(SCHEDULES, OBJECTIVES, strict=True)])
+def test_every_field_changes_what_is_learned_or_is_refused(
+    optimizer: str, loss: str, schedule: str, objective: str
+) -> None:
     # --weight-decay of sgd, --momentum of adamw and --label-smoothing of mse were ignored in silence.
     assert CHANGED.keys() == KINDS.keys()
-    choices = {"optimizer": OPTIMIZERS, "loss": LOSSES, "schedule": SCHEDULES}
-    fixed = {"optimizer": optimizer, "loss": loss, "schedule": schedule}
+    choices = {"objective": OBJECTIVES, "optimizer": OPTIMIZERS, "loss": LOSSES, "schedule": SCHEDULES}
+    fixed = {"objective": objective, "optimizer": optimizer, "loss": loss, "schedule": schedule}
     momentum = {"momentum": 0.5} if optimizer == "nesterov" else {}
     base = Recipe(hidden=(4,), epochs=2, batch_size=4, rate=0.1, **fixed, **momentum)  # type: ignore[arg-type]
     before = trained(base)
@@ -199,6 +217,36 @@ def test_an_option_that_would_do_nothing_names_the_one_that_would_use_it(name: s
                 UsageError, match=f"{flag(name)} does nothing with .* it needs {flag(field)} {users[0]}"
             ):
                 with_fields(recipe, values)
+
+
+@each("loss", LOSSES)
+def test_virtual_adversarial_training_needs_outputs_before_softmax(loss: str) -> None:
+    for spell in (lambda name: f"{flag(name)} ", lambda name: f"--vary {name}="):
+        for recipe, typed in (("lab", {"objective": "virtual-adversarial"}), ("virtual", {})):
+            values = {**typed, "loss": loss}
+            if loss == "cross-entropy":
+                assert with_fields(recipe, values, spell=spell).objective == "virtual-adversarial"
+            else:
+                refused = f"{spell('objective')}virtual-adversarial can't be used with {spell('loss')}{loss}; it needs"
+                with pytest.raises(UsageError, match=re.escape(refused)):
+                    with_fields(recipe, values, spell=spell)
+
+
+@each("mean", [0.0, 0.3])
+@each("pixels", ["unit", "raw"])
+def test_epsilon_counts_pixels_from_0_to_1_however_they_are_scaled(mean: float, pixels: str) -> None:
+    recipe = Recipe(hidden=(4,), objective="adversarial", epsilon=0.25, mean=mean, pixels=pixels)
+    model = build_model(recipe, white=16, classes=3)
+    params, _ = model.init(fn.Key(0), (2, 2))
+    seen = []
+
+    def vjp(params: Any, x: Any, key: Any) -> Any:
+        seen.append(x)
+        return model.vjp(params, x, key)
+
+    watched, images = evolve(model, vjp=vjp), np.array([[[0, 3], [16, 7]]], np.uint8)
+    build_objective(recipe, white=16)(watched, build_loss(recipe), params, fn.Batch(images, np.array([1])), None)
+    np.testing.assert_array_equal(np.abs(seen[1] - images), np.full((1, 2, 2), 4.0))
 
 
 def test_the_mean_of_raw_pixels_is_on_their_scale() -> None:

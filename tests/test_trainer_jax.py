@@ -108,7 +108,7 @@ def test_a_run_that_goes_on_with_another_engine_says_so_in_a_line(before: str, a
     assert warned == [
         (
             f"the run continues with --engine {after} after --engine {before}: "
-            "rounding, and the random numbers of dropout and warps, differ from an uninterrupted run"
+            "rounding and random numbers differ from an uninterrupted run"
         )
     ]
     assert fn.load(tmp_path / "run").description["engines"] == f"{before}, {after}"
