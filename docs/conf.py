@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference import is_foreign, with_fields, without_outside, write_pages
+from reference import is_foreign, with_fields, without_last_lines, without_outside, write_pages
 
 import fnmlp
 
@@ -52,6 +52,8 @@ if tags.has("online"):  # noqa: F821 (Sphinx gives it)
 
 html_theme = "furo"
 html_title = "fnmlp"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 write_pages(Path(__file__).parent / "reference")
 
@@ -59,5 +61,6 @@ write_pages(Path(__file__).parent / "reference")
 def setup(app: object) -> None:
     """Prepare pages and docstrings for Sphinx."""
     app.connect("source-read", without_outside)  # type: ignore[attr-defined]
+    app.connect("source-read", without_last_lines)  # type: ignore[attr-defined]
     app.connect("autodoc-skip-member", is_foreign)  # type: ignore[attr-defined]
     app.connect("autodoc-process-docstring", with_fields)  # type: ignore[attr-defined]

@@ -112,6 +112,20 @@ def without_outside(app: Any, page: str, source: list[str]) -> None:
     source[0] = LINK.sub(kept, source[0])
 
 
+BLOCK_OF_CODE = re.compile(r"^(```\w.*?)\n\n```$", re.DOTALL | re.MULTILINE)
+
+
+def without_last_lines(app: Any, page: str, source: list[str]) -> None:
+    r"""Leave out the empty line at the end of each block of code, which a doctest needs and a reader does not.
+
+    >>> source = ["```pycon\n>>> 1\n1\n\n>>> 2\n2\n\n```\n\nText\n\n```sh\nls\n```\n"]
+    >>> without_last_lines(None, "start", source)
+    >>> source
+    ['```pycon\n>>> 1\n1\n\n>>> 2\n2\n```\n\nText\n\n```sh\nls\n```\n']
+    """
+    source[0] = BLOCK_OF_CODE.sub(r"\1\n```", source[0])
+
+
 def is_foreign(app: Any, what: str, name: str, obj: object, skip: object, options: object) -> bool | None:
     """Tell Sphinx to pass over a member that another library made; else leave it to Sphinx."""
     foreign = name.startswith("set_") and name.endswith("_request")  # scikit-learn gives them to estimators

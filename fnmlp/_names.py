@@ -173,6 +173,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "max_norm",
         "scheduled",
     ),
+    "fnmlp.plots": ("confusion", "curves", "decision_boundaries", "decision_boundary", "samples", "save_figure"),
     "fnmlp.reports.charts": ("curves",),
     "fnmlp.reports.images": ("confusion", "png", "samples", "worst_mistakes"),
     "fnmlp.reports.pages": ("Html", "facts", "page", "save_page", "section", "table", "verbatim"),

@@ -22,6 +22,8 @@ from fnmlp.labels import check_labels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["confusion", "curves", "decision_boundaries", "decision_boundary", "samples", "save_figure"]
+
 GRID = 300
 """The number of points per side of the grid that shows a decision boundary."""
 GREY = "#7d7d7d"
@@ -145,7 +147,7 @@ def decision_boundaries(frames: Mapping[str, Callable[[Array], Array]], points: 
     points, labels = _as_points("decision_boundaries", points, labels)
     if not frames:
         raise DataError("decision_boundaries", "at least one frame", "none", "pass a mapping of titles to functions")
-    figure = _figure(2.1 * len(frames), 2.4)
+    figure = _figure(2.1 * len(frames), 2.45)
     figure.set_facecolor("none")
     for axes, (title, shares) in zip(figure.subplots(1, len(frames), squeeze=False).flat, frames.items(), strict=True):
         check_kind("decision_boundaries(title)", title, str, "'epoch 1'")
@@ -154,7 +156,7 @@ def decision_boundaries(frames: Mapping[str, Callable[[Array], Array]], points: 
             axes, _plane("decision_boundaries", shares, points, side=GRID // 2), points, labels, size=6, edge=0
         )
         axes.set(xticks=(), yticks=(), aspect="equal")
-        axes.set_title(title, parse_math=False, color=GREY)
+        axes.set_title(title, parse_math=False, color=GREY, fontsize=15)
     return figure
 
 

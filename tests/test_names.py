@@ -11,10 +11,20 @@ import pytest
 
 import fnmlp
 from fnmlp._names import NAMES
+from fnmlp.lazy import APART
 from tests import names
 from tests.names import ROOT, gathered, module_of, packages, stale, unlisted
 
 PACKAGES = [module_of(folder) for folder in packages()]
+
+
+def package_of(module: str) -> str:
+    return next((package for package in APART if f"{module}.".startswith(f"{package}.")), "fnmlp")
+
+
+def test_every_package_has_names_and_so_a_page_of_the_reference() -> None:
+    """The page of the plots was empty, because their module had no `__all__`."""
+    assert {package_of(module) for module in NAMES} == {"fnmlp", *APART}
 
 
 def test_what_the_modules_offer_is_written_where_it_is_read() -> None:
@@ -32,7 +42,7 @@ def test_a_constructor_that_is_not_offered_is_named_with_its_file(monkeypatch: p
 
 
 def test_every_name_is_offered_once_by_the_module_that_defines_it() -> None:
-    offered_names = [name for offered in gathered().values() for name in offered]
+    offered_names = [(package_of(module), name) for module, offered in gathered().items() for name in offered]
     assert sorted(offered_names) == sorted(set(offered_names))
     for module, offered in gathered().items():
         tree = ast.parse(Path(ROOT, *module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
