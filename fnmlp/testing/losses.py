@@ -163,24 +163,47 @@ def a_kink_has_the_slope_of_a_side(case: LossCase) -> None:
     at = np.array([point for kink in kinks for point in points(kink)])
     y = case.draw(fold_in(case.key, 14), (len(at), *case.example)).astype(np.float64).reshape(len(at), -1)
     target = case.draw_target(fold_in(case.key, 15), (len(at), *case.example))
-    rows, columns = np.arange(len(at)), generator(fold_in(case.key, 16)).integers(y.shape[1], size=len(at))
-    if target.dtype.kind == "f" or target.shape == (len(at), *case.example):
-        beside = target.reshape(*target.shape, *(1,) * (1 + len(case.example) - target.ndim))
-        middle = np.broadcast_to(beside, (len(at), *case.example)).reshape(len(at), -1)[rows, columns]
-    else:  # a label: another class comes as close to it as the kink says
-        columns = (target + 1 + columns % (y.shape[1] - 1)) % y.shape[1]
-        y[rows, target] = middle = np.round(4 * y[rows, target]) / 4
+    columns, middle = _near(case, y, target)
+    shaped = y.reshape(len(at), *case.example)
+    rows = np.array([row for row in range(len(at)) if _counts(case, shaped[row : row + 1], target[row : row + 1])], int)
 
     def one_by_one(values: Array) -> tuple[Array, Array]:
         changed = y.astype(values.dtype)
-        changed[rows, columns] = middle + values
+        changed[rows, columns[rows]] = middle[rows] + values
         changed = changed.reshape(len(at), *case.example)
         targets = target.astype(changed.dtype) if target.dtype.kind == "f" else target
         results = [case.run(changed[row : row + 1], targets[row : row + 1]) for row in rows]
-        gradients = np.concatenate([dy for _, dy in results]).reshape(len(at), -1)
-        return np.array([np.sum(value) for value, _ in results]), gradients[rows, columns]
+        gradients = [dy.reshape(-1)[column] for (_, dy), column in zip(results, columns[rows], strict=True)]
+        return np.array([np.sum(value) for value, _ in results]), np.array(gradients)
 
-    expect_sides("dy", at, kinks, one_by_one(at)[1], lambda values: one_by_one(values)[0], exact=False)
+    expect_sides("dy", at[rows], kinks, one_by_one(at[rows])[1], lambda values: one_by_one(values)[0], exact=False)
+
+
+def _counts(case: LossCase, y: Array, target: Array) -> bool:
+    """Tell whether a loss takes a row alone; if its label is ignored, it may have no mean."""
+    try:
+        case.run(y, target)
+    except FnmlpError:
+        return False
+    return True
+
+
+def _near(case: LossCase, y: Array, target: Array) -> tuple[Array, Array]:
+    """Return the column of an output of each row, and the number that it is brought near to.
+
+    This is its own target, or any of the row's if targets have another shape. Beside a label it is the label's output,
+    here rounded to a quarter, so that another output of the same member can differ from it exactly.
+    """
+    rows, random = np.arange(len(y)), generator(fold_in(case.key, 16))
+    columns = random.integers(y.shape[1], size=len(y))
+    classes = case.example[-1] if case.example else 1
+    if target.dtype.kind in "iu" and target.ndim == 1 < classes:
+        label, first = np.clip(target, 0, classes - 1).astype(np.int64), columns - columns % classes
+        middle = y[rows, first + label] = np.round(4 * y[rows, first + label]) / 4
+        return first + (label + 1 + columns % (classes - 1)) % classes, middle
+    numbers = target.reshape(len(y), -1)
+    own = target.shape[1:] == case.example
+    return columns, numbers[rows, columns if own else random.integers(numbers.shape[1], size=len(y))] * 1.0
 
 
 @law("loss")
