@@ -133,6 +133,14 @@ def reliability() -> Numbers:
     return {f"trials, {failures:g} failures": {name: number(cells[0]) for name, cells in rows.items()}}
 
 
+def growth() -> Numbers:
+    """Return how many times as many rows each number of ranks trains on, by what the ranks share."""
+    heads, rows = table("growth.md", "ranks", "a network for each rank")
+    return {
+        head: {ranks: number(cells[place]) for ranks, cells in rows.items()} for place, head in enumerate(heads[1:])
+    }
+
+
 def bars(numbers: Numbers, margins: tuple[int, ...] = (62, 62), *, logarithmic: bool = False) -> Figure:
     """Draw a panel of bars for each title, in columns with so much space for names; 0 shares those on the left."""
     columns = len(margins)
@@ -205,6 +213,36 @@ def dots(numbers: Numbers) -> Figure:
     return figure
 
 
+LINES = "#6b46c1", "#2b6cb0", "#c79a1b", "#d9622b"
+"""Of the lines of a chart, whose names stand at their ends."""
+
+
+def lines(numbers: Numbers) -> Figure:
+    """Draw a line for each title, over the numbers that the rows are named by; both axes are logarithmic."""
+    left, top, right, bottom = 40, 2 * ROW, WIDTH - 142, 18 * ROW
+    figure, axes = canvas(bottom + 3 * ROW)
+    names, most = list(next(iter(numbers.values()))), max(max(row.values()) for row in numbers.values())
+    last = max(map(number, names))
+
+    def place(name: str, value: float) -> tuple[float, float]:
+        across, up = log(number(name)) / log(last), log(max(value, 1)) / log(most)
+        return left + (right - left) * across, bottom - (bottom - top) * up
+
+    axes.text(left - 6, top - 1.4 * ROW, "times the rows a second of one rank", ha="left", **FOR_TEXT)
+    axes.text((left + right) / 2, bottom + 2 * ROW, "ranks", ha="center", **FOR_TEXT)
+    for name in names:
+        axes.text(place(name, 1)[0], bottom + 0.8 * ROW, name, ha="center", **FOR_TEXT)
+    for tick in (1, 10, 100, 1000):
+        y = place(names[0], tick)[1]
+        axes.plot([left, right], [y, y], color=GREY, linewidth=0.3)
+        axes.text(left - 6, y, written(tick), ha="right", **FOR_TEXT)
+    for colour, (title, row) in zip(LINES, numbers.items(), strict=True):
+        points = [place(name, value) for name, value in row.items()]
+        axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=3.5, linewidth=1.5)
+        axes.text(points[-1][0] + 8, points[-1][1], title, **FOR_TEXT)
+    return figure
+
+
 def canvas(height: float) -> tuple[Figure, Any]:
     """Return a figure of the charts' width, and axes over all of it whose units are points, downwards."""
     figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
@@ -225,6 +263,7 @@ CHARTS = {
     "compare": Chart(compare, bars),
     "speed": Chart(speed, dots),
     "accuracy": Chart(accuracy, partial(bars, margins=(134, 0))),
+    "growth": Chart(growth, lines),
     "reliability": Chart(reliability, partial(bars, margins=(186,), logarithmic=True)),
 }
 

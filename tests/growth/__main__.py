@@ -4,7 +4,7 @@ It takes about four minutes on two cores. Without mpiexec, only the first table 
 networks in namespaces.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 import json
 import os
 from pathlib import Path
@@ -13,7 +13,9 @@ import subprocess
 import sys
 from typing import Any
 
+from attrs import evolve
 import click
+import numpy as np
 
 from tests.growth import costs, network, paper, simulation
 from tests.growth.costs import Links
@@ -132,7 +134,7 @@ def fits(times: dict[int, dict[str, Times]], constants: dict[str, Machine], core
     return found
 
 
-def networks(rounds: int) -> None:
+def networks(rounds: int, add: float) -> None:
     """Print what exchanges take over networks with a delay and a rate, and what is said of them."""
     if reason := network.why_not():
         say("", f"No networks in namespaces: {reason}.")
@@ -140,8 +142,11 @@ def networks(rounds: int) -> None:
     options = [word for option in OVER_TCP.items() for word in ("--mca", *option)]
     with network.networks(RANKS[-1]):
         times = {ranks: on_ranks(ranks, "network", rounds, *options) for ranks in RANKS[1:]}
-    overhead = min(took["one number"] for took in times[2].values()) - network.DELAY
-    links = Links(network.DELAY, max(0.0, overhead), 8 / network.RATE, 1e-10)
+    links = Links(network.DELAY, 0.0, 8 / network.RATE, add)
+    two = [(_closed(order, 2, float(size)), took[order]) for size, took in times[2].items() for order in ORDERS]
+    messages = np.array([cost.messages / seen for cost, seen in two])
+    rest = np.array([1 - cost.seconds(links) / seen for cost, seen in two])
+    links = evolve(links, overhead=max(0.0, float(messages @ rest / (messages @ messages))))
     rows = []
     for ranks, each in times.items():
         for size, took in each.items():
@@ -152,7 +157,7 @@ def networks(rounds: int) -> None:
                 row += [ms(took[order]), ms(said), ms(played)]
             rows.append(row)
     heads = ["bytes", "ranks", '`order="any"`, ms', "formula", "simulation", "fixed order, ms", "formula", "simulation"]
-    say("", f"A message of one number keeps a rank busy for {ms(overhead)} ms.")
+    say("", f"A message keeps a rank busy for {ms(links.overhead)} ms, fitted to two ranks.")
     table(heads, sorted(rows, key=lambda row: str(row[0])))
 
 
@@ -182,30 +187,38 @@ def simulations(size: float, links: Links) -> None:
 
 
 def extrapolated(size: float, machine: Machine, links: Links) -> None:
-    """Print how many times as many rows many ranks train, and where the time of a step goes."""
-    kinds = [(rows, order) for rows in (paper.LARGE, 0) for order in ORDERS]
-
-    def step(ranks: int, rows: int, order: str) -> paper.Step:
-        return paper.step(ranks, rows or 128 * ranks, size, order, machine, links)
-
+    """Print how many times as many rows many ranks train on, and where the time of a step goes."""
+    batches: dict[str, Callable[[int], int]] = {
+        "128 rows for each rank": lambda ranks: 128 * ranks,
+        "8,192 rows in all": lambda _: 8192,
+        "128 rows in all": lambda _: 128,
+    }
     table(
-        ["ranks", "8,192 rows, any order", "8,192 rows, fixed", "128 rows each, any order", "128 rows each, fixed"],
+        ["ranks", "a network for each rank", *batches],
         (
             [
                 f"{ranks:,}",
-                *(
-                    f"{paper.gain(ranks, rows or 128 * ranks, size, order, machine, links):,.1f}"
-                    for rows, order in kinds
-                ),
+                f"{ranks:,}",
+                *(f"{paper.gain(ranks, rows(ranks), size, 'fixed', machine, links):,.3g}" for rows in batches.values()),
             ]
             for ranks in paper.RANKS
         ),
     )
-    parts = ["gradient", "copied", "loss", "update", "outputs", "sums"]
-    table(
-        ["1,000 ranks, ms a step", *(f"{rows or '128 each'} {order}" for rows, order in kinds)],
-        ([part, *(ms(getattr(step(1000, rows, order), part)) for rows, order in kinds)] for part in [*parts, "total"]),
-    )
+    steps = [
+        [paper.step(1000, rows(1000), size, order, machine, links) for rows in batches.values()] for order in ORDERS
+    ]
+    parts = {
+        "gradient of a rank's rows": "gradient",
+        "copies and additions": "copied",
+        "loss of all rows, on each rank": "loss",
+        "update of all parameters, on each rank": "update",
+        "outputs, to all ranks": "outputs",
+        "gradients, to and fro": "sums",
+        "the step": "total",
+    }
+    rows = [[name, *(ms(getattr(step, part)) for step in steps[-1])] for name, part in parts.items()]
+    rows.insert(-1, ['*the same with `order="any"`*', *(ms(step.sums) for step in steps[0])])
+    table(["1,000 ranks, ms a step", *batches], rows)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -222,6 +235,7 @@ def main(rounds: int, latency: float, overhead: float, gigabits: float, save: Pa
     grown = growths(max(5, rounds // 3))
     table(heads, ([g.what, g.first, g.last, f"{g.operations:.1f} ×", f"{g.time:.1f} ×"] for g in grown))
     constants = machines(rounds)
+    name, hidden = list(MODELS.items())[-1]
     if shutil.which("mpiexec") is None:
         say("", "No ranks: mpiexec not found.")
     else:
@@ -230,8 +244,7 @@ def main(rounds: int, latency: float, overhead: float, gigabits: float, save: Pa
             save.write_text(json.dumps(times), encoding="utf-8")
         measured(times)
         fits(times, constants, cores)
-        networks(max(5, rounds // 4))
-    (name, hidden) = list(MODELS.items())[-1]
+        networks(max(5, rounds // 4), constants[name].add)
     links = Links(latency * 1e-6, overhead * 1e-6, 8e-9 / gigabits, constants[name].add)
     simulations(bytes_of(hidden), links)
     extrapolated(bytes_of(hidden), constants[name], links)

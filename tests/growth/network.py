@@ -1,8 +1,9 @@
 """Ranks in network namespaces: each has an interface of its own, with a rate set by `tc`, and packets that come late.
 
-The kernel's `tc` limits the rate (a token bucket). Where it has no `netem`, the delay comes from this program: it reads
-the packets of all interfaces, which are TUN devices, and passes each on when its time has come. Needs Linux, root, `ip`
-and `tc`. `MPI_Init` of Open MPI asks mpiexec for its rank over a local connection, which a child process forwards.
+The kernel's `tc` limits the rate at which a rank sends (a token bucket). Not every kernel has its `netem` for delays,
+so this program delays packets: it reads those of all interfaces, which are TUN devices, and passes each on when its
+time has come, to each rank at most at the rate. `MPI_Init` of Open MPI asks mpiexec for its rank over a local
+connection, which a child process forwards. Needs Linux, root, `ip` and `tc`.
 """
 
 from collections.abc import Iterator
@@ -75,8 +76,8 @@ def device(rank: int) -> int:
 
 
 def pass_on(devices: list[int]) -> None:
-    """Pass packets between the interfaces, each after the delay, for ever."""
-    number, due = count(), list[tuple[float, int, int, bytes]]()
+    """Pass packets between the interfaces, each after the delay and at most at the rate, for ever."""
+    number, due, free = count(), list[tuple[float, int, int, bytes]](), [0.0] * len(devices)
     while True:
         while due and due[0][0] <= monotonic():
             _, _, to, packet = heappop(due)
@@ -89,7 +90,8 @@ def pass_on(devices: list[int]) -> None:
                     packet = os.read(packets, MTU)
                     to = packet[19] - 1  # the last byte of the address
                     if packet[0] >> 4 == 4 and to < len(devices):
-                        heappush(due, (monotonic() + DELAY, next(number), to, packet))
+                        free[to] = max(monotonic() + DELAY, free[to] + 8 * len(packet) / RATE)
+                        heappush(due, (free[to], next(number), to, packet))
 
 
 @contextmanager

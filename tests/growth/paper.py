@@ -7,8 +7,6 @@ from tests.growth.machine import Machine
 from tests.growth.ranks import BATCH, CLASSES
 
 RANKS = 1, 4, 16, 64, 256, 1000
-LARGE = 64 * BATCH
-"""The rows of a batch that many ranks share."""
 
 
 @frozen
@@ -37,7 +35,7 @@ class Step:
 
 
 def step(ranks: int, rows: int, size: float, order: str, machine: Machine, links: Links) -> Step:
-    """Return what a step on a batch of `rows` costs, with gradients of `size` bytes and a shard on each rank.
+    """Return what a step on a batch of `rows` costs, with gradients of `size` bytes, of a shard on each rank.
 
     >>> one = step(1, 10, 100.0, "fixed", Machine(1.0, 0.1, 0.0, 2.0, 0.0), Links(0.0, 0.0, 0.0, 0.0))
     >>> one.total
@@ -58,6 +56,6 @@ def step(ranks: int, rows: int, size: float, order: str, machine: Machine, links
 
 
 def gain(ranks: int, rows: int, size: float, order: str, machine: Machine, links: Links) -> float:
-    """Return how many times as many rows a second the ranks train as one rank, which has its best batch of 128."""
+    """Return how many times as many rows a second the ranks train on, compared with one rank and batches of 128."""
     alone = step(1, BATCH, size, order, machine, links).total / BATCH
     return alone / (step(ranks, rows, size, order, machine, links).total / rows)

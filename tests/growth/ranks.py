@@ -100,18 +100,14 @@ def steps(rounds: int, comm: Any) -> dict[str, dict[str, float]]:
 
 
 def exchanges(rounds: int, comm: Any) -> dict[str, dict[str, float]]:
-    """Time all-reduces of one number, and exchanges of gradients of several sizes in bytes."""
+    """Time exchanges of gradients of several sizes in bytes."""
     return {str(size): medians(_exchanges(size, comm), rounds, comm) for size in SIZES}
 
 
 def _exchanges(size: int, comm: Any) -> dict[str, Callable[[], object]]:
-    params, number = np.zeros(size // 4, np.float32), np.zeros(1, np.float32)
+    params = np.zeros(size // 4, np.float32)
     total = partial(total_gradient, lambda _: params.copy(), params, plan_of("growth", BATCH, SHARDS, comm), comm)
-    return {
-        "one number": lambda: comm.Allreduce(number, number.copy()),
-        "any": partial(total, fixed=False),
-        "fixed": partial(total, fixed=True),
-    }
+    return {"any": partial(total, fixed=False), "fixed": partial(total, fixed=True)}
 
 
 if __name__ == "__main__":
