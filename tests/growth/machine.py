@@ -10,7 +10,7 @@ from attrs import frozen
 import numpy as np
 
 import fnmlp as fn
-from tests.growth.ranks import BATCH, CLASSES, MODELS, OPTIMIZER, images, network
+from tests.growth.ranks import BATCH, CLASSES, MODELS, OPTIMIZER, QUIET, images, network
 
 Work: TypeAlias = Callable[[], object]
 
@@ -26,15 +26,15 @@ class Growth:
     time: float
 
 
-def medians(pieces: Mapping[Any, Work], rounds: int) -> dict[Any, float]:
-    """Return the seconds of each piece of work, in the median of rounds in which they take turns."""
+def quiet(pieces: Mapping[Any, Work], rounds: int) -> dict[Any, float]:
+    """Return the seconds of each piece of work, in the fastest tenth of rounds in which they take turns."""
     took: dict[Any, list[float]] = {name: [] for name in pieces}
     for _ in range(rounds + 1):
         for name, piece in pieces.items():
             began = perf_counter()
             piece()
             took[name].append(perf_counter() - began)
-    return {name: float(np.median(each[1:])) for name, each in took.items()}
+    return {name: float(np.quantile(each[1:], QUIET)) for name, each in took.items()}
 
 
 def operations(*widths: int, batch: int) -> int:
@@ -113,7 +113,7 @@ def growths(rounds: int) -> list[Growth]:
 
 
 def _growth(what: str, sizes: dict[int, tuple[float, Work]], rounds: int) -> Growth:
-    took = medians({size: work for size, (_, work) in sizes.items()}, rounds)
+    took = quiet({size: work for size, (_, work) in sizes.items()}, rounds)
     first, last = min(sizes), max(sizes)
     return Growth(what, f"{first:,}", f"{last:,}", sizes[last][0] / sizes[first][0], took[last] / took[first])
 
@@ -144,7 +144,7 @@ def machine(hidden: tuple[int, ...], rounds: int) -> Machine:
     y, labels = np.zeros((64 * BATCH, CLASSES), np.float32), np.zeros(64 * BATCH, int)
     grads = fn.value_and_grad(model, fn.cross_entropy, state.params, images(few))[1]
     number = np.ones(1_000_000, np.float32)
-    took = medians(
+    took = quiet(
         {
             few: partial(fn.value_and_grad, model, fn.cross_entropy, state.params, images(few)),
             many: partial(fn.value_and_grad, model, fn.cross_entropy, state.params, images(many)),

@@ -1,6 +1,7 @@
 """What a parallel step costs on the cores of one machine: constants fitted to few ranks, and a prediction for more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TypeAlias
 
 from attrs import frozen
@@ -13,11 +14,6 @@ Times: TypeAlias = Mapping[str, float]
 """Seconds of each piece of work, such as "fixed", a step in the fixed order; "fixed alone" communicates nothing."""
 
 ORDERS = "any", "fixed"
-
-
-def crowding(ranks: int, cores: int) -> float:
-    """Return how many ranks share a core: while one waits, another computes."""
-    return max(1.0, ranks / cores)
 
 
 def local(ranks: int, order: str) -> float:
@@ -43,46 +39,62 @@ def sending(ranks: int, size: float, order: str) -> Cost:
     # The additions of the fixed order are NumPy's, so they belong to the computing.
     sums = any_order(ranks, size) if order == "any" else fixed_order(ranks, size, shards=SHARDS)
     added = sums.added if order == "any" else 0.0
-    return Cost(0, outputs.messages + sums.messages, outputs.sent + sums.sent, added, sums.share)
+    messages, sent = outputs.messages + sums.messages, outputs.sent + sums.sent
+    return Cost(outputs.waits + sums.waits, messages, sent, added, sums.share)
 
 
 @frozen
 class Fitted:
     """Hold the constants of a model on one machine, in seconds.
 
+    `cores`     how many there are, and `speed` how much faster all are than one: less, because they share memory.
     `shard`     the gradient of one shard.
     `rest`      loss, update and all else of a step.
-    `overhead`  of a message; `byte` of each byte that is sent.
+    `overhead`  of a message, and `byte` of each byte that is sent.
+    `turn`      of a message that is waited for, where others compute on the core of the rank that waits.
+    `add`       of each of the `size` bytes of the gradients that is copied or added.
     """
 
     cores: int
     size: float
     add: float
+    speed: float
     shard: float
     rest: float
     overhead: float
     byte: float
+    turn: float
 
     def computing(self, ranks: int, order: str) -> float:
         """Return the seconds of a step without communication."""
-        shards = -(-SHARDS // ranks)
-        work = self.shard * shards + self.rest + self.add * local(ranks, order) * self.size
-        return work * crowding(ranks, self.cores)
+        work = self.shard * shards_of(ranks) + self.rest + self.add * local(ranks, order) * self.size
+        return work * crowding(ranks, self.speed)
 
     def communicating(self, ranks: int, order: str) -> float:
         """Return the seconds that ranks send, receive and wait."""
-        links = Links(0.0, self.overhead, self.byte, self.add)
-        return sending(ranks, self.size, order).seconds(links, crowding=crowding(ranks, self.cores))
+        turn = self.turn if ranks > self.cores else 0.0
+        links = Links(turn, self.overhead, self.byte, self.add)
+        return sending(ranks, self.size, order).seconds(links, crowding=crowding(ranks, self.speed))
 
     def step(self, ranks: int, order: str) -> float:
         """Return the seconds of a step."""
         return self.computing(ranks, order) + self.communicating(ranks, order)
 
 
-def fitted(times: Mapping[int, Times], *, cores: int, size: float, add: float) -> Fitted:
-    """Fit the constants of a model of `size` bytes to the times of each number of ranks.
+def shards_of(ranks: int) -> int:
+    """Return the shards of the rank that has most."""
+    return -(-SHARDS // ranks)
 
-    >>> true = Fitted(cores=2, size=1e6, add=1e-10, shard=1e-3, rest=2e-3, overhead=1e-5, byte=2e-10)
+
+def crowding(ranks: int, speed: float) -> float:
+    """Return how many times as long a rank takes if others compute at the same time."""
+    return max(1.0, ranks / speed)
+
+
+def fitted(times: Mapping[int, Times], *, cores: int, size: float, add: float) -> Fitted:
+    """Fit the constants of a model of `size` bytes to the times of each number of ranks, one among them.
+
+    >>> true = Fitted(2, 1e6, 1e-10, speed=1.5, shard=1e-3, rest=2e-3, overhead=1e-5, byte=2e-10, turn=1e-4)
     >>> times = {
     ...     p: {o: true.step(p, o) for o in ORDERS} | {f"{o} alone": true.computing(p, o) for o in ORDERS}
     ...     for p in (1, 2, 3)
@@ -91,29 +103,46 @@ def fitted(times: Mapping[int, Times], *, cores: int, size: float, add: float) -
     >>> abs(found.step(4, "fixed") / true.step(4, "fixed") - 1) < 1e-9
     True
     """
-    alone, sent = [], []
+    speeds = np.linspace(1, cores, 100 * (cores - 1) + 1)
+    (shard, rest), speed = min((_computing(times, size, add, speed) for speed in speeds), key=lambda x: x[1])[::2]
+    overhead, byte, turn = _communicating(times, cores, size, add, speed)
+    return Fitted(cores, size, add, float(speed), shard, rest, overhead, byte, turn)
+
+
+def _computing(times: Mapping[int, Times], size: float, add: float, speed: float) -> tuple[list[float], float, float]:
+    rows = []
     for ranks, took in times.items():
-        crowd = crowding(ranks, cores)
         for order in ORDERS:
-            known = add * local(ranks, order) * size
-            alone.append((-(-SHARDS // ranks) * crowd, crowd, took[f"{order} alone"] - known * crowd))
-            if ranks > 1:
-                cost = sending(ranks, size, order)
-                shared = max(1.0, crowd * cost.share)
-                rest = took[order] - took[f"{order} alone"] - cost.added * add * shared
-                sent.append((cost.messages * shared, cost.sent * shared, rest))
-    return Fitted(cores, size, add, *_at_least_zero(alone), *_at_least_zero(sent))
+            crowd, seen = crowding(ranks, speed), took[f"{order} alone"]
+            known = add * local(ranks, order) * size * crowd
+            rows.append([x / seen for x in (shards_of(ranks) * crowd, crowd, seen - known)])
+    return *positive(rows), speed
 
 
-def _at_least_zero(rows: list[tuple[float, float, float]]) -> tuple[float, float]:
-    """Return the two factors, neither below zero, that give the last column from the others, by relative squares."""
+def _communicating(times: Mapping[int, Times], cores: int, size: float, add: float, speed: float) -> list[float]:
+    rows = []
+    for ranks, took in times.items():
+        for order in ORDERS if ranks > 1 else ():
+            cost, seen = sending(ranks, size, order), took[order] - took[f"{order} alone"]
+            crowd = max(1.0, crowding(ranks, speed) * cost.share)
+            waits = cost.waits if ranks > cores else 0.0
+            row = cost.messages * crowd, cost.sent * crowd, waits, seen - cost.added * add * crowd
+            rows.append([x / took[order] for x in row])
+    return positive(rows)[0]
+
+
+def positive(rows: Sequence[Sequence[float]]) -> tuple[list[float], float]:
+    """Return factors, none below zero, that give the last column from the others, and the sum of squares that is left.
+
+    >>> positive([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]])
+    ([2.0, 0.0], 1.0)
+    """
     table = np.array(rows)
-    table = table / np.maximum(np.abs(table[:, 2:]), 1e-9)
-    a, y = table[:, :2], table[:, 2]
-    choices = [np.linalg.lstsq(a, y, rcond=None)[0]]
-    for place in range(2):
-        only = np.zeros(2)
-        only[place] = max(0.0, a[:, place] @ y / (a[:, place] @ a[:, place]))
-        choices.append(only)
-    first, second = min((x for x in choices if min(x) >= 0), key=lambda x: float(np.sum((a @ x - y) ** 2)))
-    return float(first), float(second)
+    a, y = table[:, :-1], table[:, -1]
+    best = np.zeros(a.shape[1])
+    for chosen in product([False, True], repeat=a.shape[1]):
+        found = np.zeros(a.shape[1])
+        found[list(chosen)] = np.linalg.lstsq(a[:, chosen], y, rcond=None)[0] if any(chosen) else 0.0
+        if found.min() >= 0 and np.sum((a @ found - y) ** 2) < np.sum((a @ best - y) ** 2):
+            best = found
+    return best.tolist(), float(np.sum((a @ best - y) ** 2))
