@@ -22,7 +22,8 @@ jax = pytest.importorskip("jax", reason="--engine jax needs it")
 from fnmlp.augmentation import random_warps, resample  # noqa: E402
 
 PLAIN = (*SMALL, "--batch-size", 719, "--engine", "jax")  # two batches of one size, so that one program is compiled
-NOISY = (*PLAIN, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--average", 0.9, "--members", 2)
+NOISE = ("--warp", 0.3, "--dropout", 0.1, 0.1, "--objective", "virtual-adversarial")
+NOISY = (*PLAIN, "--recipe", "fast", *NOISE, "--average", 0.9, "--members", 2)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ def test_both_engines_train_the_same_network_but_for_rounding(tmp_path: Path) ->
     # In forty steps of a network this small, another order of sums costs a few of float32's seven digits.
     files = [tmp_path / name for name in ("numpy", "jax")]
     options = (*PLAIN, "--momentum", 0.5, "--epochs", 20, "--validation", 0.2, "--batch-size", 575)
+    options = (*options, "--objective", "adversarial", "--norm", "l2", "--epsilon", 0.5)
     for path in files:
         written = ("--output", path, "--history", path.with_suffix(".jsonl"), "--plot", path.with_suffix(".png"))
         succeed(tmp_path, "train", *options, *written, "--engine", path.name)

@@ -21,7 +21,8 @@ from run_members import members_of
 from tests.data_sets import made_up, write_set
 from tests.trainer import SMALL, run, succeed
 
-RUN = (*SMALL, "--epochs", 3, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--validation", 0.2)
+NOISE = ("--warp", 0.3, "--dropout", 0.1, 0.1, "--objective", "virtual-adversarial")
+RUN = (*SMALL, "--epochs", 3, "--recipe", "fast", *NOISE, "--validation", 0.2)
 STEPS = 6  # an epoch
 
 
@@ -95,9 +96,10 @@ def test_the_runs_of_all_recipes_can_be_saved_and_gone_on_with(recipe: str, tmp_
     assert (tmp_path / "model").read_bytes() == (tmp_path / "again").read_bytes()
 
 
-def test_a_run_that_diverges_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", [(), ("--objective", "adversarial")])
+def test_a_run_that_diverges_leaves_the_last_good_checkpoint(objective: tuple[str, ...], tmp_path: Path) -> None:
     saved = ("--checkpoint", tmp_path / "run", "--checkpoint-every", 1)
-    done = run(tmp_path, "train", *SMALL, "--rate", 1e30, *saved)
+    done = run(tmp_path, "train", *SMALL, *objective, "--rate", 1e30, *saved)
     assert (done.status, done.err.split(",")[0]) == (1, "error: step 2: [4] linear(10): expected finite outputs")
     assert fn.load(tmp_path / "run").leaves["[0].step"] == 1
     assert "loss: nan" in succeed(tmp_path, "replay", tmp_path / "run", "--step", 2)

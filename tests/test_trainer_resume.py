@@ -15,7 +15,8 @@ from tests.data_sets import made_up, write_set
 from tests.faults.processes import repeatable
 from tests.trainer import PROGRAM, SMALL, command, run, succeed
 
-RUN = (*SMALL, "--recipe", "fast", "--warp", 0.3, "--dropout", 0.1, 0.1, "--average", 0.9, "--members", 2)
+NOISE = ("--warp", 0.3, "--dropout", 0.1, 0.1, "--objective", "virtual-adversarial")
+RUN = (*SMALL, "--recipe", "fast", *NOISE, "--average", 0.9, "--members", 2)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,8 @@ def test_a_run_that_would_have_had_other_steps_does_not_go_on_for_other_epochs(
     [
         (("--seed", 1), "a run of seed 1, got 0"),
         (("--rate", 0.5), "a run of rate 0.5, got 1.0"),
+        (("--epsilon", 0.5), "a run of epsilon 0.5, got 0.1"),
+        (("--objective", "adversarial"), "a run of objective 'adversarial', got 'virtual-adversarial'"),
         (("--validation", 0.2), "a run of validation 0.2, got 0.0"),
         (("--dataset", "mnist"), "a run of dataset mnist, got digits"),
     ],

@@ -61,8 +61,8 @@ def adversarial(
     Gradient: that of the value with r held constant: the two passes' gradients, mixed like their losses.
     Raises:   OptionError unless epsilon is finite and at least 0, 0 <= clean_weight < 1, and the norm is one of these;
               whatever `value_and_grad` raises.
-    Source:   Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572, sec. 4 and 6; "l2": Miyato et al. 2018,
-              arXiv:1704.03976, eq. 4.
+    Source:   Goodfellow, Shlens & Szegedy 2015, arXiv:1412.6572; "l2": the methods of Miyato et al. 2018,
+              arXiv:1704.03976.
 
     >>> import numpy as np
     >>> from fnmlp.layers import Linear, linear
@@ -117,7 +117,7 @@ def virtual_adversarial(
     Raises:   OptionError unless epsilon and weight are finite and at least 0, xi is above 0, iterations is at least 1,
               and there is a key; ShapeError for outputs of another shape, and for a loss of each row; whatever
               `value_and_grad` raises.
-    Source:   Miyato, Maeda, Koyama & Ishii 2018, arXiv:1704.03976, eq. 5 to 8 and algorithm 1.
+    Source:   Miyato, Maeda, Koyama & Ishii 2018, arXiv:1704.03976: its LDS, with the fast approximation.
 
     >>> import numpy as np
     >>> from fnmlp.layers import Linear, linear
