@@ -18,6 +18,7 @@ import numpy as np
 import fnmlp as fn
 from fnmlp.files import followed, permissions_of
 from imports import import_failure
+from parallel_ranks import together
 from waiting import is_left_behind
 
 DATA_BEGINS = b"\x1f\x8b", b"\x00\x00\x08"
@@ -143,10 +144,10 @@ PATIENCE = 1.0
 
 
 @contextmanager
-def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
+def signals_noted(*, patience: float = PATIENCE) -> Iterator[tuple[list[int], Callable[[object], bool]]]:
     """Record the first Ctrl-C or SIGTERM, so that a loop can stop by itself; yield the signals and a function to ask.
 
-    The function tells whether to go on. If the loop does not call it within a second, because one turn takes long, a
+    The function tells whether to go on. If the loop does not call it within `patience`, because one turn takes long, a
     KeyboardInterrupt ends it. A second Ctrl-C ends it at once. After the call there is no time limit, so that the loop
     can save its work. Signals that were ignored before stay ignored.
     """
@@ -156,7 +157,7 @@ def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
         received.append(number)
         if len(received) > 1:
             raise KeyboardInterrupt
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, patience)
 
     def going_on(_: object) -> bool:
         if received:
@@ -174,8 +175,21 @@ def signals_noted() -> Iterator[tuple[list[int], Callable[[object], bool]]]:
             signal.signal(number, handler)
 
 
+class Failed(SystemExit):
+    """Ends the program with a status, after a line on stderr."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(status)
+        self.message = message
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """End the program with an error."""
+    raise Failed(message, status)
+
+
 def _terminate(number: int, _: object) -> NoReturn:
-    """Exit with the status that a shell reports for this signal."""
+    """End the program with the status that a shell reports for this signal."""
     fail("terminated", 128 + number)
 
 
@@ -204,32 +218,59 @@ def _nothing_lost() -> Iterator[None]:
 
 @_nothing_lost()
 def run(command: click.Command) -> None:
-    """Run a command; every failure is one line on stderr and an exit status."""
+    """Run a command; every failure is one line on stderr and an exit status, also that of several ranks."""
     signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, TextIOWrapper):  # the terminal may not be able to show all file names
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is detected by the loss
+        with np.errstate(over="ignore", invalid="ignore"), together(tell=told):  # divergence is detected by the loss
             command.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        fail(" ".join(error.format_message().split()), error.exit_code)
-    except fn.FnmlpError as error:
-        fail(fn.one_line(error), 1)
-    except MemoryError as error:
-        fail(f"not enough memory ({error}); use a smaller model or smaller batches", 1)
-    except (KeyboardInterrupt, click.Abort):
-        fail("interrupted", 130)
-    except OSError as error:  # click itself handles a closed pipe, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its buffer may be what failed
-        fail(f"{error.filename or 'the output, or a file,'} can't be written or read: {error.strerror or error}", 1)
+    except tuple(TOLD) as error:
+        message, status = told(error)
+        if isinstance(error, OSError):  # click itself handles a closed pipe, as in `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its buffer may be what failed
+        if message:
+            click.echo(f"error: {message}", err=True)
+        if is_left_behind():  # a compiler, which can't be stopped, and would disturb an orderly end
+            sys.stdout.flush()
+            os._exit(status)
+        sys.exit(status)
 
 
-def fail(message: str, status: int) -> NoReturn:
-    """Print an error and exit."""
-    click.echo(f"error: {message}", err=True)
-    if is_left_behind():  # a compiler, which can't be stopped, and would disturb an orderly end
-        sys.stdout.flush()
-        os._exit(status)
-    sys.exit(status)
+Told: TypeAlias = tuple[str, int]
+"""What to print of a failure, in one line, and the exit status."""
+
+
+def _of_exit(error: SystemExit) -> Told:
+    return (error.code, 1) if isinstance(error.code, str) else ("", error.code or 0)
+
+
+def _of_click(error: click.ClickException) -> Told:
+    return " ".join(error.format_message().split()), error.exit_code
+
+
+def _of_system(error: OSError) -> Told:
+    place = error.filename or "the output, or a file,"
+    return f"{place} can't be written or read: {error.strerror or error}", 1
+
+
+TOLD: Mapping[type[BaseException], Callable[[Any], Told]] = {
+    Failed: lambda error: (error.message, error.code),
+    SystemExit: _of_exit,
+    click.exceptions.Exit: lambda error: ("", error.exit_code),
+    click.ClickException: _of_click,
+    fn.FnmlpError: lambda error: (fn.one_line(error), 1),
+    MemoryError: lambda error: (f"not enough memory ({error}); use a smaller model or smaller batches", 1),
+    KeyboardInterrupt: lambda _: ("interrupted", 130),
+    click.Abort: lambda _: ("interrupted", 130),
+    OSError: _of_system,
+}
+"""What a command may raise; anything else is a mistake of the program's own, and ends with a traceback."""
+
+
+def told(error: BaseException) -> Told:
+    """Return what to print of an exception, and the exit status."""
+    for kind, tell in TOLD.items():
+        if isinstance(error, kind):
+            return tell(error)
+    return " ".join(f"{type(error).__name__}: {error}".split()), 1

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 import click
 import numpy as np
 
@@ -16,6 +16,7 @@ from run_members import Member, augmentation_of, batches_of, step_of, steps_of
 from waiting import interruptible
 
 ENGINES = ("numpy", "jax")
+KNOWN = (*ENGINES, "parallel")
 
 Stretch: TypeAlias = tuple[fn.TrainState, Sequence[float]]
 """The state after some steps, as NumPy's arrays, and the loss of each of them."""
@@ -45,6 +46,7 @@ class Engine:
     `predict`  (model, parameters, inputs) -> outputs, as NumPy's array.
     `grads`    (network, state, batch) -> the gradients of a step.
     `device`   the device of JAX's, or None.
+    `shards`   the number of parts that each batch is cut into, with --parallel; otherwise 0.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Engine:
     predict: Callable[[fn.Layer[Any], Tree, fn.Array], fn.Array]
     grads: Callable[[Member, fn.TrainState, fn.Batch], Tree]
     device: Any = None
+    shards: int = 0
 
 
 def _trainer(member: Member, _: int) -> Trainer:
@@ -99,6 +102,17 @@ engine_options = option_group(
 )
 
 
+parallel_options = option_group(
+    click.option("--parallel", is_flag=True, help="Train on all processes that mpiexec started."),
+    option(
+        "--shards",
+        type=click.IntRange(1),
+        default=8,
+        help="Parts of a batch with --parallel: at least one for each process.",
+    ),
+)
+
+
 def engine_of(name: str, device: str | None, *, every: int = 0, say: Callable[[str], None] = click.echo) -> Engine:
     """Return the engine of that name; `every` and `say` are as for `jax_engine`."""
     if name == "numpy":
@@ -106,6 +120,22 @@ def engine_of(name: str, device: str | None, *, every: int = 0, say: Callable[[s
             raise click.UsageError("--device needs --engine jax: NumPy always computes on the processor")
         return NUMPY
     return _jax(device, every, say)
+
+
+def parallel_engine_of(name: str, device: str | None, *, shards: int, comm: Any = None) -> Engine:
+    """Return the engine of --parallel, on the ranks of a communicator or on this process alone."""
+    if name != "numpy" or device is not None:
+        raise click.UsageError("--parallel needs --engine numpy: JAX uses all processors by itself")
+    if comm is not None and comm.size > shards:
+        raise click.UsageError(f"--shards {shards}: {comm.size} processes need at least {comm.size}, one for each")
+    from parallel_engine import parallel_engine
+
+    return parallel_engine(shards, comm)
+
+
+def alone(engine: Engine) -> Engine:
+    """Return the engine for work that only this process does."""
+    return evolve(engine, predict=fn.predict) if engine.shards else engine
 
 
 @interruptible

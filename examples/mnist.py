@@ -6,7 +6,9 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from imports import import_failure
+from imports import import_failure, one_thread_each
+
+one_thread_each(sys.argv[1:])
 
 try:
     from attrs import evolve
@@ -23,13 +25,14 @@ try:
         run,
     )
     from data_sets import DATASETS, pick_dataset, with_validation
-    from engines import Engine, engine_of, engine_options
+    from engines import Engine, alone, engine_of, engine_options, parallel_engine_of, parallel_options
     import fnmlp as fn
     from fnmlp import plots
     from fnmlp.data import Dataset
     from fnmlp.files import is_there
     from fnmlp.labels import largest
     from image_models import load, model_parts, scores_of
+    from parallel_ranks import PATIENCE, check_same, is_first, ranks
     from pictures import Asked, check_asked, pictures_of, test_images_of
     from recipe_options import RecipeCommand, recipe_for, recipe_options, typed_fields, with_fields
     from run_checkpoints import (
@@ -49,7 +52,15 @@ try:
     from run_page import write_page
     from run_replay import replayed, report, steps_in_all
     from run_reports import Say, completed, epoch_line, follow, matrix_text
-    from run_settings import Settings, check_settings, checkpoint_options, data_options, output_options, settings_of
+    from run_settings import (
+        Settings,
+        check_settings,
+        checkpoint_options,
+        data_options,
+        of_rank,
+        output_options,
+        settings_of,
+    )
     from training_run import Progress, beginning, model_of, steps_taken, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
@@ -65,6 +76,7 @@ def cli() -> None:
 @recipe_options
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of initial weights and order.")
 @engine_options
+@parallel_options
 @data_options
 @checkpoint_options
 @output_options
@@ -76,12 +88,13 @@ def train(context: click.Context, /, **typed: Any) -> None:
     784-512-10, ReLU, softmax, mean squared error, SGD with batches of 64, 15 epochs. For the lab's own pixels and rate,
     pass --pixels raw --rate 0.001. The other recipes evaluate on the test set once, after the last epoch.
     """
-    settings = settings_of(typed)
-    check_settings(context, settings)
-    check_folder(settings)
+    comm = ranks()
+    settings = of_rank(settings_of(typed), first=is_first(comm))
+    if is_first(comm):
+        check_settings(context, settings)
+        check_folder(settings)
     say: Say = (lambda _: None) if settings.quiet else click.echo
-    every = settings.checkpoint_every if settings.checkpoint else 0
-    engine = engine_of(settings.engine, settings.device, every=every, say=say)
+    engine = engine_for(settings, comm, say)
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     named = recipe_for(data.name, settings.recipe)
     settings, recipe = evolve(settings, recipe=named), with_fields(named, typed_fields(context))
@@ -89,8 +102,16 @@ def train(context: click.Context, /, **typed: Any) -> None:
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
-    progress = trained(engine, members, data, settings, say)
-    write_results(engine, members, data, settings, progress, say)
+    progress = trained(engine, members, data, settings, say, comm)
+    write_results(alone(engine), members, data, settings, progress, say)
+
+
+def engine_for(settings: Settings, comm: Any, say: Say) -> Engine:
+    """Return the engine that a run asks for."""
+    if settings.parallel:
+        return parallel_engine_of(settings.engine, settings.device, shards=settings.shards, comm=comm)
+    every = settings.checkpoint_every if settings.checkpoint else 0
+    return engine_of(settings.engine, settings.device, every=every, say=say)
 
 
 def write_results(
@@ -110,16 +131,20 @@ def write_results(
         say(f"report written to {settings.report}")
 
 
-def trained(engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say) -> Progress:
+def trained(
+    engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say, comm: Any
+) -> Progress:
     """Train to the end of a run, or exit after a signal."""
-    progress, progresses = started(engine, members, data, settings, say)
+    progress, progresses = started(engine, members, data, settings, say, saves=is_first(comm))
+    check_same(comm, fn.tree_sha256((progress.state.params, progress.state.optimizer_state, data.train.inputs)))
     steps, epochs = steps_of(members[0].recipe, members[0].train), len(members) * members[0].recipe.epochs
     followed = partial(follow, steps=steps, epochs=epochs, line=epoch_line, settings=settings, say=say)
-    return completed(progress, progresses, followed, checkpoint=settings.checkpoint)
+    waits = {"patience": PATIENCE} if settings.parallel else {}
+    return completed(progress, progresses, followed, checkpoint=settings.checkpoint, **waits)
 
 
 def started(
-    engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say
+    engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, say: Say, *, saves: bool
 ) -> tuple[Progress, Generator[Progress, None, None]]:
     """Start or resume a run; return its first progress, and an iterator that continues and saves it."""
     recipe, progress, path = members[0].recipe, beginning(members), settings.checkpoint
@@ -135,8 +160,8 @@ def started(
         best = best_so_far(settings.best, settings, progress)
         progresses = best_kept(progresses, members, data, settings, settings.best, best)
     if settings.tensorboard:
-        progresses = events_logged(settings.tensorboard, engine, members, data, settings, progresses)
-    if path:
+        progresses = events_logged(settings.tensorboard, alone(engine), members, data, settings, progresses)
+    if path and saves:
         steps, seconds, keep = settings.checkpoint_every, settings.checkpoint_seconds, settings.checkpoint_keep
         parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)
         progresses = fn.checkpoints(
@@ -163,7 +188,10 @@ def replay(checkpoint: Path, step: int, data_dir: Path | None) -> None:
     members = members_of(run_of.recipe, data, run_of.seed)
     if step > (steps := steps_in_all(members[0])):
         raise click.UsageError(f"--step {step}: the steps of the run are 1 to {steps}")
-    engine = engine_of(run_of.engine, None, say=lambda _: None)
+    if run_of.shards:
+        engine = parallel_engine_of("numpy", None, shards=run_of.shards)
+    else:
+        engine = engine_of(run_of.engine, None, say=lambda _: None)
     seen = replayed(engine, saved, members, step)
     click.echo(report(engine, seen, data.classes))
     if seen.known == fn.tree_sha256(seen.taken.after.params):

@@ -11,8 +11,9 @@ from typing import Any
 
 from attrs import asdict, evolve, fields, frozen
 
-from engines import ENGINES, Engine
+from engines import KNOWN, Engine
 import fnmlp as fn
+from fnmlp.checks import as_count
 from fnmlp.data import Dataset
 from fnmlp.expressions import spell
 from fnmlp.storage.environment import differences, environment
@@ -81,7 +82,12 @@ def engines_of(engine: Engine, saved: fn.Checkpoint | None = None) -> dict[str, 
     """Describe, as texts, the engine of a run, and which engines it had before, if it is resumed with another."""
     before = saved.description.get("engines", "numpy").split(", ") if saved else []
     names = before if before[-1:] == [engine.name] else [*before, engine.name]
-    return {"engines": ", ".join(names), "engine_version": engine.version}
+    return {"engines": ", ".join(names), "engine_version": engine.version} | shards_of(engine)
+
+
+def shards_of(engine: Engine) -> dict[str, str]:
+    """Describe, as a text, how an engine cuts batches, if it does."""
+    return {"shards": str(engine.shards)} if engine.shards else {}
 
 
 def taken_up(
@@ -94,7 +100,8 @@ def taken_up(
     saved = fn.load(path)
     found = saved.description.get("epochs", "")
     begun = evolve(recipe, epochs=int(found)) if re.fullmatch(r"[1-9]\d{0,8}", found) else recipe
-    check_run(saved, {**identity, "epochs": repr(begun.epochs)})
+    cut = shards_of(engine) if engine_before(saved) == engine.name else {}
+    check_run(saved, {**identity, **cut, "epochs": repr(begun.epochs)})
     progress = resumed(saved, members_of(begun, data, settings.seed))
     return longer(path, progress, begun, recipe, settings), engines_of(engine, saved), warnings_of(saved, engine)
 
@@ -128,7 +135,12 @@ def warnings_of(saved: fn.Checkpoint, engine: Engine) -> list[str]:
     if before == engine.name:
         return [f"the last bits may differ from an uninterrupted run: {'; '.join(changes)}"] if changes else []
     differing = "rounding and random numbers differ from an uninterrupted run"
-    return [f"the run continues with --engine {engine.name} after --engine {before}: {differing}"]
+    return [f"the run continues with {typed(engine.name)} after {typed(before)}: {differing}"]
+
+
+def typed(engine: str) -> str:
+    """Return the option of an engine."""
+    return "--parallel" if engine == "parallel" else f"--engine {engine}"
 
 
 def engine_before(saved: fn.Checkpoint) -> str:
@@ -140,7 +152,7 @@ def changes_since(saved: fn.Checkpoint, engine: Engine) -> list[str]:
     """Describe how the environment has changed since a file was written."""
     several = saved.description.get("engines", "").partition(", ")[2]
     found = [*differences(saved.written_by, environment())]
-    if engine.name != "numpy":  # its version is in the environment already
+    if engine.name == "jax":  # NumPy's version is in the environment already
         found += differences({"engine": saved.description.get("engine_version", "")}, {"engine": engine.version})
     return [*found, f"the run changed its engine: {saved.description['engines']}"] if several else found
 
@@ -185,6 +197,7 @@ class Origin:
     seed: int
     recipe: Recipe
     engine: str
+    shards: int
 
 
 def origin_of(saved: fn.Checkpoint) -> Origin:
@@ -194,8 +207,10 @@ def origin_of(saved: fn.Checkpoint) -> Origin:
     with suppress(KeyError, ValueError, SyntaxError, RecursionError, MemoryError):
         options = {field.name: literal_eval(told[field.name]) for field in fields(Recipe)}
         kinds = all(isinstance(options[name], type(value)) for name, value in asdict(Recipe()).items())
-        if kinds and engine_before(saved) in ENGINES:
-            seed, validation = int(told["seed"]), float(told["validation"])
-            return Origin(told["dataset"], validation, seed, Recipe(**options), engine_before(saved))
+        if kinds and engine_before(saved) in KNOWN:
+            numbers = float(told["validation"]), int(told["seed"])
+            parallel = engine_before(saved) == "parallel"
+            shards = as_count("shards", int(told["shards"])) if parallel else 0
+            return Origin(told["dataset"], *numbers, Recipe(**options), engine_before(saved), shards)
     remedy = "give a file that `train --checkpoint` wrote"
     raise fn.CheckpointError(saved.path, "the options of a run", "none that fit", remedy)

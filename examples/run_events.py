@@ -66,7 +66,7 @@ def scalars(
     """Return the loss of a batch and the learning rate of its step, and after an epoch its results."""
     found: dict[str, float] = {}
     state = progress.state
-    if state.step and (engine.name != "numpy" or state.step % EVERY == 0):
+    if state.step and (engine.name == "jax" or state.step % EVERY == 0):
         recipe, steps = members[0].recipe, steps_of(members[0].recipe, members[0].train)
         schedule = build_schedule(recipe, steps=steps * recipe.epochs)
         found |= {"loss/batch": state.loss, "rate": float(schedule(state.step - 1))}

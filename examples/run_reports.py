@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from command_line import fail, signals_noted
+from command_line import PATIENCE, fail, signals_noted
 import fnmlp as fn
 from fnmlp.files import write_whole
 from progress_bars import progress_bar
@@ -28,9 +28,10 @@ def completed(
     follow: Callable[[Iterator[AnyProgress]], Iterator[AnyProgress]],
     *,
     checkpoint: Path | None,
+    patience: float = PATIENCE,
 ) -> AnyProgress:
     """Follow a run to its end and return its last progress, or after a signal let it save itself, and exit."""
-    with signals_noted() as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
+    with signals_noted(patience=patience) as (received, going_on), closing(progresses), suppress(KeyboardInterrupt):
         for progress in follow(_until(going_on, progresses)):  # noqa: B007, PLR1704 (the last one stays)
             pass
     if received:

@@ -6,7 +6,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 import click
 
 from command_line import (
@@ -56,6 +56,8 @@ class Settings(Saving):
     no_eval: bool
     engine: str = "numpy"
     device: str | None = None
+    parallel: bool = False
+    shards: int = 8
 
     @property
     def judge(self) -> str:
@@ -134,7 +136,16 @@ def check_settings(context: click.Context, settings: Settings) -> None:
         raise click.UsageError("--best needs --validation: the test set is not for choosing")
     if settings.no_eval and settings.validation:
         raise click.UsageError("--no-eval contradicts --validation: the held-out images would never be used")
+    check_used(context, {"shards": (settings.parallel, "--parallel")})
     check_saving(context, settings)
+
+
+def of_rank(settings: Settings, *, first: bool) -> Settings:
+    """Return the settings of one rank of several: only the first writes files, and all resume from the checkpoint."""
+    if first:
+        return settings
+    names = ("best", "output", "history", "plot", "report", "tensorboard")
+    return evolve(settings, **dict.fromkeys(names), checkpoint=settings.checkpoint if settings.resume else None)
 
 
 def check_saving(context: click.Context, settings: Saving) -> None:

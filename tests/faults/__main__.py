@@ -70,6 +70,31 @@ def fits(trials: int, seed: int) -> None:
     sys.exit(max([_harmed(title, reports, trials) for title, reports in kill_fits(trials, seed)]))
 
 
+@faults.command()
+@click.option("--kills", type=click.IntRange(0), default=200, show_default=True, help="With SIGKILL.")
+@click.option("--freezes", type=click.IntRange(0), default=50, show_default=True, help="With SIGSTOP.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another one, other instants.")
+def ranks(kills: int, freezes: int, seed: int) -> None:
+    """Kill or freeze a rank of the trainer under mpiexec; all must end within ten seconds, and the run resume."""
+    from tests.faults.ranks import fault_ranks
+
+    wanted = ((signal.SIGKILL, kills), (signal.SIGSTOP, freezes))
+    told = [
+        _ranks_harmed(number.name, fault_ranks(number, trials, seed), trials) for number, trials in wanted if trials
+    ]
+    sys.exit(any(told))
+
+
+def _ranks_harmed(title: str, reports: Iterable[Any], trials: int) -> bool:
+    """Print the last of many reports, and each on the way to stderr; return whether harm was done."""
+    counts: dict[str, Any] = {}
+    for report in reports:
+        counts = asdict(report)
+        click.echo(f"{title}, so far: {counts}", err=True)
+    _tell(title, counts)
+    return any(count for name, count in counts.items() if name not in ("faults", "runs", "in_save", "longest"))
+
+
 def _harmed(title: str, reports: Iterable[Report], trials: int) -> bool:
     """Print the last of many reports, and now and then, to stderr, one on the way; return whether harm was done."""
     told, counts = 0, {}
