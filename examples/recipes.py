@@ -6,8 +6,9 @@ from typing import Any
 
 from attrs import Attribute, evolve, frozen
 
-from fnmlp.checks import as_choice, as_count, as_finite, as_fraction, as_nonnegative, as_positive
+from fnmlp.checks import as_choice
 from fnmlp.errors import OptionError
+from fnmlp.scalars import as_count, as_finite, as_fraction, as_nonnegative, as_positive
 
 LOSSES = ("mse", "mse-sum", "cross-entropy")
 OBJECTIVES = ("loss", "adversarial", "virtual-adversarial")

@@ -8,9 +8,9 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, as_array, bring, namespace, read_only
-from fnmlp.checks import as_count, as_fraction, as_natural
 from fnmlp.errors import DataError, DtypeError, OptionError, StructureError
 from fnmlp.key import Key, fold_in, generator
+from fnmlp.scalars import as_count, as_fraction, as_natural
 from fnmlp.tree import Tree, tree_leaves
 from fnmlp.weights import row_weights
 

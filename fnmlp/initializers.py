@@ -9,9 +9,9 @@ import numpy as np
 
 from fnmlp import draws
 from fnmlp.arrays import Array, Shape, read_only
-from fnmlp.checks import as_finite, as_positive
 from fnmlp.key import Key, OutlineKey
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_finite, as_positive
 
 __all__ = [
     "constant",

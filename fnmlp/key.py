@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from attrs import field, frozen
 
 from fnmlp.arrays import at_hand
-from fnmlp.checks import shown, to_int
 from fnmlp.errors import OptionError
+from fnmlp.scalars import shown, to_int
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,9 +3,9 @@
 from typing import Any
 
 from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, to_dtype
-from fnmlp.checks import as_natural
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
+from fnmlp.scalars import as_natural
 
 __all__ = ["one_hot"]
 

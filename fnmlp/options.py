@@ -8,9 +8,9 @@ do the parameters or the loss: nothing is wrong unnoticed.
 from typing import Any
 
 from fnmlp.arrays import at_hand, namespace
-from fnmlp.checks import FINITE, FRACTION, NONNEGATIVE, POSITIVE, SHARE, Range, as_real
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import OptionError
+from fnmlp.scalars import FINITE, FRACTION, NONNEGATIVE, POSITIVE, SHARE, Range, as_real
 
 
 def positive(where: str, value: Any) -> Any:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import as_choice, as_count, as_path, check_function, check_kind
+from fnmlp.checks import as_choice, as_path, check_function, check_kind
 from fnmlp.drawn import as_confusion, as_history, as_samples
 from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
 from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
+from fnmlp.scalars import as_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fnmlp.checks import as_bool, as_choice, as_count, as_finite, as_positive
+from fnmlp.checks import as_bool, as_choice
 from fnmlp.errors import OptionError
 from fnmlp.layers import linear, prelu
 from fnmlp.optimizers import adam, muon, rmsprop, sgd
+from fnmlp.scalars import as_count, as_finite, as_positive
 
 NUMBERS = pytest.mark.parametrize("check", [as_positive, as_finite], ids=lambda check: check.__name__)
 

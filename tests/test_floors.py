@@ -16,7 +16,7 @@ PACKAGE = Path(fnmlp.__file__).parent
 # From the ground up: a room imports from those on the floors below its own.
 HOUSE = (
     ("errors", "numpy_namespace", "_names"),
-    ("lazy", "arrays"),
+    ("lazy", "arrays", "scalars"),
     ("",),
     ("kinds", "checks", "rules"),
     ("files", "tree", "key"),

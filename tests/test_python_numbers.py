@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.checks import as_choice, as_count, as_integer, as_natural, as_shape
+from fnmlp.checks import as_choice, as_shape
 from fnmlp.expressions import expression, spell
+from fnmlp.scalars import as_count, as_integer, as_natural
 from fnmlp.tree import tree_paths
 from tests import catalogue
 

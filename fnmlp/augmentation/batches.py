@@ -9,9 +9,10 @@ from attrs import evolve
 
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch, check_data
-from fnmlp.checks import as_iterator, as_natural, as_positive, check_function
+from fnmlp.checks import as_iterator, check_function
 from fnmlp.errors import DtypeError
 from fnmlp.key import Key, fold_in, generator, split
+from fnmlp.scalars import as_natural, as_positive
 
 __all__ = ["augmented", "mixup"]
 

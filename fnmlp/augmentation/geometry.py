@@ -11,9 +11,10 @@ import numpy as np
 from fnmlp.arrays import Array, Shape
 from fnmlp.augmentation.images import check_images
 from fnmlp.augmentation.warps import Warps, as_warps, resample
-from fnmlp.checks import as_count, as_iterator, as_natural, as_nonnegative, as_positive
+from fnmlp.checks import as_iterator
 from fnmlp.errors import ShapeError
 from fnmlp.key import Key, generator, split
+from fnmlp.scalars import as_count, as_natural, as_nonnegative, as_positive
 
 __all__ = ["elastic", "random_warps", "rotate", "shear", "shift", "warp", "zoom"]
 

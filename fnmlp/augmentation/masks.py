@@ -2,9 +2,9 @@
 
 from fnmlp.arrays import Array, bring, namespace, read_only, to_dtype
 from fnmlp.augmentation.images import LIBRARIES, check_images
-from fnmlp.checks import as_count
 from fnmlp.draws import integers, uniform
 from fnmlp.key import Key
+from fnmlp.scalars import as_count
 
 __all__ = ["cutout", "mirror"]
 

@@ -15,12 +15,13 @@ from operator import add as plus
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.checks import as_count, as_shape
+from fnmlp.checks import as_shape
 from fnmlp.combinators.checks import Layers, check_layers, check_params, place_noted
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, alone, combinator, own_params
+from fnmlp.scalars import as_count
 
 __all__ = ["add", "concat", "parallel", "residual"]
 

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from fnmlp.arrays import Array, Shape, namespace, unshared
-from fnmlp.checks import as_count
 from fnmlp.combinators.checks import Layers, check_layers, check_params, shown
 from fnmlp.errors import FnmlpError
 from fnmlp.expressions import expression
 from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback, combinator, own_params
+from fnmlp.scalars import as_count
 from fnmlp.tree import has_leaves
 
 __all__ = ["chain", "repeat"]

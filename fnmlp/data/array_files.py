@@ -13,11 +13,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from fnmlp.batching import PARTS, Batch
-from fnmlp.checks import as_count
 from fnmlp.data.idx import raw_header
 from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
 from fnmlp.data.shards import BLOCK, Shard, ShardedData
 from fnmlp.errors import DataError, quoted
+from fnmlp.scalars import as_count
 
 __all__ = ["array_shards"]
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.arrays import as_array
-from fnmlp.checks import as_path, is_number, shown
+from fnmlp.checks import as_path
 from fnmlp.data.regular import open_regular, os_errors_named
 from fnmlp.errors import DataError, OptionError
 from fnmlp.files import write_whole
+from fnmlp.scalars import is_number, shown
 
 __all__ = ["read_idx", "write_idx"]
 

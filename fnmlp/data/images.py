@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, read_only
-from fnmlp.checks import as_bool, as_count, as_path, as_shape, check_kind
+from fnmlp.checks import as_bool, as_path, as_shape, check_kind
 from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
+from fnmlp.scalars import as_count
 
 if TYPE_CHECKING:
     from PIL.Image import Image

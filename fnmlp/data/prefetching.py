@@ -6,7 +6,8 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread, current_thread
 from typing import Any, SupportsIndex, TypeVar
 
-from fnmlp.checks import as_count, as_iterator
+from fnmlp.checks import as_iterator
+from fnmlp.scalars import as_count
 
 __all__ = ["prefetch"]
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fnmlp.batching import PARTS, Batch, as_batch, check_data, parts_of
-from fnmlp.checks import as_count, as_iterator, as_natural, check_function, check_kind
+from fnmlp.checks import as_iterator, check_function, check_kind
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
+from fnmlp.scalars import as_count, as_natural
 
 __all__ = ["Shard", "ShardedData", "split_by_rank"]
 

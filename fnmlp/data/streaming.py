@@ -8,11 +8,12 @@ import numpy as np
 
 from fnmlp.arrays import read_only
 from fnmlp.batching import Batch, parts_of
-from fnmlp.checks import as_count, as_natural, check_kind
+from fnmlp.checks import check_kind
 from fnmlp.data.prefetching import prefetch
 from fnmlp.data.shards import ShardedData
 from fnmlp.data.windows import Order, epoch_blocks, read_window
 from fnmlp.key import Key
+from fnmlp.scalars import as_count, as_natural
 
 __all__ = ["stream_batches"]
 

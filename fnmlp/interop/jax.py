@@ -15,10 +15,11 @@ from fnmlp import layers, optimizers
 from fnmlp.arrays import Array, device_of, is_jax, is_traced
 from fnmlp.augmentation import Warps
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order
-from fnmlp.checks import as_bool, as_count, as_natural, check_function, check_kind
+from fnmlp.checks import as_bool, check_function, check_kind
 from fnmlp.errors import MissingDependencyError, OptionError, StructureError
 from fnmlp.key import Key, OutlineKey, entropy_words, fold_in
 from fnmlp.optimizers import Optimizer, Transform
+from fnmlp.scalars import as_count, as_natural
 from fnmlp.training import TrainState
 from fnmlp.tree import tree_children
 

@@ -3,11 +3,11 @@
 from functools import partial
 
 from fnmlp.arrays import Array, namespace, to_dtype
-from fnmlp.checks import as_positive
 from fnmlp.expressions import expression
 from fnmlp.layer import Layer
 from fnmlp.layers import special
 from fnmlp.layers.pointwise import elementwise
+from fnmlp.scalars import as_positive
 
 __all__ = ["celu", "elu", "exponential", "selu", "sigmoid", "smooth_clip", "softplus", "softsign", "tanh"]
 

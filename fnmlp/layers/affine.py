@@ -7,7 +7,7 @@ from typing import Any, Never, TypeAlias
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows, to_dtype
-from fnmlp.checks import as_bool, as_count
+from fnmlp.checks import as_bool
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
 from fnmlp.initializers import STANDARD_NORMAL, Initializer, kaiming_uniform
@@ -16,6 +16,7 @@ from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_example, check_record, fits, initial, initializer_options, misfit
 from fnmlp.rows import outer, stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 
 __all__ = ["Linear", "linear", "maxout", "ntk_linear"]
 

@@ -9,7 +9,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, at_hand, device_of, namespace, to_dtype
-from fnmlp.checks import as_count, as_shape
+from fnmlp.checks import as_shape
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.expressions import expression
@@ -18,6 +18,7 @@ from fnmlp.key import Key, fold_in
 from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_record, initial, initializer_options
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 
 __all__ = ["Embedding", "embedding"]
 

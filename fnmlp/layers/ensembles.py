@@ -6,7 +6,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, same_dtype, sum_rows
-from fnmlp.checks import as_count, as_shape
+from fnmlp.checks import as_shape
 from fnmlp.errors import ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import Initializer, constant
@@ -16,6 +16,7 @@ from fnmlp.layers.affine import TORCH_UNIFORM, Linear
 from fnmlp.layers.checks import check_record, initial, initializer_options, wrong_dtype
 from fnmlp.rows import Rows, stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 
 __all__ = ["BatchEnsemble", "batch_ensemble", "ensemble_linear"]
 

@@ -4,12 +4,13 @@ from functools import partial
 from typing import SupportsIndex
 
 from fnmlp.arrays import Array, Shape, namespace
-from fnmlp.checks import as_count, as_shape
+from fnmlp.checks import as_shape
 from fnmlp.errors import ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 
 __all__ = ["mean_members", "tile"]
 

@@ -4,12 +4,12 @@ from functools import partial
 
 from fnmlp import draws
 from fnmlp.arrays import Array, bring, namespace, to_dtype, unshared
-from fnmlp.checks import as_fraction, as_positive
 from fnmlp.errors import DtypeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_fraction, as_positive
 
 __all__ = ["dropout", "gaussian_noise"]
 

@@ -6,7 +6,6 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows
-from fnmlp.checks import as_positive
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
@@ -14,6 +13,7 @@ from fnmlp.layer import Layer, Pullback
 from fnmlp.layers.checks import check_example, check_record, fits, misfit
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_positive
 
 __all__ = ["LayerNorm", "RmsNorm", "layer_norm", "rms_norm"]
 

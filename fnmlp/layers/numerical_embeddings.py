@@ -8,7 +8,6 @@ from typing import SupportsIndex
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, sum_rows
-from fnmlp.checks import as_count, as_positive
 from fnmlp.errors import OptionError
 from fnmlp.expressions import expression
 from fnmlp.initializers import kaiming_uniform, normal, uniform
@@ -18,6 +17,7 @@ from fnmlp.layers.checks import check_example, check_record, fits, misfit
 from fnmlp.layers.ensembles import swapped
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count, as_positive
 
 __all__ = ["Periodic", "periodic"]
 

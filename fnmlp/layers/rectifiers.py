@@ -7,7 +7,7 @@ from math import prod
 from attrs import frozen
 
 from fnmlp.arrays import Array, Shape, namespace, read_only, same_dtype, sum_rows, to_dtype
-from fnmlp.checks import as_bool, as_finite, as_fraction
+from fnmlp.checks import as_bool
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
 from fnmlp.key import Key
@@ -16,6 +16,7 @@ from fnmlp.layers.checks import check_example, check_record, fits, misfit, wrong
 from fnmlp.layers.pointwise import elementwise
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_finite, as_fraction
 
 __all__ = ["Prelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6"]
 

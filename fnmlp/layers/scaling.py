@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array, bring, namespace, read_only, to_dtype
-from fnmlp.checks import as_bool, as_finite, as_float_dtype, as_positive, as_shape
+from fnmlp.checks import as_bool, as_float_dtype, as_shape
 from fnmlp.errors import DataError, DtypeError, OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
@@ -16,6 +16,7 @@ from fnmlp.layer import Layer, Pullback, input_pullback, no_parameters
 from fnmlp.layers.checks import fits, misfit
 from fnmlp.moments import moments
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_finite, as_positive
 
 __all__ = ["fit_standardize", "scale", "standardize", "unstandardize"]
 

@@ -5,13 +5,14 @@ from functools import partial
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, namespace, narrow, read_only, to_dtype, unshared, widen
-from fnmlp.checks import as_integer, as_shape
+from fnmlp.checks import as_shape
 from fnmlp.errors import ShapeError
 from fnmlp.expressions import expression
 from fnmlp.key import Key
 from fnmlp.layer import Layer, Pullback, input_pullback
 from fnmlp.layers.checks import check_floats
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_integer
 
 __all__ = ["log_softmax", "softmax"]
 

@@ -7,7 +7,7 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array, Shape, bring, device_of, namespace, sum_rows, to_dtype, unshared
-from fnmlp.checks import as_float_dtype, as_iterator, as_natural, as_shape
+from fnmlp.checks import as_float_dtype, as_iterator, as_shape
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.expressions import expression
 from fnmlp.initializers import constant
@@ -17,6 +17,7 @@ from fnmlp.layers.checks import check_example, check_record, fits, misfit
 from fnmlp.layers.embeddings import no_derivative
 from fnmlp.rows import stacked
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_natural
 
 __all__ = ["Impute", "Rescale", "columns", "impute", "one_hot_columns", "rescale"]
 

@@ -5,10 +5,11 @@ from math import prod
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, same_dtype, to_dtype
-from fnmlp.checks import as_choice, as_integer
+from fnmlp.checks import as_choice
 from fnmlp.conditions import nan_unless
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.labels import one_hot
+from fnmlp.scalars import as_integer
 from fnmlp.weights import Weights, row_weights
 
 __all__ = ["Loss"]

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from fnmlp.arrays import Array, as_array, at_hand, device_of, namespace, to_dtype
-from fnmlp.checks import as_choice, as_count, as_integer
+from fnmlp.checks import as_choice
 from fnmlp.conditions import nan_unless, plain
 from fnmlp.errors import DataError, ShapeError
 from fnmlp.labels import at_labels, check_labels, in_range, largest, one_hot
 from fnmlp.metrics.fold import Measure, Metric, check_counting, ratio, summed, weight_of_all
+from fnmlp.scalars import as_count, as_integer
 from fnmlp.weights import Weights, row_weights
 
 __all__ = ["accuracy", "confusion_matrix", "expected_calibration_error", "f1", "precision", "recall", "top_k_accuracy"]

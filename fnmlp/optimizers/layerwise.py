@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Any
 
 from fnmlp.arrays import Array, namespace
-from fnmlp.checks import as_bool, as_count, check_function
+from fnmlp.checks import as_bool, check_function
 from fnmlp.conditions import pick, surely_zero
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.optimizers.arithmetic import fade, step_along
@@ -14,6 +14,7 @@ from fnmlp.optimizers.filters import PathFilter, everywhere, flags
 from fnmlp.optimizers.moments import AdamNumbers, adam_direction, adam_numbers
 from fnmlp.optimizers.wrappers import decoupled_decay
 from fnmlp.options import finite, fraction, fractions, nonnegative, positive
+from fnmlp.scalars import as_count
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["lamb", "muon"]

@@ -5,7 +5,7 @@ from functools import partial
 from attrs import frozen
 
 from fnmlp.arrays import Array
-from fnmlp.checks import as_count, check_kind
+from fnmlp.checks import check_kind
 from fnmlp.conditions import all_finite, choose, larger, pick
 from fnmlp.optimizers.arithmetic import replacing, scaled
 from fnmlp.optimizers.core import (
@@ -19,6 +19,7 @@ from fnmlp.optimizers.core import (
     zeros_leaf,
 )
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 from fnmlp.tree import Tree, tree_map
 
 __all__ = ["AccumulatedState", "FiniteState", "accumulated", "apply_if_finite"]

@@ -8,10 +8,11 @@ from functools import partial
 from math import log, pi
 from typing import TypeAlias
 
-from fnmlp.checks import as_count, as_iterator, check_function
+from fnmlp.checks import as_iterator, check_function
 from fnmlp.conditions import choose, cos, larger, logarithm, pick, smaller
 from fnmlp.errors import OptionError
 from fnmlp.options import fraction, nonnegative, positive
+from fnmlp.scalars import as_count
 
 __all__ = [
     "Schedule",

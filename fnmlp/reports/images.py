@@ -9,12 +9,12 @@ import zlib
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import as_count
 from fnmlp.drawn import as_confusion, as_samples
 from fnmlp.errors import ShapeError
 from fnmlp.labels import check_labels, largest
 from fnmlp.moving import as_numpy
 from fnmlp.reports.pages import Html, escaped
+from fnmlp.scalars import as_count
 
 __all__ = ["confusion", "png", "samples", "worst_mistakes"]
 

@@ -13,9 +13,10 @@ from typing import TypeAlias, TypeVar
 
 from attrs import evolve
 
-from fnmlp.checks import as_count, as_iterator, as_natural, as_nonnegative, as_path, check_function, is_number
+from fnmlp.checks import as_iterator, as_path, check_function
 from fnmlp.errors import CheckpointError, DivergenceError, OptionError
 from fnmlp.files import is_there, rotate
+from fnmlp.scalars import as_count, as_natural, as_nonnegative, is_number
 from fnmlp.storage import format as checkpoint
 from fnmlp.training.consumers import check_pairs
 from fnmlp.training.loop import TrainState

@@ -7,8 +7,9 @@ from attrs import frozen
 import numpy as np
 
 from fnmlp.arrays import Array
-from fnmlp.checks import as_natural, check_kind
+from fnmlp.checks import check_kind
 from fnmlp.errors import DataError, DtypeError, ShapeError
+from fnmlp.scalars import as_natural
 from fnmlp.tables.values import days_of, is_missing, number_of, shown, text_of
 
 

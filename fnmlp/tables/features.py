@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import as_natural, check_kind
+from fnmlp.checks import check_kind
 from fnmlp.combinators import chain, concat
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import Key
@@ -12,6 +12,7 @@ from fnmlp.layer import Layer
 from fnmlp.layers.activations import smooth_clip
 from fnmlp.layers.quantiles import fit_impute, fit_robust_scale
 from fnmlp.layers.tables import columns, impute, one_hot_columns, rescale
+from fnmlp.scalars import as_natural
 
 __all__ = ["fit_features", "table_features"]
 

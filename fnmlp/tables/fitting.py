@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.checks import as_bool, as_choice, as_count, as_natural, check_kind
+from fnmlp.checks import as_bool, as_choice, check_kind
 from fnmlp.errors import DataError, OptionError
+from fnmlp.scalars import as_count, as_natural
 from fnmlp.tables.columns import KINDS, Column, as_table, counted, distinct, floats, in_order
 from fnmlp.tables.schema import CategoryColumn, NumberColumn, TableSchema, Target, check_texts
 from fnmlp.tables.values import MISSING, days_of, is_code, is_missing, number_of

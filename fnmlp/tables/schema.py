@@ -5,8 +5,9 @@ from typing import Any
 
 from attrs import frozen
 
-from fnmlp.checks import as_bool, as_choice, as_finite, check_kind
+from fnmlp.checks import as_bool, as_choice, check_kind
 from fnmlp.errors import OptionError, StructureError
+from fnmlp.scalars import as_finite
 from fnmlp.tables.columns import KINDS
 from fnmlp.tables.values import MISSING, shown
 

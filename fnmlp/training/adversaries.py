@@ -13,7 +13,7 @@ from attrs import evolve
 from fnmlp import draws, options
 from fnmlp.arrays import Array, bring, namespace, to_dtype
 from fnmlp.batching import Batch, Pair, as_batch
-from fnmlp.checks import as_choice, as_count
+from fnmlp.checks import as_choice
 from fnmlp.conditions import surely_zero
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.key import INDEX_LIMIT, Key, fold_in
@@ -22,6 +22,7 @@ from fnmlp.layers import log_softmax
 from fnmlp.losses import Loss
 from fnmlp.losses.shared import check_classes, reduce_rows, row_sums, shared_out
 from fnmlp.rules import on_numbers
+from fnmlp.scalars import as_count
 from fnmlp.training.objectives import forward, value_and_grad
 from fnmlp.tree import tree_map
 from fnmlp.weights import Weights, row_weights

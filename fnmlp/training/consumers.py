@@ -9,8 +9,9 @@ from math import inf, isnan
 from typing import Any, TypeVar
 
 from fnmlp.arrays import namespace
-from fnmlp.checks import as_count, as_iterator, check_function, is_number
+from fnmlp.checks import as_iterator, check_function
 from fnmlp.errors import DataError, OptionError, StructureError
+from fnmlp.scalars import as_count, is_number
 from fnmlp.tree import tree_leaves
 
 __all__ = ["best_state", "early_stopping", "scored"]

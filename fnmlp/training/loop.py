@@ -11,7 +11,7 @@ import numpy as np
 
 from fnmlp.arrays import Array, Shape, as_array, namespace
 from fnmlp.batching import Batch, Pair, as_batch, check_data
-from fnmlp.checks import as_count, as_float_dtype, as_iterator, as_natural, as_shape, check_function, check_kind
+from fnmlp.checks import as_float_dtype, as_iterator, as_shape, check_function, check_kind
 from fnmlp.conditions import plain
 from fnmlp.errors import DataError, FnmlpError, ShapeError, StructureError
 from fnmlp.key import Key, fold_in, split
@@ -21,6 +21,7 @@ from fnmlp.metrics import accuracy
 from fnmlp.moving import in_dtype
 from fnmlp.optimizers import Optimizer
 from fnmlp.optimizers.core import apart, spending
+from fnmlp.scalars import as_count, as_natural
 from fnmlp.training.objectives import Objective, check_objective, value_and_grad
 from fnmlp.tree import Tree, tree_leaves
 from fnmlp.weights import with_weights

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fnmlp.checks import as_count, as_fraction, as_iterator, as_positive, check_function, check_kind, is_number
+from fnmlp.checks import as_iterator, check_function, check_kind
 from fnmlp.errors import DataError, OptionError, StructureError
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
+from fnmlp.scalars import as_count, as_fraction, as_positive, is_number
 from fnmlp.training.loop import TrainState, train_step
 from fnmlp.training.objectives import Objective, value_and_grad
 

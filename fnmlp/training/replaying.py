@@ -5,8 +5,9 @@ from typing import Any
 
 from attrs import frozen
 
-from fnmlp.checks import as_integer, as_iterator, check_function, check_kind
+from fnmlp.checks import as_iterator, check_function, check_kind
 from fnmlp.errors import DataError, OptionError
+from fnmlp.scalars import as_integer
 from fnmlp.training.loop import TrainState
 
 __all__ = ["ReplayedStep", "replay"]

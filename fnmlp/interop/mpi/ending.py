@@ -10,10 +10,10 @@ from typing import Any, TextIO, TypeAlias
 
 from attrs import field, frozen
 
-from fnmlp.checks import as_positive
 from fnmlp.errors import FnmlpError, one_line
 from fnmlp.interop.mpi.exchange import wait
 from fnmlp.interop.mpi.shards import Comm
+from fnmlp.scalars import as_positive
 
 __all__ = ["ending_together"]
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from fnmlp.arrays import Array, as_array
 from fnmlp.batching import Batch, Pair, as_batch, parts_of
-from fnmlp.checks import as_count, as_iterator
+from fnmlp.checks import as_iterator
 from fnmlp.interop.mpi.exchange import check_numpy, gathered
 from fnmlp.interop.mpi.shards import Comm, edges_of, rank_and_size
 from fnmlp.layer import Layer, P
 from fnmlp.layers import identity
 from fnmlp.losses import Loss
 from fnmlp.metrics import accuracy
+from fnmlp.scalars import as_count
 from fnmlp.training import evaluate, predict
 
 __all__ = ["parallel_evaluate", "parallel_outputs", "parallel_predict"]

@@ -9,9 +9,10 @@ import numpy as np
 
 from fnmlp.arrays import Array
 from fnmlp.batching import Batch, Pair, as_batch, batch_rows, check_data
-from fnmlp.checks import as_count, check_function
+from fnmlp.checks import check_function
 from fnmlp.errors import OptionError
 from fnmlp.key import Key, fold_in
+from fnmlp.scalars import as_count
 
 __all__ = ["Shards", "parallel_batches"]
 

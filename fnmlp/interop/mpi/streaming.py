@@ -7,12 +7,13 @@ from typing import SupportsIndex
 import numpy as np
 
 from fnmlp.batching import Batch, parts_of
-from fnmlp.checks import as_count, as_natural, check_kind
+from fnmlp.checks import check_kind
 from fnmlp.data import ShardedData, split_by_rank, stream_batches
 from fnmlp.errors import DataError, OptionError
 from fnmlp.interop.mpi.exchange import gathered
 from fnmlp.interop.mpi.shards import Comm, Plan, Shards, plan_of
 from fnmlp.key import Key, fold_in
+from fnmlp.scalars import as_count, as_natural
 
 __all__ = ["parallel_stream"]
 

@@ -10,11 +10,12 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from fnmlp.arrays import Array, as_array
-from fnmlp.checks import as_iterator, as_natural, as_path, check_function, check_kind, is_number
+from fnmlp.checks import as_iterator, as_path, check_function, check_kind
 from fnmlp.errors import OptionError, ShapeError
 from fnmlp.interop.tensorboard.files import event_file
 from fnmlp.interop.tensorboard.messages import histogram, picture, scalar, summary
 from fnmlp.moving import as_numpy
+from fnmlp.scalars import as_natural, is_number
 from fnmlp.tree import Tree, tree_paths
 
 __all__ = ["log_events"]

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from fnmlp.batching import Batch, Pair, as_batch, check_data, epoch_order, parts_of
-from fnmlp.checks import as_count, as_iterator
+from fnmlp.checks import as_iterator
 from fnmlp.errors import MissingDependencyError
 from fnmlp.key import Key
 from fnmlp.moving import to
+from fnmlp.scalars import as_count
 
 try:
     import torch
