@@ -59,6 +59,12 @@ def test_no_text_of_a_chart_touches_another_or_the_edge(name: str) -> None:
         assert 0 <= place.y0 < place.y1 <= figure.bbox.height
 
 
+@EACH_CHART
+def test_each_chart_is_on_a_page(name: str) -> None:
+    pages = [*DOCS.parent.glob("*.md"), *DOCS.glob("*.md")]
+    assert any(f"charts/{name}.svg" in page.read_text("utf-8") for page in pages)
+
+
 def test_a_cell_without_a_number_is_an_error() -> None:
     with pytest.raises(ValueError, match="no number in the cell 'none'"):
         number("none")
