@@ -1,6 +1,7 @@
 """The cost model of docs/growth.md: its formulas, the simulation, and what the ranks really send."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from fnmlp.interop.mpi.exchange import total_gradient
 from fnmlp.interop.mpi.shards import plan_of
-from tests.growth import costs, simulation
+from tests.growth import costs, simulation, tables
 from tests.growth.costs import Cost, Links
+from tests.growth.machine import Machine
 from tests.ranks import Rank, on_ranks
 
 LINKS = Links(latency=10e-6, overhead=1e-6, byte=3e-10, add=1e-10)
@@ -86,3 +88,16 @@ def test_formula_and_simulation_count_the_messages_and_bytes_that_ranks_send(ran
     rounds = [*simulation.fixed_order(ranks, 4.0 * numbers, shards=shards)]
     played = [np.bincount(each.source, each.size, ranks) for each in rounds]
     assert list(sent) == np.sum(played, axis=0).tolist()
+
+
+def test_the_page_has_the_tables_of_the_program() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "growth.md").read_text("utf-8")
+    machine = Machine(shard=2e-3, row=1e-4, loss=1e-7, update=2e-3, add=1e-10)
+    gains, parts = tables.extrapolated(7e6, machine, LINKS)
+    empty = tables.grown([]), tables.measured({1: {}}), tables.predicted({}, {}, 4), tables.constants({})
+    new = tables.replaced(page, [*empty, gains, parts])
+    assert gains in new
+    assert parts in new
+    assert page.count("\n\n") == new.count("\n\n")
+    with pytest.raises(ValueError, match="not in list"):
+        tables.replaced(page, ["| another |\n| --- |"])

@@ -25,7 +25,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def replaced(page: str, tables: Iterable[str]) -> str:
-    """Return a page with the tables that have the same heads replaced.
+    """Return a page with tables in place of those with the same heads.
+
+    Raises:   ValueError for a table that the page doesn't have.
 
     >>> replaced("| a |\\n| --- |\\n| 1 |\\n\\nText\\n", ["| a |\\n| --- |\\n| 2 |"])
     '| a |\\n| --- |\\n| 2 |\\n\\nText\\n'
@@ -33,7 +35,7 @@ def replaced(page: str, tables: Iterable[str]) -> str:
     blocks = page.split("\n\n")
     for found in tables:
         heads = found.partition("\n")[0]
-        blocks = [found + "\n" * block.endswith("\n") if block.startswith(heads + "\n") else block for block in blocks]
+        blocks[[block.partition("\n")[0] for block in blocks].index(heads)] = found
     return "\n\n".join(blocks)
 
 
