@@ -13,9 +13,9 @@ from attrs import asdict, evolve, fields, frozen
 
 from engines import KNOWN, Engine
 import fnmlp as fn
-from fnmlp.checks import as_count
 from fnmlp.data import Dataset
 from fnmlp.expressions import spell
+from fnmlp.scalars import as_count
 from fnmlp.storage.environment import differences, environment
 from fnmlp.training.checking import check_state
 from image_models import is_run, model_parts
