@@ -17,8 +17,8 @@ import click
 
 from tests.growth import network, tables
 from tests.growth.costs import Links
-from tests.growth.machine import bytes_of, growths, machines
-from tests.growth.ranks import MODELS, raise_priority
+from tests.growth.machine import Machine, bytes_of, growths, machines
+from tests.growth.ranks import BATCH, MODELS, raise_priority
 from tests.growth.steps import fitted
 
 RANKS = 1, 2, 3, 4
@@ -56,7 +56,7 @@ def measured(rounds: int, links: Links) -> Iterator[str]:
     if shutil.which("mpiexec") is not None:
         times = {ranks: on_ranks(ranks, "steps", rounds) for ranks in RANKS}
         yield tables.measured(times)
-        yield from fits(times, {name: each.add for name, each in constants.items()})
+        yield from fits(times, constants)
     name, hidden = list(MODELS.items())[-1]
     add = constants[name].add
     if not network.why_not():
@@ -69,14 +69,15 @@ def measured(rounds: int, links: Links) -> Iterator[str]:
     yield from tables.extrapolated(bytes_of(hidden), constants[name], links)
 
 
-def fits(times: dict[int, dict[str, dict[str, float]]], adds: dict[str, float]) -> Iterator[str]:
+def fits(times: dict[int, dict[str, dict[str, float]]], constants: dict[str, Machine]) -> Iterator[str]:
     """Yield the prediction for the last number of ranks from the others, and the constants behind it."""
     *few, last = RANKS
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = {
-        name: fitted({p: times[p][name] for p in few}, cores=cores, size=bytes_of(hidden), add=adds[name])
-        for name, hidden in MODELS.items()
-    }
+    found = {}
+    for name, hidden in MODELS.items():
+        one = constants[name]
+        rest, size = one.update + one.loss * BATCH, bytes_of(hidden)
+        found[name] = fitted({p: times[p][name] for p in few}, cores=cores, size=size, rest=rest, add=one.add)
     yield tables.predicted(found, times[last], last)
     yield tables.constants(found)
 

@@ -67,8 +67,8 @@ class Fitted:
 
     def computing(self, ranks: int, order: str) -> float:
         """Return the seconds of a step without communication."""
-        work = self.shard * shards_of(ranks) + self.rest + self.add * local(ranks, order) * self.size
-        return work * crowding(ranks, self.speed)
+        each = self.rest + self.add * local(ranks, order) * self.size
+        return self.shard * shards_of(ranks, self.speed) + each * crowding(ranks, self.speed)
 
     def communicating(self, ranks: int, order: str) -> float:
         """Return the seconds that ranks send, receive and wait."""
@@ -81,42 +81,51 @@ class Fitted:
         return self.computing(ranks, order) + self.communicating(ranks, order)
 
 
-def shards_of(ranks: int) -> int:
-    """Return the shards of the rank that has most."""
-    return -(-SHARDS // ranks)
-
-
 def crowding(ranks: int, speed: float) -> float:
     """Return how many times as long a rank takes if others compute at the same time."""
     return max(1.0, ranks / speed)
 
 
-def fitted(times: Mapping[int, Times], *, cores: int, size: float, add: float) -> Fitted:
+def shards_of(ranks: int, speed: float) -> float:
+    """Return the shards that go by until all are done: those of one rank, or all if ranks share cores.
+
+    >>> shards_of(1, 2.0), shards_of(3, 2.0), shards_of(3, 3.0)
+    (8, 4.0, 3)
+    """
+    return max(-(-SHARDS // ranks), SHARDS / ranks * crowding(ranks, speed))
+
+
+def fitted(times: Mapping[int, Times], *, cores: int, size: float, rest: float, add: float) -> Fitted:
     """Fit the constants of a model of `size` bytes to the times of each number of ranks, one among them.
+
+    `rest` and `add` are measured in one process.
 
     >>> true = Fitted(2, 1e6, 1e-10, speed=1.5, shard=1e-3, rest=2e-3, overhead=1e-5, byte=2e-10, turn=1e-4)
     >>> times = {
     ...     p: {o: true.step(p, o) for o in ORDERS} | {f"{o} alone": true.computing(p, o) for o in ORDERS}
     ...     for p in (1, 2, 3)
     ... }
-    >>> found = fitted(times, cores=2, size=1e6, add=1e-10)
+    >>> found = fitted(times, cores=2, size=1e6, rest=2e-3, add=1e-10)
     >>> abs(found.step(4, "fixed") / true.step(4, "fixed") - 1) < 1e-9
     True
     """
     speeds = np.linspace(1, cores, 100 * (cores - 1) + 1)
-    (shard, rest), speed = min((_computing(times, size, add, speed) for speed in speeds), key=lambda x: x[1])[::2]
+    shard, speed = min((_computing(times, size, rest, add, speed) for speed in speeds), key=lambda x: x[1])[::2]
     overhead, byte, turn = _communicating(times, cores, size, add, speed)
     return Fitted(cores, size, add, float(speed), shard, rest, overhead, byte, turn)
 
 
-def _computing(times: Mapping[int, Times], size: float, add: float, speed: float) -> tuple[list[float], float, float]:
+def _computing(
+    times: Mapping[int, Times], size: float, rest: float, add: float, speed: float
+) -> tuple[float, float, float]:
     rows = []
     for ranks, took in times.items():
         for order in ORDERS:
-            crowd, seen = crowding(ranks, speed), took[f"{order} alone"]
-            known = add * local(ranks, order) * size * crowd
-            rows.append([x / seen for x in (shards_of(ranks) * crowd, crowd, seen - known)])
-    return *positive(rows), speed
+            seen = took[f"{order} alone"]
+            known = (rest + add * local(ranks, order) * size) * crowding(ranks, speed)
+            rows.append((shards_of(ranks, speed) / seen, 1 - known / seen))
+    (shard,), left = positive(rows)
+    return shard, left, speed
 
 
 def _communicating(times: Mapping[int, Times], cores: int, size: float, add: float, speed: float) -> list[float]:
