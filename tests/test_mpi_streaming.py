@@ -103,6 +103,15 @@ def test_misuse_of_files_is_refused(call: Callable[[ShardedData], Any], kind: ty
 def test_the_example_trains_on_files_and_ranks_end_with_the_bits_of_one(tmp_path: Path) -> None:
     said = CliRunner().invoke(large_main, [str(tmp_path / "new"), "--write-digits", "8", "--epochs", "1"])
     assert said.exit_code == 0, said.output
-    assert said.output.splitlines()[-1].startswith("1,438 rows in 8 files, 44 steps, sha ")
+    assert said.output.splitlines()[-1].startswith("1,438 rows in 8 files, sha ")
+    assert "44 steps" in said.output
     done = run_on_ranks(2, "examples/large.py", str(tmp_path / "new"), "--epochs", "1", "--parallel")
     assert done.stdout == said.output, done.stderr
+
+
+def test_the_example_refuses_folders_that_it_can_not_use(tmp_path: Path) -> None:
+    for words, text in ((["--write-digits", "3"], "needs a new folder"), ([], "expected files x*.npy and y*.npy")):
+        said = CliRunner().invoke(large_main, [str(tmp_path), *words])
+        assert said.exit_code != 0
+        assert text in said.output + str(said.exception)
+    assert list(tmp_path.iterdir()) == []
