@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.testing import LawBrokenError, check_layer, check_loss
+from fnmlp.testing import LawBrokenError, check_layer, check_loss, check_optimizer
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.layers import LAYER_LAWS
 from fnmlp.testing.magnitudes import spread, trial_of
+from fnmlp.tree import tree_map
 from tests.closures import UNPICKLED, away_from_zero, layer
 
 SQUARE = partial(layer, lambda x: x * x + 1)
@@ -197,6 +198,41 @@ def test_a_loss_whose_slope_at_its_target_is_no_sides_is_found() -> None:
 def test_outputs_that_overflow_are_drawn_smaller() -> None:
     check_layer(layer(np.exp, np.exp), (3,), laws=UNPICKLED)
     check_loss(poisson, (3,), draw_target=counts)
+
+
+def test_outputs_for_which_a_loss_is_small_stay_large_beside_others() -> None:
+    # All outputs were divided until the largest fitted, so that none below -100 was left.
+    def wrong(y: fn.Array, target: fn.Array) -> Any:
+        value, dy = poisson(y, target)
+        return value, dy * (1 + 1e-3 * (y < -300)).astype(y.dtype)
+
+    with pytest.raises(LawBrokenError, match="derivative of the value"):
+        check_loss(wrong, (4,), draw_target=counts)
+
+
+def test_a_loss_that_is_never_finite_is_found() -> None:
+    # The check divided its outputs for ever.
+    with pytest.raises(LawBrokenError):
+        check_loss(lambda y, target: (fn.mse(y, target)[0] * np.nan, y * np.nan), (3,))
+
+
+def test_spending_shared_gradients_is_checked_in_each_step() -> None:
+    # The first step, of rate 0, left gradients of 0 to the second.
+    optimizer = fn.scheduled(fn.sgd, fn.cosine_cycles(0.25, steps=50))
+
+    def spend(params: Any, grads: Any, state: Any) -> Any:
+        copies = tree_map(zeroed, grads)
+        return optimizer.update(params, copies, state)
+
+    check_optimizer(optimizer, steps=2)
+    with pytest.raises(LawBrokenError, match="spending"):
+        check_optimizer(fn.Optimizer(optimizer.init, optimizer.update, spend), steps=2)
+
+
+def zeroed(grad: fn.Array) -> fn.Array:
+    copy = np.copy(grad)
+    grad[...] = 0
+    return copy
 
 
 def test_a_layer_that_has_no_finite_output_is_taken_as_it_is() -> None:

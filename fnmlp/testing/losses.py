@@ -11,7 +11,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.errors import FnmlpError
 from fnmlp.key import Key, fold_in, generator
 from fnmlp.losses import Loss
-from fnmlp.testing.cases import LARGEST_OUTPUT, LAYOUTS, expect_within_rounding
+from fnmlp.testing.cases import LARGEST_OUTPUT, LAYOUTS, SHRINKINGS, expect_within_rounding
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.kinks import expect_sides, points
 from fnmlp.testing.magnitudes import spread
@@ -49,11 +49,16 @@ class LossCase:
 
     @cached_property
     def y(self) -> Array:
-        """Outputs in float64, widely spread; rows for which the loss overflows are divided by 4 until it doesn't."""
+        """Outputs in float64, widely spread; those for which the loss or its gradient overflows are divided by 4."""
         wide = self.draw is normal and "inputs" in self.spread
         y = (spread if wide else self.draw)(fold_in(self.key, 0), (self.rows, *self.example)).astype(np.float64)
-        while wide and not all((np.abs(result) < LARGEST_OUTPUT).all() for result in self.run(y, self.target)):
-            y = y / 4
+        for _ in range(SHRINKINGS if wide else 0):
+            value, dy = self.run(y, self.target)
+            fits = np.abs(dy) < LARGEST_OUTPUT
+            if fits.all() and (np.abs(value) < LARGEST_OUTPUT).all():
+                break
+            large = ~fits if fits.shape == y.shape and not fits.all() else np.True_
+            y = np.where(large, y / 4, y)
         return y
 
     @cached_property

@@ -104,11 +104,11 @@ def nothing_given_is_changed_or_shared(case: OptimizerCase) -> None:
 @law("optimizer")
 def spending_gives_what_updating_gives(case: OptimizerCase) -> None:
     """`spend` gives the bits of `update`, also where gradients share memory, and changes nothing but them."""
-    one = np.ones((3, 2))
-    shared = (one, ((), one[:2, 0]), np.asarray(one[0, 0]))
     params = cast(case.params, np.float64)
     state = case.optimizer.init(params)
     for _ in range(case.steps):
+        one = np.ones((3, 2))  # made anew, because `spend` may write to gradients
+        shared = (one, ((), one[:2, 0]), np.asarray(one[0, 0]))
         for grads in (cast(case.grads, np.float64), shared):
             before = tree_map(np.copy, (params, state))
             updated = case.optimizer.update(params, grads, state)
