@@ -20,13 +20,13 @@ from tests.data_sets import made_up, write_set
 from tests.faults.processes import FILES, PROGRAM, new_folder, result, strays
 from tests.mpi_processes import environment, mpiexec
 
-RUN = ("train", "--dataset", "mnist", "--recipe", "fast", "--hidden", "16", "--batch-size", "32", "--epochs", "120")
+RUN = ("train", "--dataset", "mnist", "--recipe", "fast", "--hidden", "16", "--batch-size", "32", "--epochs", "60")
 NOISE = ("--dropout", "0.1", "0.1", "--average", "0.9", "--parallel", "--shards", "4", "--checkpoint-every", "3")
 RANKS = (2, 3)
 ROWS = 256
 LIMIT = 10.0
 """Seconds within which all must have ended."""
-SHARE = 0.2
+SHARE = 0.3
 """The longest time before a fault, as a share of that of all steps."""
 
 
@@ -95,7 +95,7 @@ def ranks_of(process: int) -> list[int]:
 def fault_ranks(number: signal.Signals, trials: int, seed: int) -> Iterator[Report]:
     """Kill or freeze a random rank at a random instant, and resume on other ranks until the run ends.
 
-    Yields the report after each run; the last one is whole.
+    Yields the report after each fault and each run; the last one is whole.
     """
     report = Report()
     with new_folder() as place:
@@ -107,6 +107,7 @@ def fault_ranks(number: signal.Signals, trials: int, seed: int) -> Iterator[Repo
                 while not ended:
                     draw = generator(fold_in(fold_in(Key(seed), report.runs), report.faults))
                     report, ended = _fault_once(data, folder, number, lasts, draw, report)
+                    yield report
                 same = result(folder) == whole
             report = evolve(report, runs=report.runs + 1, different=report.different + (not same))
             yield report
