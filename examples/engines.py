@@ -102,8 +102,9 @@ engine_options = option_group(
 )
 
 
+parallel_option = click.option("--parallel", is_flag=True, help="Train on all processes that mpiexec started.")
 parallel_options = option_group(
-    click.option("--parallel", is_flag=True, help="Train on all processes that mpiexec started."),
+    parallel_option,
     option(
         "--shards",
         type=click.IntRange(1),

@@ -26,10 +26,8 @@ def parallel_engine(shards: int, comm: Any) -> Engine:
 def trainer(shards: int, comm: Any, member: Member, _: int) -> Trainer:
     """Return what trains a network."""
     if member.objective is not value_and_grad and member.recipe.loss == "mse-sum":
-        remedy = "--parallel takes the mean of an objective over the shards of a batch; choose --loss mse"
-        raise click.UsageError(
-            f"--objective {member.recipe.objective} can't be used with --loss mse-sum here: {remedy}"
-        )
+        need = "--loss mse: it takes the mean of the shards of a batch"
+        raise click.UsageError(f"--parallel with --objective {member.recipe.objective} needs {need}")
     augment = augmentation_of(member)
     read, step = partial(batches_of, member, augment, shards), partial(parallel_step, shards=shards, comm=comm)
     return Trainer(

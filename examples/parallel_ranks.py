@@ -1,19 +1,24 @@
 """The ranks of a program that `mpiexec` started with --parallel: which of them prints, and how all end together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import click
+import numpy as np
 
 import fnmlp as fn
 from imports import PARALLEL
 
 PATIENCE = 0.2
 """Seconds that a rank has to stop by itself after a signal: mpiexec kills it after another second."""
+
+POLLING = 0.01
+"""Seconds between two questions whether the other ranks are done."""
 
 LEAVING = 8
 """Seconds that leaving MPI may take."""
@@ -63,6 +68,19 @@ def together(*, tell: Callable[[BaseException], tuple[str, int]]) -> Iterator[No
     signal.alarm(LEAVING)
     finalize()
     signal.alarm(0)
+
+
+def shared_out(comm: Any, function: Callable[[Any], float], values: Sequence[Any]) -> Iterator[float]:
+    """Yield a function's results for some values, each computed by one rank; all ranks get all results."""
+    size, rank = comm.size, comm.rank
+    own = np.array([function(value) for value in values[rank::size]], np.float64)
+    counts = [len(values[other::size]) for other in range(size)]
+    found = np.empty(len(values))
+    request = comm.Iallgatherv(own, [found, counts])
+    while not request.Test():
+        time.sleep(POLLING)
+    parts = np.split(found, np.cumsum(counts)[:-1])
+    return (float(parts[place % size][place // size]) for place in range(len(values)))
 
 
 def check_same(comm: Any, digest: str) -> None:

@@ -18,7 +18,9 @@ from signal import SIG_DFL, SIGINT, signal
 import sys
 from typing import Any, TypeAlias
 
-from imports import import_failure
+from imports import THREADS, import_failure, one_thread_each
+
+one_thread_each(sys.argv[1:])
 
 try:
     import click
@@ -26,8 +28,9 @@ try:
 
     from command_line import check_used, data_dir_option, option, option_group, run
     from data_sets import DATASETS, with_validation
-    from engines import NUMPY, Engine, engine_of, engine_options
+    from engines import NUMPY, Engine, engine_of, engine_options, parallel_option
     import fnmlp as fn
+    from parallel_ranks import ranks, shared_out
     from recipe_options import KINDS, read_field, recipe_for, recipe_option, spelled, with_fields
     from recipes import Recipe
     from run_members import Member, members_of
@@ -37,7 +40,6 @@ except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
 QUIETLY = Settings(recipe="", seed=0, dataset="", data_dir=None, validation=0.0, no_eval=False, quiet=True)
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def read_axes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -108,6 +110,7 @@ data_options = option_group(
 @judging_options
 @data_options
 @engine_options
+@parallel_option
 @option(
     "--jobs",
     type=click.IntRange(1),
@@ -121,10 +124,11 @@ def sweep(
     """Train a recipe with all combinations of some values, from several seeds, and test the best one.
 
     The table shows accuracies on held-out training images. Then the best setting is trained on the whole training set,
-    and evaluated on the test set. The test set is used only for that last line. With --engine jax, all networks of one
+    and evaluated on the test set. The test set is used only for that last line. With --parallel, the processes that
+    mpiexec started share the runs; their number does not change the results. With --engine jax, all networks of one
     shape are trained at once: those that differ only in their seeds, rates, momenta, decays and epsilons.
     """
-    judged = judged_by(context, *(wanted.pop(name) for name in ("engine", "device", "jobs")))
+    judged = judged_by(context, *(wanted.pop(name) for name in ("engine", "device", "jobs", "parallel")))
     settings = settings_of(dataset, **wanted)
     data = DATASETS[dataset](data_dir)
     split = with_validation(data, validation)
@@ -148,12 +152,23 @@ Judge: TypeAlias = Callable[[fn.Batch, list[list[Member]]], Iterator[float]]
 """(held-out images, runs) -> the accuracy of each run."""
 
 
-def judged_by(context: click.Context, name: str, device: str | None, jobs: int) -> AbstractContextManager[Judge]:
-    """Return what trains and judges runs: processes with NumPy, or JAX."""
+def judged_by(
+    context: click.Context, name: str, device: str | None, jobs: int, parallel: bool
+) -> AbstractContextManager[Judge]:
+    """Return what trains and judges runs: processes or ranks with NumPy, or JAX."""
     need = "--engine numpy: with JAX, one process trains all networks of one shape at once"
-    check_used(context, {"jobs": (name == "numpy", need)})
+    check_used(context, dict.fromkeys(("jobs", "parallel"), (name == "numpy", need)))
+    check_used(context, {"jobs": (not parallel, "no --parallel: mpiexec -n says how many processes there are")})
     engine = engine_of(name, device)
+    if parallel:
+        return on_ranks(ranks())
     return in_processes(jobs) if engine is NUMPY else together(engine)
+
+
+@contextmanager
+def on_ranks(comm: Any) -> Iterator[Judge]:
+    """Train runs with NumPy, each on one of the ranks of MPI."""
+    yield lambda judge, runs: shared_out(comm, partial(score, judge), runs)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def mpiexec(ranks: int, *words: str) -> list[str]:
     """Return the command that starts Python on several ranks; skip the test if mpi4py or mpiexec is missing."""
     pytest.importorskip("mpi4py", reason="the ranks talk through mpi4py")
-    program = shutil.which("mpiexec")
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where pip puts it
+    program = shutil.which("mpiexec", path=beside)
     if program is None:
         pytest.skip("mpiexec is not installed")
     return [program, "-n", str(ranks), sys.executable, *words]

@@ -65,6 +65,9 @@ class Rank:
         self.exchange.barrier.wait()
         return found
 
+    def allgather(self, mine: Any) -> list[Any]:
+        return self._everyones(mine)
+
     def Iallgatherv(self, sent: np.ndarray[Any, Any], received: Sequence[Any]) -> Request:
         whole, counts = received
         parts = [part.ravel() for part in self._everyones(sent.copy())]
