@@ -1,6 +1,6 @@
 """Measure how many requests `serve.py` answers: `python examples/serve_load.py model.safetensors`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -76,7 +76,7 @@ def used(process: int) -> float:
     return nan
 
 
-def measured(port: int, process: int, request: bytes, clients: int, seconds: float) -> Sequence[float]:
+def measured(port: int, process: int, request: bytes, clients: int, seconds: float) -> tuple[float, ...]:
     """Return requests per second, the median and the 99th percentile of ms until an answer, and ms of work for each."""
     with ThreadPoolExecutor(clients) as pool:
         began, before = perf_counter(), used(process)
@@ -88,22 +88,26 @@ def measured(port: int, process: int, request: bytes, clients: int, seconds: flo
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model", type=FILE)
-@option("--seconds", type=click.IntRange(1, 3600), default=5, help="The time for each line of the table.")
-def main(model: Path, seconds: int) -> None:
+@option("--seconds", type=click.IntRange(1, 3600), default=2, help="The time for each measurement.")
+@option("--rounds", type=click.IntRange(1), default=3, help="Measurements for each line of the table.")
+def main(model: Path, seconds: int, rounds: int) -> None:
     """Start the service of MODEL on this machine, and ask it from 1, 8 and 32 clients at once.
 
     Prints the median time until an answer is there, the time that 99 % of the answers keep, and the processor time that
-    the service spends on a request. Close other programs first; the processor time hardly depends on them.
+    the service spends on a request. Each line is that of the round with the most requests. Close other programs first.
     """
     example = fn.load_model(model).example
-    click.echo("rows  clients  requests/s   rows/s  median ms  99 % ms  work ms")
+    cells = [(rows, clients) for rows in ROWS for clients in CLIENTS]
+    requests = {rows: request_of(example, rows) for rows in ROWS}
     with served(model) as (port, process):
-        for rows in ROWS:
-            request = request_of(example, rows)
-            for clients in CLIENTS:
-                rate, median, slow, work = measured(port, process, request, clients, seconds)
-                times = f"{median:9.2f} {slow:8.2f} {work:8.2f}"
-                click.echo(f"{rows:4}  {clients:7}  {rate:10.0f} {rate * rows:8.0f}  {times}")
+        found = [
+            [measured(port, process, requests[rows], clients, seconds) for rows, clients in cells]
+            for _ in range(rounds)
+        ]
+    click.echo("rows  clients  requests/s   rows/s  median ms  99 % ms  work ms")
+    for (rows, clients), lines in zip(cells, zip(*found, strict=True), strict=True):
+        rate, median, slow, work = max(lines)
+        click.echo(f"{rows:4}  {clients:7}  {rate:10.0f} {rate * rows:8.0f}  {median:9.2f} {slow:8.2f} {work:8.2f}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import sys
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ from command_line import run
 import fnmlp as fn
 from json_service import Answer, Service
 from serve import Classifier, load, main, predicted
+import serve_load
 from tests.sweep import each
 from tests.warned import WARNINGS_ARE_ERRORS
 
@@ -364,3 +366,23 @@ def test_a_model_that_looks_rows_up_takes_integers_alone(tmp_path: Path) -> None
         predicted(served, {"inputs": [[5, 0]]})
     with pytest.raises(fn.DataError, match="fit int64"):
         predicted(served, {"inputs": [[2**63, 0]]})
+
+
+def test_the_load_test_prints_a_line_for_each_number_of_rows_and_clients(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve_load, "CLIENTS", (2,))
+    monkeypatch.setattr(serve_load, "ROWS", (3,))
+    monkeypatch.setattr(sys, "argv", ["serve_load.py", str(model), "--seconds", "1", "--rounds", "1"])
+    run(serve_load.main)
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["rows", "clients", "requests/s"]
+    rows, clients, *numbers = map(float, line.split())
+    assert (rows, clients, len(numbers)) == (3, 2, 5)
+    assert numbers[0] > 0
+
+
+def test_the_load_test_stops_at_an_answer_that_is_an_error(service: Service) -> None:
+    request = serve_load.request_of((7,), 1)
+    with pytest.raises(click.ClickException, match=r"the server answered .*got shape"):
+        serve_load.latencies(service.server_port, request, 1, 0)
