@@ -9,7 +9,7 @@ import re
 from socket import SHUT_RD
 from socketserver import TCPServer
 import sys
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import click
 
@@ -68,16 +68,20 @@ class Service(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """The requests of one connection."""
 
-    server: Service
     protocol_version = "HTTP/1.1"  # a connection may bring many requests
     server_version, sys_version = "fnmlp", ""
     wbufsize = -1  # header and body in one packet: the second of two would wait for the client's receipt of the first
     disable_nagle_algorithm = True
 
+    @property
+    def service(self) -> Service:
+        """The server, by its own type."""
+        return cast("Service", self.server)
+
     def setup(self) -> None:
         """Bound the wait for a client."""
         super().setup()
-        self.connection.settimeout(self.server.patience)
+        self.connection.settimeout(self.service.patience)
 
     def do_POST(self) -> None:
         """Answer a request."""
@@ -87,11 +91,11 @@ class Handler(BaseHTTPRequestHandler):
                 body = self.rfile.read(length)
             except TimeoutError:
                 self.send_error(
-                    408, f"expected {length} bytes, and waited {self.server.patience:g} s for the next of them"
+                    408, f"expected {length} bytes, and waited {self.service.patience:g} s for the next of them"
                 )
                 return
             if len(body) == length:  # otherwise the client has gone
-                self.send(*outcome(self.server.answers[self.route], body))
+                self.send(*outcome(self.service.answers[self.route], body))
 
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 (http.server's names)
 
@@ -102,8 +106,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def admitted(self) -> bool:
         """Tell whether the head of a request promises a body that can be answered; otherwise send an error."""
-        length, known, limit = length_of(self.headers), " or ".join(self.server.answers), self.server.limit
-        if self.route not in self.server.answers:
+        length, known, limit = length_of(self.headers), " or ".join(self.service.answers), self.service.limit
+        if self.route not in self.service.answers:
             self.send_error(404, f"expected {known}, got another path")
         elif self.command != "POST":
             self.send_error(405, f"expected POST, got {self.command}")
@@ -128,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
         if code in UNREAD:  # a client that still sends would be cut off before it reads the answer
             with suppress(OSError):
                 self.wfile.flush()
-                self.rfile.read(min(length_of(self.headers) or 0, self.server.limit))
+                self.rfile.read(min(length_of(self.headers) or 0, self.service.limit))
 
     def send(self, status: int, told: Any) -> None:
         """Send an answer."""
