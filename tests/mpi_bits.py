@@ -17,6 +17,14 @@ MODELS: dict[str, fn.Layer[Any]] = {
     "normalised": fn.chain(fn.linear(5), fn.layer_norm(), fn.tanh(), fn.linear(3)),
     "residual": fn.chain(fn.residual(fn.chain(fn.dropout(0.2), fn.linear(4))), fn.linear(3)),
 }
+COUNTERPARTS: dict[str, fn.Layer[Any]] = {
+    "linear with dropout": fn.chain(fn.dropout(0.3), fn.linear(3)),
+    "deep without dropout": fn.chain(fn.linear(7), fn.relu(), fn.linear(3)),
+    "normalised with dropout": fn.chain(fn.linear(5), fn.layer_norm(), fn.tanh(), fn.dropout(0.3), fn.linear(3)),
+    "residual without dropout": fn.chain(fn.residual(fn.linear(4)), fn.linear(3)),
+}
+"""The same models with dropout, or without it."""
+
 OPTIMIZERS: dict[str, fn.Optimizer] = {
     "sgd": fn.sgd(0.1),
     "momentum": fn.sgd(0.1, momentum=0.9),
@@ -53,10 +61,10 @@ def digest(state: fn.TrainState) -> str:
 
 def digests(comm: Any) -> dict[str, str]:
     """Train each model with each optimiser, on 29 weighted rows: the last batch has fewer rows than shards."""
-    data = data_of(29, weighted=True)
+    data, models = data_of(29, weighted=True), MODELS | COUNTERPARTS
     return {
-        f"{model} {optimizer}": digest(trained(MODELS[model], OPTIMIZERS[optimizer], data, comm))
-        for model in MODELS
+        f"{model} {optimizer}": digest(trained(models[model], OPTIMIZERS[optimizer], data, comm))
+        for model in models
         for optimizer in OPTIMIZERS
     }
 

@@ -146,7 +146,7 @@ def _fault_once(
             process.communicate()
             return report, process.returncode == 0
         began = perf_counter()
-        _, errors = process.communicate()
+        errors = _errors_at_end(process, chosen, ranks)
         took = perf_counter() - began
     if process.returncode == 0 and (folder / "model").exists():  # the rank had done its part
         return report, True
@@ -168,6 +168,19 @@ def _fault_once(
         unreadable=report.unreadable + (not _readable(folder / "checkpoint")),
         too_many=report.too_many + (left > 1),
     ), False
+
+
+def _errors_at_end(process: "subprocess.Popen[str]", chosen: int, ranks: list[int]) -> str:
+    """Wait for the end of all, and return what was written to stderr.
+
+    If a rank is frozen when it has left MPI, only mpiexec waits for it; it is woken.
+    """
+    try:
+        return process.communicate(timeout=LIMIT)[1]
+    except subprocess.TimeoutExpired:
+        if not any(_sent(rank, 0) for rank in ranks if rank != chosen):
+            _sent(chosen, signal.SIGCONT)
+        return process.communicate()[1]
 
 
 def _sent(process: int, number: int) -> bool:
