@@ -6,13 +6,13 @@ Symbolic links and permissions stay as they were.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 import errno
+from io import BufferedReader
 from itertools import pairwise
 import os
 from stat import S_IMODE, S_ISREG, S_IWUSR
-from typing import BinaryIO
 
 from fnmlp.checks import as_path
-from fnmlp.errors import CheckpointError
+from fnmlp.errors import CheckpointError, FnmlpError, one_line
 
 try:
     import fcntl
@@ -22,6 +22,9 @@ except ImportError:  # pragma: no cover (Windows has no such locks, and what a k
 
 TEMPORARY = ".fnmlp-"
 """The prefix of temporary files' names: the same for all, so that any save can delete what another left behind."""
+
+
+READABLE = "a file that can be read"
 
 
 LINKS = 40
@@ -73,24 +76,41 @@ def save_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 @contextmanager
-def opened(place: str) -> Iterator[BinaryIO]:
-    """Open a file to read it, and close it afterwards.
+def opened(name: str, kind: type[FnmlpError] = CheckpointError) -> Iterator[BufferedReader]:
+    """Open a regular file to read it, and close it afterwards.
 
-    Raises:   CheckpointError if it is missing, can't be read, or is a directory, pipe or device.
+    Raises:   an error of `kind` if it is missing, can't be read, or is a directory, pipe, socket or device.
 
     >>> with opened(os.devnull) as file:
     ...     file.read()
     Traceback (most recent call last):
-    fnmlp.errors.CheckpointError: /dev/null: expected a file, got a directory, pipe or device; check the path
+    fnmlp.errors.CheckpointError: /dev/null: expected a regular file, got a directory, pipe, socket or device; check ...
+    """
+    with os_errors_named(name, READABLE, kind), open(name, "rb", opener=_without_waiting) as file:
+        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise kind(name, "a regular file", "a directory, pipe, socket or device", "check the path")
+        yield file
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe at once, and not when its writer comes."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@contextmanager
+def os_errors_named(name: str, expected: str, kind: type[FnmlpError]) -> Iterator[None]:
+    """Turn errors of the system, and want of memory, into errors of a kind that name the file.
+
+    >>> with os_errors_named("a.npy", READABLE, CheckpointError):
+    ...     open("no-such-file").close()
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: a.npy: expected a file that can be read, got No such file or directory; check the ...
     """
     try:
-        if not S_ISREG(os.stat(place).st_mode):  # reading a pipe would wait for its writer
-            raise CheckpointError(place, "a file", "a directory, pipe or device", "check the path")
-        with open(place, "rb") as file:
-            yield file
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+        yield
+    except (OSError, MemoryError) as error:
+        got = getattr(error, "strerror", None) or one_line(error)
+        raise kind(name, expected, got, "check the path, its rights, the disk and memory") from error
 
 
 def permissions_of(path: str | os.PathLike[str]) -> int | None:
@@ -254,5 +274,5 @@ def is_there(path: str | os.PathLike[str]) -> bool:
         return False
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CheckpointError(place, "a file that can be read", reason, "check the path") from error
+        raise CheckpointError(place, READABLE, reason, "check the path") from error
     return True

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from fnmlp.files import TEMPORARY, write_whole
+from fnmlp.errors import CheckpointError, DataError, FnmlpError
+from fnmlp.files import READABLE, TEMPORARY, opened, os_errors_named, write_whole
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\n\xff", b"x" * 1_000_000], ids=len)
@@ -55,6 +56,19 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
     assert folder.is_dir()
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("kind", [CheckpointError, DataError])
+def test_what_is_no_regular_file_is_refused_without_waiting_as_an_error_of_the_callers_kind(
+    tmp_path: Path, kind: type[FnmlpError]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused = {"pipe": "got a directory, pipe, socket or device", ".": "got Is a directory", "none": "got No such file"}
+    for name, words in refused.items():
+        with pytest.raises(kind, match=words), opened(str(tmp_path / name), kind):
+            pass
+    with pytest.raises(kind, match="got MemoryError"), os_errors_named("a", READABLE, kind):
+        raise MemoryError
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -221,7 +221,8 @@ def test_an_option_that_would_do_nothing_names_the_one_that_would_use_it(name: s
 
 @each("loss", LOSSES)
 def test_virtual_adversarial_training_needs_outputs_before_softmax(loss: str) -> None:
-    for spell in (lambda name: f"{flag(name)} ", lambda name: f"--vary {name}="):
+    spellings: list[Any] = [lambda name: f"{flag(name)} ", lambda name: f"--vary {name}="]
+    for spell in spellings:
         for recipe, typed in (("lab", {"objective": "virtual-adversarial"}), ("virtual", {})):
             values = {**typed, "loss": loss}
             if loss == "cross-entropy":

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from fnmlp.batching import PARTS, Batch
 from fnmlp.data.idx import raw_header
-from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
+from fnmlp.data.paths import Path, path_names
 from fnmlp.data.shards import BLOCK, Shard, ShardedData
 from fnmlp.errors import DataError, quoted
+from fnmlp.files import READABLE, opened, os_errors_named
 from fnmlp.scalars import as_count
 
 __all__ = ["array_shards"]
-
-READABLE = "a file that can be read"
 
 
 @frozen
@@ -90,7 +89,7 @@ def _rows_of(file: ArrayFile, first: int, stop: int) -> NDArray[Any]:
     rows = np.empty((stop - first, *file.shape[1:]), file.dtype)
     view = rows.reshape(-1).view(np.uint8).data
     length = rows.nbytes // len(rows)
-    with os_errors_named(file.name, READABLE), open(file.name, "rb", buffering=0) as source:
+    with os_errors_named(file.name, READABLE, DataError), open(file.name, "rb", buffering=0) as source:
         source.seek(file.offset + first * length)
         done = 0
         while done < len(view) and (count := source.readinto(view[done:])):  # a read may bring less than asked for
@@ -105,7 +104,7 @@ def _layout(name: str) -> ArrayFile:
     if name.endswith(".gz"):
         remedy = "unpack it with gunzip"
         raise DataError(name, "a file that can be read in parts", "one packed by gzip", remedy)
-    with os_errors_named(name, READABLE), open_regular(name) as file:
+    with opened(name, DataError) as file:
         if name.endswith(".npy"):
             return _npy_layout(file, name)
         header = raw_header(file, name)

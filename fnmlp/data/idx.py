@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from fnmlp.arrays import as_array
 from fnmlp.checks import as_path
-from fnmlp.data.regular import open_regular, os_errors_named
 from fnmlp.errors import DataError, OptionError
-from fnmlp.files import write_whole
+from fnmlp.files import opened, os_errors_named, write_whole
 from fnmlp.scalars import is_number, shown
 
 __all__ = ["read_idx", "write_idx"]
@@ -64,7 +63,7 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = _GIBIBYTE) -> NDArray
     if not is_number(limit) or not limit >= 0:
         raise OptionError("read_idx", "limit >= 0 bytes", shown(limit), f"leave it out for {_GIBIBYTE}")
     name = as_path(path)
-    with os_errors_named(name, "a file that can be read"), open_regular(name) as file:
+    with opened(name, DataError) as file:
         size = os.fstat(file.fileno()).st_size
         return _read_gzip(file, name, size, limit) if name.endswith(".gz") else _read_raw(file, name, size)
 
@@ -89,7 +88,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     array = as_array("write_idx(array)", array)
     header = encode_header(array)
     content = header + array.astype(array.dtype.newbyteorder(">"), copy=False).tobytes()
-    with os_errors_named(name, "a file that can be written"):
+    with os_errors_named(name, "a file that can be written", DataError):
         # No name and no time in the gzip header. Level 9 would take several times as long to save a few per cent.
         write_whole(name, gzip.compress(content, 6, mtime=0) if name.endswith(".gz") else content)
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from fnmlp.batching import Batch
 from fnmlp.checks import as_float_dtype, as_iterator, check_kind
-from fnmlp.data.regular import Path, open_regular, os_errors_named, path_names
+from fnmlp.data.paths import Path, path_names
 from fnmlp.data.shards import Shard, ShardedData
 from fnmlp.errors import DataError, DtypeError, MissingDependencyError, OptionError, quoted
+from fnmlp.files import opened
 
 __all__ = ["table_shards"]
 
@@ -102,8 +103,7 @@ class Table:
 
 @contextmanager
 def _opened(name: str) -> Iterator[Table]:
-    with os_errors_named(name, "a file that can be read"):
-        open_regular(name).close()
+    with opened(name, DataError):  # Arrow would wait for the writer of a pipe
         pyarrow = _pyarrow("pyarrow")
         try:
             with _arrow(name) if name.endswith(ARROW) else _parquet(name) as table:
