@@ -78,5 +78,5 @@ def blame(member: Member, read: Any, shards: int, state: fn.TrainState, epoch: i
 def gradients(shards: int, member: Member, state: fn.TrainState, batch: fn.Batch) -> Tree:
     """Return the gradients of the step that is taken from a state on a whole batch."""
     key = fn.fold_in(state.key, state.step)
-    options = {"shards": shards, "objective": member.objective}
-    return parallel_grad(member.model, member.loss, state.params, batch, key, **options)[1]
+    grad = partial(parallel_grad, shards=shards, objective=member.objective)
+    return grad(member.model, member.loss, state.params, batch, key)[1]

@@ -111,8 +111,8 @@ def test_an_objective_has_the_same_bits_for_any_number_of_ranks(objective: Any, 
 def test_an_objective_of_shards_is_its_mean_over_all_rows() -> None:
     """Without noise, the sign method of a shard is that of the batch; rows of weight 0 count in no shard."""
     data, model = data_of(12, weighted=True), MODELS["normalised"]
-    weights = data.weights * (np.arange(12) >= 4)
-    data = fn.Batch(data.inputs.astype(np.float64), data.targets, weights.astype(np.float64))
+    weights = np.asarray(data.weights, np.float64) * (np.arange(12) >= 4)
+    data = fn.Batch(data.inputs.astype(np.float64), data.targets, weights)
     params = fn.train_state(model, fn.sgd(0.1), key=fn.Key(0), example=(4,), dtype="float64").params
     objective = OBJECTIVES["adversarial"]
     value, grads = objective(model, fn.cross_entropy, params, data)
