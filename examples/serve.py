@@ -47,6 +47,9 @@ class Classifier:
 def load(path: Path) -> Classifier:
     """Load a model file; its note `classes` may name the classes, as a JSON list of texts."""
     saved = fn.load_model(path)
+    if "table" in saved.notes:
+        remedy = "predict with examples/table.py"
+        raise fn.CheckpointError(str(path), "a model of arrays", "one of a table's columns", remedy)
     dtype, outputs = trial(saved)
     if outputs.ndim != 2 or not outputs.size or outputs.min() < 0 or not abs(outputs.sum() - 1) < 1e-3:
         expected = "a model that returns a probability for each class"

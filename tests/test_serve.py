@@ -344,6 +344,12 @@ def test_names_that_do_not_fit_the_classes_are_refused(tmp_path: Path, notes: st
         load(tmp_path / "model")
 
 
+def test_a_model_of_a_table_is_refused(tmp_path: Path) -> None:
+    fn.save_model(tmp_path / "model", MODEL, PARAMS, example=(2, 2), notes={"table": "{}"})
+    with pytest.raises(fn.CheckpointError, match="a model of arrays, got one of a table's columns; predict with"):
+        load(tmp_path / "model")
+
+
 @each("ending", [fn.identity(), fn.log_softmax(), fn.sigmoid()])
 def test_a_model_without_probabilities_is_refused(tmp_path: Path, ending: Any) -> None:
     other = fn.chain(fn.linear(3), ending)
