@@ -144,8 +144,8 @@ def of_rank(settings: Settings, *, first: bool) -> Settings:
     """Return the settings of one rank of several: only the first writes files, and all resume from the checkpoint."""
     if first:
         return settings
-    names = ("best", "output", "history", "plot", "report", "tensorboard")
-    return evolve(settings, **dict.fromkeys(names), checkpoint=settings.checkpoint if settings.resume else None)
+    unwritten: dict[str, Any] = dict.fromkeys(("best", "output", "history", "plot", "report", "tensorboard"))
+    return evolve(settings, **unwritten, checkpoint=settings.checkpoint if settings.resume else None)
 
 
 def check_saving(context: click.Context, settings: Saving) -> None:

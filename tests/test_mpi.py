@@ -122,7 +122,7 @@ def test_an_objective_of_shards_is_its_mean_over_all_rows() -> None:
     for one, two in zip(fn.tree_leaves(grads), fn.tree_leaves(other), strict=True):
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-12 * max(1.0, float(np.abs(one).max())))
     with pytest.raises(fn.DataError, match="weights with a sum above 0"):
-        task(fn.Batch(data.inputs, data.targets, 0 * weights))
+        task(fn.Batch(data.inputs, data.targets, np.zeros(12)))
     with pytest.raises(fn.StructureError, match="objective"):
         mpi.parallel_grad(model, fn.cross_entropy, params, data, objective=fn.mse)
 

@@ -115,15 +115,18 @@ def fault_ranks(number: signal.Signals, trials: int, seed: int) -> Iterator[Repo
 
 def _uninterrupted(data: Path) -> tuple[float, object]:
     """Return how long the steps of a run on three ranks take, in seconds, and the outcome of one on one rank."""
-    for ranks in (1, 3):
-        with new_folder() as folder, running(data, folder, ranks) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            began = perf_counter()
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors
-            whole = whole if ranks == 3 else result(folder)  # noqa: F821 (of the first turn)
-    return perf_counter() - began, whole
+    (_, whole), (lasts, _) = (_once(data, ranks) for ranks in (1, 3))
+    return lasts, whole
+
+
+def _once(data: Path, ranks: int) -> tuple[float, object]:
+    with new_folder() as folder, running(data, folder, ranks) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = perf_counter()
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return perf_counter() - began, result(folder)
 
 
 def _fault_once(
