@@ -17,7 +17,7 @@ try:
     from fnmlp import plots
     from fnmlp.tables import encode_target
     from run_reports import Say, completed, follow, matrix_text
-    from table_files import Table, as_csv, read_table, write_table
+    from table_files import Table, Written, as_csv, read_table, write_table
     from table_models import TableModel, column_lines, described, load, target_lines
     from table_problem import FIRST_ROW, PURPOSES, Problem, pose
     from table_reports import (
@@ -137,7 +137,7 @@ def predict(
     outputs = known.predict(table)
     for remark in known.remarks(table):
         click.echo(f"note: {remark}", err=True)
-    columns = kept(table, keep) | predictions(known, outputs)
+    columns = {**kept(table, keep), **predictions(known, outputs)}
     if not output:
         click.echo(as_csv(columns), nl=False)
         return
@@ -145,12 +145,11 @@ def predict(
     click.echo(f"predictions for {table.rows:,} rows saved to {output}")
 
 
-def kept(table: Table, names: tuple[str, ...]) -> dict[str, fn.Array]:
-    """Return the columns to copy."""
+def kept(table: Table, names: tuple[str, ...]) -> dict[str, Written]:
+    """Return the columns to copy, with the texts or values of the file: as numbers, long ids would lose digits."""
     for name in names:
-        if name not in table.columns:
-            raise fn.DataError(str(table.path), f"a column {name!r} (--keep)", "none", "check its name")
-    return {name: table.columns[name] for name in names}
+        table.check_named(name, "--keep")
+    return {name: table.frame[name] for name in names}
 
 
 def predictions(model: TableModel, outputs: fn.Array) -> dict[str, fn.Array]:
@@ -179,7 +178,7 @@ def evaluate(model: Path, data: Path, separator: str | None, encoding: str, plot
     if known.target.name not in table.columns:
         remedy = "evaluate rows whose target is known, or use `predict`"
         raise fn.DataError(str(table.path), f"the target column {known.target.name!r}", "none", remedy)
-    targets = encode_target(known.schema, table.columns, first_row=FIRST_ROW)
+    targets = encode_target(known.schema, table.columns, dtype="float64", first_row=FIRST_ROW)
     outputs, classes = known.predict(table), known.target.classes
     for remark in known.remarks(table):
         click.echo(f"note: {remark}", err=True)

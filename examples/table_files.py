@@ -4,9 +4,11 @@ import codecs
 from collections import Counter
 from collections.abc import Mapping, Sequence
 import csv
+from difflib import get_close_matches
 from io import BytesIO, StringIO
 from pathlib import Path
 import re
+from typing import TypeAlias
 
 from attrs import frozen
 import numpy as np
@@ -15,27 +17,43 @@ import polars as pl
 import fnmlp as fn
 from fnmlp.files import write_whole
 from fnmlp.kinds import kind_of
-from table_columns import arrays_of
+from table_columns import arrays_of, quoted
 
 SEPARATORS = ",;\t|"
 OTHERS = "a text file", "an empty file", "a file of another kind"
 """Kinds of files that a CSV file may look like by its first bytes."""
 MARKUP = {"<": "a web page or XML", "{": "JSON", "[": "JSON"}
 """Kinds of text files, by their first letters."""
+ALIKE = 0.75
+"""The least likeness of a name that an error suggests: 1 is the same, 0.8 that of jo and job."""
+Written: TypeAlias = fn.Array | pl.Series
 
 
 @frozen(eq=False)
 class Table:
-    """Hold a table: the file's name, its columns, and what there is to say about how they were read."""
+    """Hold a table: the file's name, its columns, and what there is to say about how they were read.
+
+    `columns`  what a model learns from: texts that are all numbers became float64.
+    `frame`    what the file holds: the texts of a CSV file, or the values of a Parquet file.
+    """
 
     path: Path
     columns: Mapping[str, fn.Array]
+    frame: pl.DataFrame
     remarks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """The number of rows."""
         return len(next(iter(self.columns.values())))
+
+    def check_named(self, name: str, option: str) -> None:
+        """Raise unless there is a column with this name, which an option gives."""
+        if name not in self.columns:
+            near = get_close_matches(name, self.columns, 1, ALIKE)
+            remedy = f"did you mean {near[0]!r}?" if near else "check its name and the --separator"
+            got = f"only {quoted([*self.columns], 20)}"
+            raise fn.DataError(str(self.path), f"a column {name!r} ({option})", got, remedy)
 
 
 def read_table(path: Path, *, separator: str | None, encoding: str) -> Table:
@@ -61,7 +79,7 @@ def read_table(path: Path, *, separator: str | None, encoding: str) -> Table:
     if not frame.height:
         raise fn.DataError(str(path), "at least one row", "a header only", "check where the table comes from")
     columns, more = arrays_of(frame, str(path), decimal_commas=separator not in (None, ","))
-    return Table(path, columns, (*remarks, *more))
+    return Table(path, columns, frame, (*remarks, *more))
 
 
 def _parquet(path: Path, content: bytes) -> pl.DataFrame:
@@ -190,7 +208,7 @@ def _rows(path: Path, text: str, separator: str, fields: int) -> list[list[str]]
     return rows[1:]
 
 
-def write_table(path: Path, columns: Mapping[str, fn.Array]) -> None:
+def write_table(path: Path, columns: Mapping[str, Written]) -> None:
     """Write a table atomically: as Parquet if the name ends in .parquet, otherwise as CSV."""
     frame = pl.DataFrame(dict(columns))
     content = BytesIO()
@@ -203,7 +221,7 @@ def write_table(path: Path, columns: Mapping[str, fn.Array]) -> None:
         raise fn.DataError(str(path), "a place for the predictions", error.strerror or error, remedy) from error
 
 
-def as_csv(columns: Mapping[str, fn.Array]) -> str:
+def as_csv(columns: Mapping[str, Written]) -> str:
     r"""Write a table as CSV.
 
     >>> as_csv({"a": np.array([1.5, 2.0])})

@@ -1,7 +1,6 @@
 """What a run on a table is made of: rows to train, validate and test on, preprocessing, network and loss."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -164,11 +163,7 @@ def check_names(table: Table, settings: TableSettings) -> None:
     before: dict[str, str] = {}
     for option, names in named.items():
         for name in dict.fromkeys(names):
-            if name not in table.columns:
-                near = get_close_matches(name, table.columns, 1)
-                remedy = f"did you mean {near[0]!r}?" if near else "check its name and the --separator"
-                got = f"only {quoted([*table.columns], 20)}"
-                raise fn.DataError(str(table.path), f"a column {name!r} (--{option})", got, remedy)
+            table.check_named(name, f"--{option}")
             if name in before:
                 raise click.UsageError(f"--{option} {name} contradicts --{before[name]} {name}; give one of them")
             before[name] = option
@@ -186,7 +181,8 @@ def labelled(table: Table, settings: TableSettings, marks: tuple[str, ...]) -> t
         got, remedy = f"{len(rows)}", "give a larger table"
         raise fn.DataError(str(table.path), f"at least {LEAST_ROWS} rows with a target {name!r}", got, remedy)
     target = fit_target(name, values[rows], task=settings.task, missing=marks)
-    return rows, target, encode_target(TableSchema((), (), target, missing=marks), {name: values[rows]})
+    schema = TableSchema((), (), target, missing=marks)
+    return rows, target, encode_target(schema, {name: values[rows]}, dtype="float64")
 
 
 def split_rows(targets: fn.Array, settings: TableSettings) -> dict[str, fn.Array]:

@@ -1,5 +1,6 @@
 """Claims about `examples/table.py`: from a file to predictions, and runs that are stopped and go on."""
 
+import csv
 from doctest import ELLIPSIS, OutputChecker
 from io import StringIO
 import json
@@ -123,6 +124,30 @@ def test_predictions_have_the_probability_of_each_class(home: Path) -> None:
     assert found["predicted rich"].to_list() == [("no", "yes")[place] for place in shares.argmax(axis=1)]
     right = (found["predicted rich"] == polars.Series(people(200)["rich"])).mean()
     assert f"accuracy {right:.4f}" in succeed_table("evaluate", home / "rich", home / "people.csv")
+
+
+def test_kept_columns_are_copied_as_they_stand_in_the_file(home: Path, tmp_path: Path) -> None:
+    ids = ["1500", "900719925474099301", "900719925474099302", "00001", "1,50", ""]
+    table = {name: values[: len(ids)] for name, values in people(20).items()}
+    for name, texts in (("id", ids), ("long", ids[:3] * 2), ("price", ["1,5", "2,25"] * 3)):
+        data = write_csv(tmp_path / "new.csv", table | {name: texts}, separator=";")
+        lines = run_table("predict", home / "rich", data, "--keep", name).out.splitlines()
+        assert next(csv.reader(lines))[0] == name
+        assert [row[name] for row in csv.DictReader(lines)] == texts
+    whole = polars.Series("id", [2**63 - 1, None, 2**53 + 1, 1, 2, 3], polars.Int64)
+    polars.DataFrame(table).with_columns(whole).write_parquet(tmp_path / "new.parquet")
+    run_table("predict", home / "rich", tmp_path / "new.parquet", "--keep", "id", "--output", tmp_path / "out.parquet")
+    assert polars.read_parquet(tmp_path / "out.parquet")["id"].equals(whole)
+
+
+def test_the_name_of_no_column_is_told_with_those_that_there_are(home: Path) -> None:
+    for name, remedy in (("customer", "check its name and the --separator"), ("jobb", "did you mean 'job'?")):
+        done = run_table("predict", home / "rich", home / "people.csv", "--keep", name)
+        words = f"a column '{name}' (--keep), got only 'age', 'job', 'since', 'income', 'rich'; {remedy}\n"
+        assert (done.status, done.out) == (1, "")
+        assert done.err.endswith(words)
+    done = run_table("train", home / "people.csv", *TRAIN, "--ignore", "nope")
+    assert done.err.endswith("; check its name and the --separator\n")
 
 
 def test_numbers_are_predicted_in_their_own_units(home: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from io import StringIO
 import json
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,16 @@ def test_series_of_pandas_and_polars_are_columns() -> None:
         assert np.array_equal(encode(plain, columns), expected, equal_nan=True)
 
 
+def test_codes_survive_a_csv_file_that_is_read_as_texts() -> None:
+    pandas = pytest.importorskip("pandas", reason="it reads CSV files")
+    polars = pytest.importorskip("polars", reason="it reads CSV files")
+    text = "code,age\n" + "01067,31\n80331,28\n" * 2
+    for frame in (polars.read_csv(StringIO(text), infer_schema=False), pandas.read_csv(StringIO(text), dtype=str)):
+        schema = fit_schema({name: frame[name] for name in frame.columns})
+        assert schema.kinds == {"age": "number", "code": "category"}
+        assert schema.categories[0].values == ("01067", "80331")
+
+
 def test_the_same_category_has_the_same_code_whatever_its_type() -> None:
     numbers = fit_schema({"x": [1, 2]}, kinds={"x": "category"}, min_frequency=1)
     for values in ([2, 1], [2.0, 1.0], ["2", "1"], np.array([2, 1], np.int8), [Decimal(2), 1], np.array([2.0, 1.0])):
@@ -274,6 +285,19 @@ def test_the_caller_can_choose_the_task() -> None:
     assert encode_target(schema, {"y": ["1", 2.5]}).tolist() == [[1.0], [2.5]]
 
 
+def test_inputs_and_targets_have_one_dtype() -> None:
+    table = {"x": [1, 2, 3, 4], "y": [2.0**24, 2.0**24 + 1, 0.5, 1.5]}
+    schema = fit_schema(table, target="y")
+    x, y = encode(schema, table), encode_target(schema, table)
+    assert x.dtype == y.dtype == np.float32
+    layer, optimizer = fn.linear(1), fn.sgd(0.1)
+    state = fn.train_state(layer, optimizer, key=fn.Key(0), example=(1,))
+    assert np.isfinite(fn.train_step(layer, fn.mse, optimizer, state, fn.Batch(x, y)).loss)
+    exact = encode_target(schema, table, dtype="float64")
+    assert (exact.dtype, exact[:, 0].tolist()) == (np.float64, table["y"])
+    assert encode(schema, table, dtype="float64").dtype == exact.dtype
+
+
 def test_targets_are_class_numbers() -> None:
     schema = fit_schema({"x": [1, 2, 3, 4], "y": ["b", "a", "a", "c"]}, target="y")
     assert encode_target(schema, {"y": ["c", " a", "b"]}).tolist() == [2, 0, 1]
@@ -363,6 +387,7 @@ def test_any_composition_is_fitted_part_by_part() -> None:
 
 # Errors.
 
+OF_NUMBERS = TableSchema((), (), Target("y"))
 OF_Y = TableSchema((), (), Target("y", ("a", "b")))
 
 
@@ -431,6 +456,8 @@ OF_Y = TableSchema((), (), Target("y", ("a", "b")))
             "row 1: expected a tar",
         ),
         (lambda: encode_target(TableSchema((), (), Target("y")), {"x": [1]}), "expected the columns 'y'"),
+        (lambda: encode_target(OF_NUMBERS, {"y": [1, 1e39]}), "row 1: .* float32 can hold, got"),
+        (lambda: encode_target(OF_NUMBERS, {"y": [1]}, dtype="int8"), "expected 'float32' or 'float64', got 'int8'"),
         (lambda: table_features(numbers=0), "table_features: expected at least one column, got none"),
         (lambda: table_features(numbers=-1), "at least 0, got -1"),
         (lambda: fit_features(table_features(numbers=1), np.ones(3)), r"expected rows of features, got \(3,\)"),

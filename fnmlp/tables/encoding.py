@@ -75,18 +75,22 @@ def _codes(category: CategoryColumn, column: Column, missing: tuple[str, ...]) -
     return np.array(known, np.float64)[found.places]
 
 
-def encode_target(schema: TableSchema, columns: Mapping[str, Any], *, first_row: int = 0) -> Array:
-    """Return the column to predict: as class numbers, or for a regression as float64.
+def encode_target(
+    schema: TableSchema, columns: Mapping[str, Any], *, dtype: object = "float32", first_row: int = 0
+) -> Array:
+    """Return the column to predict: as class numbers, or for a regression as numbers of `dtype`.
 
+    float32 keeps seven digits. For numbers such as 1700000123, choose float64, and round after `fit_standardize`.
     Shapes:   columns of n values -> (n,) integers for classes, (n, 1) for numbers.
-    Raises:   StructureError for a schema without a target; DataError as `encode`, and for a missing target or a class
-              that the schema doesn't list, naming the row.
+    Raises:   StructureError for a schema without a target; otherwise as `encode`, and DataError for a missing target or
+              a class that the schema doesn't list, naming the row.
 
     >>> from fnmlp.tables import fit_schema
     >>> columns = {"age": [31, 25, 40], "buys": ["yes", "no", "yes"]}
     >>> encode_target(fit_schema(columns, target="buys"), columns)
     array([1, 0, 1])
     """
+    dtype_name = as_float_dtype("encode_target(dtype)", dtype)
     check_kind("encode_target(schema)", schema, TableSchema, "fit_schema(columns)")
     target, marks = schema.target, target_marks(schema.missing)
     if target is None:
@@ -97,7 +101,7 @@ def encode_target(schema: TableSchema, columns: Mapping[str, Any], *, first_row:
         if is_missing(value, marks):
             raise column.wrong(found.row_of(place), "a target", "a missing value", "leave out rows without one")
     if not target.classes:
-        return floats(column, "number", marks)[:, None]
+        return _narrowed(column, floats(column, "number", marks), dtype_name)[:, None]
     codes = {text: code for code, text in enumerate(target.classes)}
     labels = [codes.get(str(text)) for text in texts(found, marks)]
     for place, label in enumerate(labels):
