@@ -21,6 +21,7 @@ from diabetes import diabetes, least_squares
 from diabetes import main as diabetes_main
 import fnmlp as fn
 from fnmlp.data import Dataset, digits
+from imports import THREADS
 from recipes import Recipe
 import run_members
 from run_members import Member
@@ -45,7 +46,7 @@ def printed_by(name: str, folder: Path, *arguments: object) -> str:
 def said(capsys: pytest.CaptureFixture[str], command: Any, *arguments: str) -> tuple[str, str]:
     """Run a command in this process, and return what it said on stdout and on stderr."""
     with pytest.MonkeyPatch.context() as patch, suppress(SystemExit):
-        for name in sweep.THREADS:  # so that what the sweep sets does not outlast it
+        for name in THREADS:  # so that what the sweep sets does not outlast it
             patch.setenv(name, "1")
         patch.setattr(sys, "argv", ["program", *arguments])
         run(command)
@@ -175,7 +176,7 @@ def test_a_sweep_prints_the_same_whatever_the_number_of_processes(tmp_path: Path
 def test_the_last_line_of_a_sweep_is_what_the_trainer_says_of_the_best_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in sweep.THREADS:
+    for name in THREADS:
         monkeypatch.setenv(name, "1")
     swept = printed_by("sweep.py", tmp_path, "--seeds", 1, "--vary", "rate=0.5", "--vary", "hidden=16")
     trained = printed_by("mnist.py", tmp_path, "train", "--dataset", "digits", "--rate", 0.5, "--hidden", 16)

@@ -78,8 +78,8 @@ def test_a_step_of_a_run_on_jax_is_replayed_by_jax(whole: Path) -> None:
 def test_both_engines_train_the_same_network_but_for_rounding(tmp_path: Path) -> None:
     # In forty steps of a network this small, another order of sums costs a few of float32's seven digits.
     files = [tmp_path / name for name in ("numpy", "jax")]
-    options = (*PLAIN, "--momentum", 0.5, "--epochs", 20, "--validation", 0.2, "--batch-size", 575)
-    options = (*options, "--objective", "adversarial", "--norm", "l2", "--epsilon", 0.5)
+    adversarial = ("--objective", "adversarial", "--norm", "l2", "--epsilon", 0.5)
+    options = (*PLAIN, *adversarial, "--momentum", 0.5, "--epochs", 20, "--validation", 0.2, "--batch-size", 575)
     for path in files:
         written = ("--output", path, "--history", path.with_suffix(".jsonl"), "--plot", path.with_suffix(".png"))
         succeed(tmp_path, "train", *options, *written, "--engine", path.name)
