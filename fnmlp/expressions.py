@@ -211,8 +211,8 @@ def _constructor(name: str, call: ast.Call, own: Known) -> Callable[..., Any]:
     if found is None and (name not in NO_TEXT or of_functions):
         found = _built_in(name)
     if found is None:
-        offered = f"use one of {', '.join(sorted({*constructors(), *own}))}, or give your own in `known`"
-        raise StructureError("build", "a known constructor", name, NO_TEXT.get(name, offered))
+        remedy = f"give your own in `known`, as in known={{{name!r}: {name}}}, or correct the spelling"
+        raise StructureError("build", "a known constructor", name, NO_TEXT.get(name, remedy))
     return found
 
 

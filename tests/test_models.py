@@ -156,7 +156,10 @@ UNSAVED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "ours without a call": (saves(attrs.evolve(fn.relu(), name="chain(relu)"), ()), "got relu; .* call it, if it is"),
     "frozen parameters": (saves(fn.frozen(fn.linear(2), PARAMS), ()), "got frozen; save the layer inside it"),
-    "a layer of one's own": (saves(double(), ()), "got double; use one of .*or give your own in `known`"),
+    "a layer of one's own": (
+        saves(double(), ()),
+        "got double; give your own in `known`, as in known={'double': double}",
+    ),
     "no layer": (saves(fn.linear), r"save_model\(model\): expected a Layer, got the function linear"),
     "an example of more axes": (saves(fn.linear(2), example=(3, 4)), "an example that fits 'linear.2.', got linear"),
     "another example": (saves(fn.linear(2), example=(5,)), r"save_model: \.weight: expected shape \(5, 2\), got shape"),

@@ -14,11 +14,16 @@ FILE = re.compile(r"(?<![\w./-])(?:\.\./)*((?:tests|examples|fnmlp|docs|\.ci)/(?
 PROGRAM = re.compile(r"python3? -m (tests(?:\.\w+)+)")
 TEST = re.compile(r"\.py::(test_\w+)")
 LINK = re.compile(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)")
+NAMED = re.compile(r"\[([^\]]*`[^\]]*)\]\(([^)#\s:]+\.md)(?:#[^)]*)?\)")
+NAME = re.compile(r"`([^`]+)`")
 TESTS = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
 
 
 def missing(text: str, folder: Path) -> Iterator[str]:
-    """Yield the files, programs, tests and links in the text of a page that lead to nothing."""
+    """Yield the files, programs, tests and links in the text of a page that lead to nothing.
+
+    So does a link of a name to a page that does not have it.
+    """
     for name in FILE.findall(text):
         if not [*ROOT.glob(name)]:
             yield name
@@ -28,6 +33,13 @@ def missing(text: str, folder: Path) -> Iterator[str]:
             yield name
     yield from (name for name in TEST.findall(text) if f"def {name}(" not in TESTS)
     yield from (link for link in LINK.findall(text) if not (folder / link).exists())
+    for names, link in NAMED.findall(text):
+        there = (folder / link).read_text("utf-8") if (folder / link).exists() else names
+        yield from (f"{name} in {link}" for name in NAME.findall(names) if not _has(there, name))
+
+
+def _has(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 @each("page", PAGES)
@@ -45,6 +57,8 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         ("`tests/test_laws.py::test_layers_keep_every_law` and test_mine = layer_test(mine())", []),
         ("[here](nowhere.md#at-all), ![a](charts/b.svg)", ["nowhere.md", "charts/b.svg"]),
         ("[`tests/ulp`](../tests/ulp), `python -m tests.ulp 64`, [out](https://a.b/tests/c.py), [up](#up)", []),
+        ("[`save` and `resume`](checkpoints.md#in-the-trainer), [`resum`](none.md)", ["none.md"]),
+        ("[`resume` and `resum`](checkpoints.md)", ["resum in checkpoints.md"]),
         ("`tests/test_torch_*.py`, `tests/catalogue/`, see examples/mnist.py.", []),
     ],
 )

@@ -5,6 +5,7 @@ from functools import partial
 import re
 from typing import Any
 
+from attrs import frozen
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -204,6 +205,45 @@ def test_a_gradient_that_is_coarse_in_float32_alone_is_found() -> None:
 
     with pytest.raises(LawBrokenError, match="float32 stays float32 and close"):
         check_layer(layer(lambda x: x * x, coarse), (3,))
+
+
+@frozen(eq=False)
+class Shrink:
+    """A threshold for each feature."""
+
+    threshold: fn.Array
+
+
+def shrink(rounded: Callable[[fn.Array], fn.Array] = np.asarray) -> fn.Layer[Shrink]:
+    """Make a soft shrinkage with learnt thresholds, for thresholds above 0; below, the thresholds cancel."""
+
+    def init(key: fn.Key, shape: fn.Shape) -> tuple[Shrink, fn.Shape]:
+        return Shrink(np.full(shape, 0.5, np.float32)), shape
+
+    def apply(params: Shrink, x: fn.Array) -> fn.Array:
+        return rounded(np.maximum(x - params.threshold, 0) + np.minimum(x + params.threshold, 0))
+
+    def vjp(params: Shrink, x: fn.Array, key: fn.Key | None) -> Any:
+        above, below = (side.astype(x.dtype) for side in (x > params.threshold, x < -params.threshold))
+        return apply(params, x), lambda dy: (
+            Shrink((dy * (below - above)).sum(axis=0)),
+            lambda: dy * (above + below),
+        )
+
+    return fn.Layer("shrink()", init, apply, vjp)
+
+
+def test_an_output_in_which_a_parameter_cancels_is_judged_by_its_size() -> None:
+    for seed in (47, 112, 137):  # thresholds of some hundreds below 0 beside small inputs
+        check_layer(shrink(), (3,), seed=seed, trials=1, laws=UNPICKLED)
+
+
+def test_an_output_that_is_coarse_in_float32_is_found_beside_parameters() -> None:
+    def coarse(y: fn.Array) -> fn.Array:
+        return y * (1 + 1e-5) if y.dtype == np.float32 else y
+
+    with pytest.raises(LawBrokenError, match="float32 stays float32 and close"):
+        check_layer(shrink(coarse), (3,), laws=UNPICKLED)
 
 
 def test_an_empty_batch_that_gets_a_row_is_found() -> None:
