@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 import re
+import tomllib
 
 import pytest
 
@@ -16,13 +17,15 @@ TEST = re.compile(r"\.py::(test_\w+)")
 LINK = re.compile(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)")
 NAMED = re.compile(r"\[([^\]]*`[^\]]*)\]\(([^)#\s:]+\.md)(?:#[^)]*)?\)")
 NAME = re.compile(r"`([^`]+)`")
+EXTRAS = re.compile(r"'([\w.]+)\[([a-z,]+)\]'")
+OFFERED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 TESTS = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
 
 
 def missing(text: str, folder: Path) -> Iterator[str]:
     """Yield the files, programs, tests and links in the text of a page that lead to nothing.
 
-    So does a link of a name to a page that does not have it.
+    So do a link of a name to a page that does not have it, and an extra that a clone does not install.
     """
     for name in FILE.findall(text):
         if not [*ROOT.glob(name)]:
@@ -33,6 +36,9 @@ def missing(text: str, folder: Path) -> Iterator[str]:
             yield name
     yield from (name for name in TEST.findall(text) if f"def {name}(" not in TESTS)
     yield from (link for link in LINK.findall(text) if not (folder / link).exists())
+    for package, extras in EXTRAS.findall(text):
+        if package != "." or not {*extras.split(",")} <= {*OFFERED}:
+            yield f"{package}[{extras}]"
     for names, link in NAMED.findall(text):
         there = (folder / link).read_text("utf-8") if (folder / link).exists() else names
         yield from (f"{name} in {link}" for name in NAME.findall(names) if not _has(there, name))
@@ -59,6 +65,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         ("[`tests/ulp`](../tests/ulp), `python -m tests.ulp 64`, [out](https://a.b/tests/c.py), [up](#up)", []),
         ("[`save` and `resume`](checkpoints.md#in-the-trainer), [`resum`](none.md)", ["none.md"]),
         ("[`resume` and `resum`](checkpoints.md)", ["resum in checkpoints.md"]),
+        ("pip install '.[jax,none]', then -e '.[jax]', then 'fnmlp[jax]'", [".[jax,none]", "fnmlp[jax]"]),
         ("`tests/test_torch_*.py`, `tests/catalogue/`, see examples/mnist.py.", []),
     ],
 )
