@@ -246,7 +246,10 @@ def _of_exit(error: SystemExit) -> Told:
 
 
 def _of_click(error: click.ClickException) -> Told:
-    return " ".join(error.format_message().split()), error.exit_code
+    message = " ".join(error.format_message().split())
+    for kind, name in (("integer range", "integer"), ("float range", "number")):  # click calls the option's type so
+        message = message.replace(f"is not a valid {kind}.", f"is not a valid {name}.")
+    return message, error.exit_code
 
 
 def _of_system(error: OSError) -> Told:

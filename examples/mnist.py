@@ -118,6 +118,8 @@ def write_results(
     engine: Engine, members: Sequence[Member], data: Dataset, settings: Settings, progress: Progress, say: Say
 ) -> None:
     """Write what the user asked for at the end of a run."""
+    if settings.history:
+        say(f"history saved to {settings.history}")
     if settings.output:
         fn.save(settings.output, *model_parts(*model_of(members, progress), data, members[0].recipe))
         say(f"model saved to {settings.output}")

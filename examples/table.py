@@ -17,9 +17,10 @@ try:
     from fnmlp import plots
     from fnmlp.tables import encode_target
     from run_reports import Say, completed, follow, matrix_text
-    from table_files import Table, Written, as_csv, read_table, write_table
+    from table_files import Table, Written, as_csv, in_file, read_table, write_table
     from table_models import TableModel, column_lines, described, load, target_lines
     from table_problem import FIRST_ROW, PURPOSES, Problem, pose
+    from table_remarks import WARNING
     from table_reports import (
         compared,
         contribution_lines,
@@ -60,7 +61,8 @@ def train(context: click.Context, /, data: Path, **typed: Any) -> None:
     say: Say = (lambda _: None) if settings.quiet else click.echo
     check_distinct(written_by(settings), [("DATA", data)])
     table = read_table(data, separator=settings.separator, encoding=settings.encoding)
-    problem, remarks = pose(table, settings)
+    with in_file(data):
+        problem, remarks = pose(table, settings)
     say(f"{data}: {table.rows:,} rows, {len(table.columns)} columns")
     for line in [*remarks, *target_lines(problem.target), *column_lines(problem.schema)]:
         say(line)
@@ -77,6 +79,9 @@ def train(context: click.Context, /, data: Path, **typed: Any) -> None:
     )
     progress = completed(progress, progresses, followed, checkpoint=settings.checkpoint)
     finish(problem, progress, data, say)
+    for line in remarks:
+        if line.startswith(WARNING):
+            say(line)
 
 
 def written_by(settings: TableSettings) -> list[tuple[str, Path]]:
@@ -102,6 +107,8 @@ def finish(problem: Problem, progress: Progress, data: Path, say: Say) -> None:
     measure = "accuracy" if problem.classes else "R²"
     for line in [*score_table(scores), falls_line(measure), *contribution_lines(falls)]:
         say(line)
+    if settings.history:
+        say(f"history saved to {settings.history}")
     if settings.output:
         told = {
             "file": data.name,
@@ -178,7 +185,8 @@ def evaluate(model: Path, data: Path, separator: str | None, encoding: str, plot
     if known.target.name not in table.columns:
         remedy = "evaluate rows whose target is known, or use `predict`"
         raise fn.DataError(str(table.path), f"the target column {known.target.name!r}", "none", remedy)
-    targets = encode_target(known.schema, table.columns, dtype="float64", first_row=FIRST_ROW)
+    with in_file(data):
+        targets = encode_target(known.schema, table.columns, dtype="float64", first_row=FIRST_ROW)
     outputs, classes = known.predict(table), known.target.classes
     for remark in known.remarks(table):
         click.echo(f"note: {remark}", err=True)

@@ -2,7 +2,8 @@
 
 import codecs
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 import csv
 from difflib import get_close_matches
 from io import BytesIO, StringIO
@@ -80,6 +81,17 @@ def read_table(path: Path, *, separator: str | None, encoding: str) -> Table:
         raise fn.DataError(str(path), "at least one row", "a header only", "check where the table comes from")
     columns, more = arrays_of(frame, str(path), decimal_commas=separator not in (None, ","))
     return Table(path, columns, frame, (*remarks, *more))
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Name the file in errors on its columns."""
+    try:
+        yield
+    except fn.DataError as error:
+        if not error.where.startswith("column "):
+            raise
+        raise fn.DataError(f"{path}: {error.where}", error.expected, error.got, error.remedy) from error
 
 
 def _parquet(path: Path, content: bytes) -> pl.DataFrame:

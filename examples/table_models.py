@@ -12,7 +12,7 @@ import fnmlp as fn
 from fnmlp.tables import TableSchema, Target, encode, schema_from_json, unknown_values
 from image_models import model_in
 from table_columns import quoted, shortlist
-from table_files import Table
+from table_files import Table, in_file
 from table_problem import FIRST_ROW
 from table_reports import contribution_lines, falls_line, score_table
 
@@ -32,7 +32,8 @@ class TableModel:
         if absent := [name for name in self.schema.names if name not in table.columns]:
             got, remedy = f"none of {quoted(absent)}", "add them, empty if they are unknown"
             raise fn.DataError(str(table.path), f"the columns that {self.path} was trained on", got, remedy)
-        encoded = encode(self.schema, table.columns, first_row=FIRST_ROW)
+        with in_file(table.path):
+            encoded = encode(self.schema, table.columns, first_row=FIRST_ROW)
         outputs = fn.predict(self.saved.model, self.saved.params, encoded)
         if not np.isfinite(outputs).all():
             row = int(np.argmin(np.isfinite(outputs).all(axis=1))) + FIRST_ROW

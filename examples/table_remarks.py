@@ -15,16 +15,23 @@ OTHER_DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b.*")
 """A date in another form than ISO 8601."""
 
 
-def numbers_rows(values: fn.Array) -> bool:
-    """Tell whether a column just counts the rows from 0 or 1, as a saved index does.
+WARNING = "warning: "
+"""The beginning of a remark that the end of a report repeats."""
+FEW = 0.1
+"""With at most this share of rows that hold no number, a column was probably meant to hold numbers."""
 
-    >>> numbers_rows(np.arange(1, 20)), numbers_rows(np.arange(2, 21)), numbers_rows(np.array(["1"]))
-    (True, False, False)
+
+def numbers_rows(values: fn.Array) -> bool:
+    """Tell whether a column just counts the rows from any whole number, as a saved index does.
+
+    >>> numbers_rows(np.arange(1, 20)), numbers_rows(np.arange(1000, 1020)), numbers_rows(np.arange(0, 40, 2))
+    (True, True, False)
     """
     return bool(
         values.dtype.kind in "iuf"
         and len(values) >= LEAST_ROWS
-        and values[0] in (0, 1)
+        and np.isfinite(values[0])
+        and float(values[0]).is_integer()
         and (values == np.arange(len(values)) + values[0]).all()
     )
 
@@ -32,22 +39,29 @@ def numbers_rows(values: fn.Array) -> bool:
 def doubts(
     columns: Mapping[str, fn.Array], kinds: Mapping[str, str], chosen: Collection[str], missing: Collection[str]
 ) -> Iterator[str]:
-    """Yield a remark on each column that was taken for categories, and looks like numbers or dates.
+    """Yield a remark on each column that was taken for categories, and looks like numbers or dates, and one on gaps.
 
-    >>> table = {"age": np.array(["31", "25", "40", "unknown"], object), "when": np.array(["1.2.2024"], object)}
-    >>> for line in doubts(table, {"age": "category", "when": "category"}, (), ()):
+    >>> table = {"age": np.array(["31", "25", "40", "unknown"], object), "when": np.array(["1.2.2024", ""], object)}
+    >>> for line in doubts(table, {"age": "category", "when": "category"}, (), ("",)):
     ...     print(line)
     'age' holds categories, because 'unknown' is not a number; a text for a missing value can be named with --missing
     'when' holds categories; dates must look like 2024-12-31
+    missing values in categories, which count as none of them: 'when'
     """
-    for name, kind in kinds.items():
-        if kind != "category" or name in chosen:
-            continue
-        values = [*counted(as_column(name, columns[name]), missing)]
-        others = [value for value in values if number_of(value) is None]
-        if all(map(OTHER_DATE.fullmatch, values)):
-            yield f"{name!r} holds categories; dates must look like 2024-12-31"
-        elif others and 2 * len(others) < len(values) and not any(map(is_code, values)):
-            names = f"{quoted(others, 3)} {'is not a number' if len(others) == 1 else 'are not numbers'}"
-            remedy = "a text for a missing value can be named with --missing"
-            yield f"{name!r} holds categories, because {names}; {remedy}"
+    counts = {name: counted(as_column(name, columns[name]), missing) for name in kinds if kinds[name] == "category"}
+    for name, found in counts.items():
+        if name not in chosen:
+            yield from _doubt(name, found)
+    if gaps := [name for name, found in counts.items() if sum(found.values()) < len(columns[name])]:
+        yield f"missing values in categories, which count as none of them: {quoted(gaps)}"
+
+
+def _doubt(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    others = [value for value in counts if number_of(value) is None]
+    if all(map(OTHER_DATE.fullmatch, counts)):
+        yield f"{name!r} holds categories; dates must look like 2024-12-31"
+    elif others and 2 * len(others) < len(counts) and not any(map(is_code, counts)):
+        few = sum(counts[value] for value in others) <= FEW * sum(counts.values())
+        names = f"{quoted(others, 3)} {'is not a number' if len(others) == 1 else 'are not numbers'}"
+        remedy = "a text for a missing value can be named with --missing"
+        yield f"{WARNING if few else ''}{name!r} holds categories, because {names}; {remedy}"

@@ -38,6 +38,8 @@ DECIDING = (
     "seed",
 )
 """The options that decide the bits of a run, beside its data."""
+SAVES = 10
+"""The least saves of a run, unless --checkpoint-every is given."""
 BETAS = (0.9, 0.99)
 """The decays of the averages of AdamW; the second is shorter than usual, because runs are short."""
 
@@ -155,12 +157,20 @@ def started(problem: Problem, say: Say) -> tuple[Progress, Generator[Progress, N
     return progress, fn.checkpoints(
         training(problem, progress),
         path,
-        steps=settings.checkpoint_every,
+        steps=steps_between_saves(problem),
         seconds=settings.checkpoint_seconds,
         keep=settings.checkpoint_keep,
         parts=partial(saved_parts, identity),
         step_of=lambda progress: progress.state.step,
     )
+
+
+def steps_between_saves(problem: Problem) -> int:
+    """Return the steps between saves: those that were asked for, or else at most a tenth of the run."""
+    settings = problem.settings
+    if settings.exactly:
+        return settings.checkpoint_every
+    return min(settings.checkpoint_every, max(problem.steps * settings.epochs // SAVES, 1))
 
 
 def saved_parts(identity: Mapping[str, str], progress: Progress) -> tuple[Any, Mapping[str, str]]:

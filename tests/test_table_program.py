@@ -79,7 +79,8 @@ def test_a_report_has_the_columns_the_splits_the_epochs_and_the_scores(home: Pat
     assert [int(line.split()[1]) for line in lines if line.startswith("epoch ")] == list(range(4, 41, 4))
     names = [line[:19].strip() for line in lines if re.match(r"(majority|logistic|network)", line)]
     assert names == ["majority", "logistic regression", "network"]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
+        f"history saved to {home / 'history'}",
         f"model saved to {home / 'rich'}",
         f"curves and contributions drawn to {home / 'plot.png'}",
     ]
@@ -205,6 +206,7 @@ def test_new_data_that_do_not_fit_are_refused_in_one_line(
     done = run_table("predict", home / "rich", write_csv(tmp_path / "new.csv", table), "--output", tmp_path / "out.csv")
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
     assert words.format(model=home / "rich") in done.err
+    assert done.err.startswith(f"error: {tmp_path / 'new.csv'}: ")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -218,6 +220,7 @@ def test_evaluation_needs_the_target_in_each_row(home: Path, tmp_path: Path) -> 
         done = run_table("evaluate", home / "rich", write_csv(tmp_path / "new.csv", row | more))
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
         assert words in done.err
+        assert done.err.startswith(f"error: {tmp_path / 'new.csv'}: ")
 
 
 def test_evaluation_prints_and_draws_the_confusion_matrix(home: Path) -> None:
@@ -234,7 +237,7 @@ def test_a_description_tells_the_columns_and_the_network(home: Path) -> None:
     assert "trained on 140 rows of people.csv; best epoch " in out
     assert "ensemble_linear(16)" in out
     report = (home / "report").read_text()
-    assert report.partition("fall of accuracy")[2].partition("model saved")[0] in out
+    assert report.partition("fall of accuracy")[2].partition("history saved")[0] in out
     assert "target: 'income', a number\n" in succeed_table("describe", home / "income")
 
 
@@ -296,6 +299,8 @@ def test_a_number_can_be_a_class_and_a_class_a_number(tmp_path: Path) -> None:
             "--validation and --test leave no rows to train on",
         ),
         (("--hidden", "4,x"), "'4,x' is no list of units; write for instance 64,32"),
+        (("--members", "x"), "Invalid value for '--members': 'x' is not a valid integer.\n"),
+        (("--rate", "x"), "Invalid value for '--rate': 'x' is not a valid number.\n"),
         (("--hidden", "0"), "'0' is no list of units"),
         (("--test", 0.001), "--validation and --test: expected rows to test on, got none; give larger or smaller"),
         (("--resume",), "--resume needs --checkpoint FILE: nothing is saved without it"),
@@ -354,6 +359,12 @@ def test_rows_are_held_out_evenly_over_the_targets() -> None:
 
 def test_row_numbers_are_recognized() -> None:
     assert numbers_rows(np.arange(10.0))
+    for start in (1, 5, 1000, -3):
+        assert numbers_rows(np.arange(start, start + 10))
+    assert not numbers_rows(np.arange(0.5, 10))
+    assert not numbers_rows(np.arange(20)[::-1])
+    assert not numbers_rows(np.arange(0, 20, 2))
+    assert not numbers_rows(np.full(10, np.nan))
     assert not numbers_rows(np.array(["0"] * 10, object))
     assert not numbers_rows(np.array([*range(9), np.nan]))
     assert not numbers_rows(np.arange(3))
@@ -368,8 +379,24 @@ def test_columns_that_are_nearly_numbers_or_dates_are_named() -> None:
     }
     columns = {name: np.array(values, object) for name, values in table.items()}
     said = [*doubts(columns, dict.fromkeys(columns, "category"), ("grade",), ("",))]
-    assert [line.partition(" holds")[0] for line in said] == ["'size'", "'when'"]
+    assert [line.partition(" holds")[0] for line in said[:-1]] == ["'size'", "'when'"]
+    assert said[-1] == "missing values in categories, which count as none of them: 'when'"
     assert not [*doubts(columns, {"size": "category"}, ("size",), ())]
+
+
+def test_a_wrong_text_among_numbers_is_a_warning_and_the_last_line(tmp_path: Path) -> None:
+    table = people(60)
+    for wrong, count in (("warning: ", 6), ("", 7)):
+        ages = ["unknown"] * count + [str(20 + row % 30) for row in range(60 - count)]
+        data = write_csv(tmp_path / "data.csv", table | {"age": ages})
+        lines = succeed_table("train", data, *TRAIN, *SMALL_NETWORK).splitlines()
+        told = f"{wrong}'age' holds categories, because 'unknown' is not a number; "
+        places = [place for place, line in enumerate(lines) if line.startswith(told)]
+        assert places == ([1, len(lines) - 1] if wrong else [1])
+    for option, words in (("--missing", "unknown"), ("--category", "age")):
+        assert "unknown" not in succeed_table("train", data, *TRAIN, *SMALL_NETWORK, option, words)
+    done = run_table("train", data, *TRAIN, "--number", "age")
+    assert done.err.startswith(f"error: {data}: column 'age', row 2: expected a number, got 'unknown'")
 
 
 def test_a_table_of_scores_is_laid_out_by_parts() -> None:
@@ -405,6 +432,24 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 RUN = (*TRAIN, "--epochs", 4, "--members", 2, "--hidden", "6,5", "--batch-size", 8, "--rate", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "saves"), [((), 12), (("--epochs", 1), 6), (("--checkpoint-every", 20), 2), (("--epochs", 20), 10)]
+)
+def test_a_short_run_is_saved_ten_times_unless_an_interval_is_given(
+    options: tuple[object, ...], saves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, paths = checkpoint.save, []
+
+    def counted_save(path: Any, *rest: Any) -> None:
+        paths.append(path)
+        save(path, *rest)
+
+    monkeypatch.setattr(checkpoint, "save", counted_save)
+    line = ("train", write_csv(tmp_path / "people.csv", people()), *RUN, *options)
+    succeed_table(*line, "--checkpoint", tmp_path / "checkpoint")
+    assert len(paths) == saves  # of 24, 6, 24 and 120 steps
 
 
 @pytest.mark.parametrize("number", range(5))
