@@ -21,12 +21,12 @@ from fnmlp.tables import (
     schema_to_json,
     table_features,
 )
-from fnmlp.tables.columns import as_column, distinct
+from fnmlp.tables.columns import as_column, counted, distinct
 from fnmlp.tables.fitting import target_marks
 from fnmlp.tables.values import MISSING, is_missing
 from table_columns import quoted
 from table_files import Table
-from table_remarks import doubts, numbers_rows
+from table_remarks import doubt, doubts, numbers_rows
 from table_settings import TableSettings
 
 FIRST_ROW = 2
@@ -133,6 +133,9 @@ def pose(table: Table, settings: TableSettings) -> tuple[Problem, list[str]]:
     schema = fit_schema(parts["train"], kinds=whole.kinds, missing=marks)
     said = [*table.remarks, *left_out(counts, whole.unused, schema.unused, table.rows - len(rows))]
     said += doubts(used, whole.kinds, chosen, marks)
+    if target.classes and settings.task == "auto":
+        values = as_column(target.name, table.columns[target.name][rows])
+        said += doubt(target.name, counted(values, target_marks(marks)))
     unused = (*whole.unused, *schema.unused, *counts, *dict.fromkeys(settings.ignore))
     schema = evolve(schema, target=target, unused=unused)
     encoded = {part: encode(schema, columns) for part, columns in parts.items()}

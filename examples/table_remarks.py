@@ -51,12 +51,17 @@ def doubts(
     counts = {name: counted(as_column(name, columns[name]), missing) for name in kinds if kinds[name] == "category"}
     for name, found in counts.items():
         if name not in chosen:
-            yield from _doubt(name, found)
+            yield from doubt(name, found)
     if gaps := [name for name, found in counts.items() if sum(found.values()) < len(columns[name])]:
         yield f"missing values in categories, which count as none of them: {quoted(gaps)}"
 
 
-def _doubt(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+def doubt(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a remark if the values of a column, with their rows, are nearly all numbers, or dates in another form.
+
+    >>> [*doubt("grade", {"A": 3, "1": 2})]
+    []
+    """
     others = [value for value in counts if number_of(value) is None]
     if all(map(OTHER_DATE.fullmatch, counts)):
         yield f"{name!r} holds categories; dates must look like 2024-12-31"

@@ -393,6 +393,9 @@ def test_a_wrong_text_among_numbers_is_a_warning_and_the_last_line(tmp_path: Pat
         told = f"{wrong}'age' holds categories, because 'unknown' is not a number; "
         places = [place for place, line in enumerate(lines) if line.startswith(told)]
         assert places == ([1, len(lines) - 1] if wrong else [1])
+    line = ("train", data, "--target", "age", *SMALL_NETWORK)
+    assert "\n'age' holds categories, because 'unknown'" in succeed_table(*line)
+    assert "holds categories" not in succeed_table(*line, "--task", "classification")
     for option, words in (("--missing", "unknown"), ("--category", "age")):
         assert "unknown" not in succeed_table("train", data, *TRAIN, *SMALL_NETWORK, option, words)
     done = run_table("train", data, *TRAIN, "--number", "age")
