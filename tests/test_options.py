@@ -97,6 +97,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "--noise": ("0.2",),
     "--vary": ("pieces=2",),
     "--seeds": ("2",),
+    "--shards": ("3",),
 }
 """Options with the values to try; all others are switches."""
 
