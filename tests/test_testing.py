@@ -5,7 +5,7 @@ from functools import partial
 import re
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -231,6 +231,53 @@ def shrink(rounded: Callable[[fn.Array], fn.Array] = np.asarray) -> fn.Layer[Shr
         )
 
     return fn.Layer("shrink()", init, apply, vjp)
+
+
+def shrinks_with(vjp: Callable[[Any, Any], Any]) -> fn.Layer[Shrink]:
+    """Make a soft shrinkage whose `vjp` returns what a function makes of y and the pullback."""
+    right = shrink()
+    return evolve(right, vjp=lambda params, x, key: vjp(*right.vjp(params, x, key)))
+
+
+OF_VJP = "what vjp returns", "(y, pullback)"
+OF_PULLBACK = "what the pullback returns", "(gradients, a function that returns dx)"
+
+
+@pytest.mark.parametrize("on", ["numpy", "array_api_strict"])
+@pytest.mark.parametrize(
+    ("vjp", "said", "got"),
+    [
+        (lambda _, pullback: pullback, OF_VJP, "function"),
+        (lambda y, pullback: (pullback, y), OF_VJP, "(function, ndarray)"),
+        (lambda y, pullback: (y, lambda dy: (pullback(dy)[0], pullback(dy)[1]())), OF_PULLBACK, "(Shrink, ndarray)"),
+        (lambda y, pullback: (y, lambda dy: pullback(dy)[::-1]), OF_PULLBACK, "(function, Shrink)"),
+        (lambda y, pullback: (y, lambda dy: pullback(dy)[0]), OF_PULLBACK, "Shrink"),
+    ],
+)
+def test_a_vjp_or_a_pullback_that_returns_another_pair_is_named(vjp: Any, said: Any, got: str, on: str) -> None:
+    pytest.importorskip(on, reason="the library to check on")
+    with pytest.raises(LawBrokenError) as caught:
+        check_layer(shrinks_with(vjp), (3,), on=on)
+    broken = caught.value
+    assert broken.law == "vjp returns an output and a pullback"
+    assert (broken.where, broken.expected, broken.got) == (*said, got)
+
+
+def test_kinks_that_a_parameter_moves_are_checked_with_the_parameter_frozen() -> None:
+    right = shrink()
+
+    def steep(params: Shrink, x: fn.Array, key: fn.Key | None) -> Any:
+        y, pullback = right.vjp(params, x, key)
+        return y, lambda dy: (pullback(dy)[0], lambda: np.where(x == params.threshold, 2 * dy, pullback(dy)[1]()))
+
+    def check(layer: fn.Layer[Shrink]) -> None:
+        fixed = evolve(fn.frozen(layer, Shrink(np.full(3, 0.5, np.float32))), name="fixed()")
+        check_layer(fixed, (3,), kinks=(-0.5, 0.5), laws=UNPICKLED)
+
+    check(right)
+    check_layer(evolve(right, vjp=steep), (3,), laws=UNPICKLED)
+    with pytest.raises(LawBrokenError, match="a kink has the slope of a side"):
+        check(evolve(right, vjp=steep))
 
 
 def test_an_output_in_which_a_parameter_cancels_is_judged_by_its_size() -> None:

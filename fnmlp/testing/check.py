@@ -21,6 +21,7 @@ from fnmlp.testing.numeric import normal
 from fnmlp.testing.optimizers import OPTIMIZER_LAWS, OptimizerCase
 from fnmlp.testing.references import Reference
 from fnmlp.testing.report import DifferenceFound, Law, LawBrokenError
+from fnmlp.testing.structure import vjp_returns_an_output_and_a_pullback
 
 __all__ = ["TRIALS", "check_layer", "check_loss", "check_optimizer", "laws"]
 
@@ -31,7 +32,7 @@ TRIALS = 10
 def laws() -> tuple[Law[Any], ...]:
     """List every law of this kit: of layers, of losses, of optimisers, and of layers and losses on other libraries.
 
-    >>> print(laws()[2])
+    >>> print(laws()[3])
     layer: training without a key is inference: `vjp(params, x, None)[0]` has the bits of `apply(params, x)`.
     """
     return (*LAYER_LAWS, *LOSS_LAWS, *OPTIMIZER_LAWS, *ELSEWHERE_LAYER_LAWS, *ELSEWHERE_LOSS_LAWS)
@@ -86,6 +87,8 @@ def check_layer(
             trial.repeats and rowwise,
         )
         call = f"check_layer({layer}, {tuple(example)}, seed={one}, trials=1{said})"
+        if other is not None:
+            _run_one(vjp_returns_an_output_and_a_pullback, case, str(layer), call)
         _run(those, case if other is None else LayerElsewhere(case, other), str(layer), call)
 
 

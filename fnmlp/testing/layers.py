@@ -31,6 +31,7 @@ from fnmlp.testing.structure import (
     a_combinator_is_made_again_of_its_parts,
     a_pointwise_layer_maps_each_number_by_itself,
     the_gradients_of_rows_add_up_to_that_of_the_batch,
+    vjp_returns_an_output_and_a_pullback,
 )
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
@@ -224,6 +225,7 @@ def a_pickled_layer_behaves_the_same(case: LayerCase) -> None:
 LAYER_LAWS: tuple[Law[LayerCase], ...] = (
     init_declares_the_shape_of_apply,
     init_draws_each_parameter_from_a_key_of_its_own,
+    vjp_returns_an_output_and_a_pullback,
     training_without_a_key_is_inference,
     gradients_have_the_form_of_what_they_belong_to,
     nothing_given_is_changed_or_shared,

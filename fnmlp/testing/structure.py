@@ -1,4 +1,4 @@
-"""The laws of what a layer says of itself: its parts, the gradients of each row, and that it is pointwise."""
+"""The laws of what a layer returns and says of itself: pairs, its parts, each row's gradients, and pointwise ones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +19,23 @@ from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
 MASKS = 4
 """How often half of the numbers are changed. That two numbers are changed together each time has a chance of 1/16."""
+
+
+@law("layer")
+def vjp_returns_an_output_and_a_pullback(case: LayerCase) -> None:
+    """`vjp` returns (y, pullback), and the pullback of dy returns (gradients, a function that returns dx)."""
+    for key in (None, fold_in(case.key, 4)):
+        pullback = _second("what vjp returns", "(y, pullback)", case.layer.vjp(case.params, case.x, key))
+        _second("what the pullback returns", "(gradients, a function that returns dx)", pullback(case.dy))
+
+
+def _second(where: str, expected: str, pair: Any) -> Callable[..., Any]:
+    """Return the function that stands second in a pair."""
+    if isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1]):
+        second: Callable[..., Any] = pair[1]
+        return second
+    got = f"({', '.join(type(part).__name__ for part in pair)})" if type(pair) is tuple else type(pair).__name__
+    raise DifferenceFound(where, expected, got)
 
 
 @law("layer")
