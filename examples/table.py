@@ -144,7 +144,10 @@ def predict(
     outputs = known.predict(table)
     for remark in known.remarks(table):
         click.echo(f"note: {remark}", err=True)
-    columns = {**kept(table, keep), **predictions(known, outputs)}
+    copied, made = kept(table, keep), predictions(known, outputs)
+    if both := [name for name in copied if name in made]:
+        raise click.UsageError(f"--keep {both[0]}: the output has a column of predictions of this name; rename yours")
+    columns = {**copied, **made}
     if not output:
         click.echo(as_csv(columns), nl=False)
         return

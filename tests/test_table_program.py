@@ -141,6 +141,13 @@ def test_kept_columns_are_copied_as_they_stand_in_the_file(home: Path, tmp_path:
     assert polars.read_parquet(tmp_path / "out.parquet")["id"].equals(whole)
 
 
+def test_a_kept_column_does_not_give_way_to_predictions(home: Path, tmp_path: Path) -> None:
+    table = people(3) | {"predicted rich": ["yes"] * 3}
+    done = run_table("predict", home / "rich", write_csv(tmp_path / "new.csv", table), "--keep", "predicted rich")
+    assert (done.status, done.out) == (2, "")
+    assert "--keep predicted rich: the output has a column of predictions of this name; rename yours" in done.err
+
+
 def test_the_name_of_no_column_is_told_with_those_that_there_are(home: Path) -> None:
     for name, remedy in (("customer", "check its name and the --separator"), ("jobb", "did you mean 'job'?")):
         done = run_table("predict", home / "rich", home / "people.csv", "--keep", name)

@@ -294,7 +294,8 @@ def test_inputs_and_targets_have_one_dtype() -> None:
     state = fn.train_state(layer, optimizer, key=fn.Key(0), example=(1,))
     assert np.isfinite(fn.train_step(layer, fn.mse, optimizer, state, fn.Batch(x, y)).loss)
     exact = encode_target(schema, table, dtype="float64")
-    assert (exact.dtype, exact[:, 0].tolist()) == (np.float64, table["y"])
+    assert exact.dtype == np.float64
+    assert exact[:, 0].tolist() == table["y"]
     assert encode(schema, table, dtype="float64").dtype == exact.dtype
 
 
