@@ -263,6 +263,22 @@ def test_a_vjp_or_a_pullback_that_returns_another_pair_is_named(vjp: Any, said: 
     assert (broken.where, broken.expected, broken.got) == (*said, got)
 
 
+def alone(y: fn.Array, target: fn.Array) -> Any:
+    """Compute a loss without its gradient."""
+    return ((y - target) ** 2).mean()
+
+
+def test_a_loss_or_an_update_that_returns_no_pair_is_named() -> None:
+    with pytest.raises(LawBrokenError) as of_loss:
+        check_loss(alone, (3,))
+    assert (of_loss.value.where, of_loss.value.expected) == ("what the loss returns", "(value, dy)")
+    with pytest.raises(LawBrokenError) as of_update:
+        check_optimizer(evolve(fn.sgd(0.1), update=lambda params, grads, state: params))  # noqa: ARG005
+    broken = of_update.value
+    assert (broken.where, broken.expected) == ("what update returns", "(params, state)")
+    assert broken.got == "(ndarray, tuple, ndarray)"
+
+
 def test_kinks_that_a_parameter_moves_are_checked_with_the_parameter_frozen() -> None:
     right = shrink()
 

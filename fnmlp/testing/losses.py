@@ -20,6 +20,7 @@ from fnmlp.testing.report import (
     DifferenceFound,
     Law,
     expect_close,
+    expect_pair,
     expect_same_bits,
     expect_same_form,
     law,
@@ -101,7 +102,7 @@ class LossCase:
 @law("loss")
 def dy_has_the_form_of_y(case: LossCase) -> None:
     """The gradient has the shape and dtype of y, and the value is one real number or one for each row."""
-    value, dy = case.run(case.y, case.target)
+    value, dy = expect_pair("what the loss returns", "(value, dy)", case.run(case.y, case.target))
     expect_same_form("dy", case.y, dy)
     if np.shape(value) not in ((), (case.rows,)) or np.asarray(value).dtype.kind != "f":
         raise DifferenceFound("value", "a float, or one for each row", f"{type(value).__name__} {np.shape(value)}")

@@ -12,7 +12,7 @@ from fnmlp.optimizers.core import Optimizer, spending
 from fnmlp.testing.cases import expect_same_tree
 from fnmlp.testing.numeric import EPSILON, cast, normal
 from fnmlp.testing.references import Reference
-from fnmlp.testing.report import DifferenceFound, Law, expect_close, expect_same_form, law
+from fnmlp.testing.report import DifferenceFound, Law, expect_close, expect_pair, expect_same_form, law
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_map, tree_paths
 
 
@@ -63,7 +63,8 @@ class OptimizerCase:
     def repeat(self, times: int, params: Tree, grads: Tree, state: Tree) -> tuple[Tree, Tree]:
         """Return parameters and state after several updates with the same gradients."""
         for _ in range(times):
-            params, state = self.optimizer.update(params, grads, state)
+            updated = self.optimizer.update(params, grads, state)
+            params, state = expect_pair("what update returns", "(params, state)", updated)
         return params, state
 
 

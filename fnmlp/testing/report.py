@@ -114,6 +114,14 @@ def expect_same_form(where: str, expected: Any, got: Any) -> None:
         raise DifferenceFound(where, f"dtype {expected.dtype}", f"dtype {got.dtype}")
 
 
+def expect_pair(where: str, expected: str, got: Any, *, function: bool = False) -> tuple[Any, Any]:
+    """Return a pair; raise unless it is one, and unless a function stands second where one must."""
+    if isinstance(got, tuple | list) and len(got) == 2 and (callable(got[1]) or not function):
+        return got[0], got[1]
+    parts = f"({', '.join(type(part).__name__ for part in got)})" if type(got) is tuple else type(got).__name__
+    raise DifferenceFound(where, expected, parts)
+
+
 def _raise_at(where: str, expected: Array, got: Array, flat: int) -> None:
     index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
     place = f"{where}[{', '.join(map(str, index))}]" if index else where

@@ -13,7 +13,7 @@ from fnmlp.layer import Layer, with_parts
 from fnmlp.rows import Rows
 from fnmlp.testing.cases import LayerCase, expect_same_tree, expect_within_rounding
 from fnmlp.testing.numeric import EPSILON, normal
-from fnmlp.testing.report import DifferenceFound, expect_same_bits, expect_same_form, law
+from fnmlp.testing.report import DifferenceFound, expect_pair, expect_same_bits, expect_same_form, law
 from fnmlp.testing.rounding import largest, smallest
 from fnmlp.tree import Tree, tree_leaves, tree_map, tree_paths
 
@@ -25,17 +25,12 @@ MASKS = 4
 def vjp_returns_an_output_and_a_pullback(case: LayerCase) -> None:
     """`vjp` returns (y, pullback), and the pullback of dy returns (gradients, a function that returns dx)."""
     for key in (None, fold_in(case.key, 4)):
-        pullback = _second("what vjp returns", "(y, pullback)", case.layer.vjp(case.params, case.x, key))
-        _second("what the pullback returns", "(gradients, a function that returns dx)", pullback(case.dy))
-
-
-def _second(where: str, expected: str, pair: Any) -> Callable[..., Any]:
-    """Return the function that stands second in a pair."""
-    if isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1]):
-        second: Callable[..., Any] = pair[1]
-        return second
-    got = f"({', '.join(type(part).__name__ for part in pair)})" if type(pair) is tuple else type(pair).__name__
-    raise DifferenceFound(where, expected, got)
+        _, pullback = expect_pair(
+            "what vjp returns", "(y, pullback)", case.layer.vjp(case.params, case.x, key), function=True
+        )
+        expect_pair(
+            "what the pullback returns", "(gradients, a function that returns dx)", pullback(case.dy), function=True
+        )
 
 
 @law("layer")
