@@ -299,6 +299,8 @@ def test_kinks_that_a_parameter_moves_are_checked_with_the_parameter_frozen() ->
 def test_an_output_in_which_a_parameter_cancels_is_judged_by_its_size() -> None:
     for seed in (47, 112, 137):  # thresholds of some hundreds below 0 beside small inputs
         check_layer(shrink(), (3,), seed=seed, trials=1, laws=UNPICKLED)
+    check_layer(fn.chain(shrink(), fn.scale(0.5)), (1,), seed=282, trials=1, laws=UNPICKLED)
+    check_layer(fn.residual(shrink()), (1,), seed=982, trials=1, laws=UNPICKLED)
 
 
 def test_an_output_that_is_coarse_in_float32_is_found_beside_parameters() -> None:

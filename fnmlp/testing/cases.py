@@ -134,11 +134,11 @@ class LayerCase:
     def rounding(self, params: Tree, x: Array, dy: Array, key: Key | None = None) -> tuple[Array, Tree, Array]:
         """Return how far rounding may move the output and gradients, in units of eps; see `answers`.
 
-        If a layer treats each number by itself, each element counts by itself, however small; a parameter may be added
-        in one term and taken away in another, so an output also counts as large as the largest parameter. If the
-        numbers of a row interact, they may cancel, so the largest in the row counts, and the size of dy. In layers made
-        of others anything in between may cancel. There the largest of all counts, and how far dy may grow on its way
-        through inputs and parameters.
+        A parameter may be added in one term and taken away in another, so an output counts as large as the largest.
+        If a layer treats each number by itself, each element counts by itself, however small. If the numbers of a row
+        interact, they may cancel, so the largest in the row counts, and the size of dy. In layers made of others
+        anything in between may cancel. There the largest of all counts, and how far dy may grow on its way through
+        inputs and parameters.
         """
         plain = self.run(params, x, dy, key)
 
@@ -151,8 +151,9 @@ class LayerCase:
             )
 
         y, dparams, dx = answers(results, plain, fold_in(self.key, 12))
+        y = y + largest(params)
         if self.elementwise:
-            return y + largest(params), dparams, dx
+            return y, dparams, dx
         pulled = largest(dy)
         if self.layer.name.count("(") > 1:
             level = max(largest((dparams, dx)), grown(params, x, dy))
