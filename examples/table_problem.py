@@ -132,14 +132,21 @@ def pose(table: Table, settings: TableSettings) -> tuple[Problem, list[str]]:
     parts = {part: at(used, rows[places]) for part, places in split.items()}
     schema = fit_schema(parts["train"], kinds=whole.kinds, missing=marks)
     said = [*table.remarks, *left_out(counts, whole.unused, schema.unused, table.rows - len(rows))]
-    said += doubts(used, whole.kinds, chosen, marks)
-    if target.classes and settings.task == "auto":
-        values = as_column(target.name, table.columns[target.name][rows])
-        said += doubt(target.name, counted(values, target_marks(marks)))
+    said += [*doubts(used, whole.kinds, chosen, marks), *target_doubts(table, settings, rows, target, marks)]
     unused = (*whole.unused, *schema.unused, *counts, *dict.fromkeys(settings.ignore))
     schema = evolve(schema, target=target, unused=unused)
     encoded = {part: encode(schema, columns) for part, columns in parts.items()}
     return posed(schema, target, encoded, {part: targets[places] for part, places in split.items()}, settings), said
+
+
+def target_doubts(
+    table: Table, settings: TableSettings, rows: fn.Array, target: Target, marks: Sequence[str]
+) -> Sequence[str]:
+    """Return what there is to say about a target whose values were taken for classes."""
+    if not target.classes or settings.task != "auto":
+        return ()
+    values = as_column(target.name, table.columns[target.name][rows])
+    return [*doubt(target.name, counted(values, target_marks(marks)))]
 
 
 def left_out(counts: Sequence[str], empty: Sequence[str], rare: Sequence[str], unlabelled: int) -> Iterator[str]:
