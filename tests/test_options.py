@@ -176,7 +176,12 @@ def tries(name: str, line: Sequence[str]) -> Iterator[tuple[str, ...]]:
         return
     for option in options_of(commands()[name]):
         opt = option.opts[0]
-        same = opt == "--jobs" or (opt == "--engine" and line != SCENES["train"][0])  # they decide where and how fast
+        # These decide where and how fast.
+        same = (
+            opt == "--jobs"
+            or (opt == "--engine" and line != SCENES["train"][0])
+            or (name, opt) == ("sweep", "--parallel")
+        )
         if ("--checkpoint" in line and opt in LATER) or same or (option.is_flag and opt in line):
             continue
         if option.is_flag:

@@ -101,6 +101,7 @@ def trial(
         told = end.status in (1, 2) and end.err.startswith("error: ") and len(end.err.splitlines()) == 1
         found, strays = _contents(scene, folder), _strays(scene, folder)
         new = found == scene.end
+        told_saved = {name for name in scene.names if f"saved to {folder / name}\n" in end.out}
         again = forked(partial(scene.act, folder))
         same = again.status == 0 and _contents(scene, folder) == scene.end and _strays(scene, folder) == 0
     return Report(
@@ -111,7 +112,7 @@ def trial(
         missed=reached not in end.trace,
         damaged=None in found.values() or not scene.intact(found) or not set(standing) <= set(found),
         strays=strays > killed,
-        claimed=(done and (vital or not new)) or (not done and not new and "saved to" in end.out),
+        claimed=(done and (vital or not new)) or any(found.get(name) != scene.end[name] for name in told_saved),
         unexplained=not (killed or told or (done and not end.err)),
         different=not same,
     )
