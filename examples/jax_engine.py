@@ -18,7 +18,7 @@ from engines import Engine, Stretch, Trainer, grads_of
 import fnmlp as fn
 from fnmlp.interop.jax import fold_epoch
 from fnmlp.tree import Tree, tree_leaves
-from run_members import Member, augmentation_of, first_state, step_of, steps_of
+from run_members import Member, augment_key, augmentation_of, first_state, step_of, steps_of
 from waiting import interruptible
 
 SECONDS = 0.25
@@ -144,11 +144,6 @@ def fold(ready: Ready, state: fn.TrainState, epoch: int, start: int, stop: int) 
             augment=ready.augment,
             augment_key=augment_key(member),
         )
-
-
-def augment_key(member: Member) -> fn.Key:
-    """Return the key of the augmentation, which folds in the epoch and the batch; key 0 drew the maps."""
-    return fn.fold_in(member.augment_key, 1)
 
 
 def epoch_of(ready: Ready, state: fn.TrainState, epoch: int, stop: int) -> Iterator[Stretch]:

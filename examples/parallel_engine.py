@@ -14,7 +14,7 @@ from fnmlp.interop.mpi import Shards, parallel_batches, parallel_grad, parallel_
 from fnmlp.training.objectives import value_and_grad
 from fnmlp.tree import Tree
 from recipe_building import Augment
-from run_members import Member, augmentation_of, step_of, steps_of
+from run_members import Member, augment_key, augmentation_of, step_of, steps_of
 
 
 def parallel_engine(shards: int, comm: Any) -> Engine:
@@ -50,7 +50,7 @@ def batches_of(
         shards=shards,
         comm=comm,
         augment=augment,
-        augment_key=fn.fold_in(member.augment_key, 1),  # key 0 drew the maps
+        augment_key=augment_key(member),
     )
 
 

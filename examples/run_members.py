@@ -70,6 +70,11 @@ def augmentation_of(member: Member) -> Augment | None:
     return build_augmentation(member.recipe, key=key, shape=shape)
 
 
+def augment_key(member: Member) -> fn.Key:
+    """Return the key of an augmentation that folds in the epoch and the batch; key 0 drew the maps."""
+    return fn.fold_in(member.augment_key, 1)
+
+
 def batches_of(member: Member, augment: Augment | None, epoch: int, start: int) -> Iterator[fn.Batch]:
     """Yield the batches of an epoch, from a given one on."""
     size = member.recipe.batch_size

@@ -16,11 +16,11 @@ import numpy as np
 from engines import Engine
 import fnmlp as fn
 from fnmlp.tree import Tree, first_not_finite
-from jax_engine import as_numpy, as_tree, augment_key, held, precision
+from jax_engine import as_numpy, as_tree, held, precision
 from recipe_building import build_objective, build_optimizer
 from recipe_options import KINDS
 from recipes import Recipe
-from run_members import Member, augmentation_of, first_state, learned, step_of, steps_of
+from run_members import Member, augment_key, augmentation_of, first_state, learned, step_of, steps_of
 from run_settings import Settings
 from training_run import scores
 from waiting import interruptible
