@@ -24,6 +24,12 @@ RUN = (
 )
 
 
+def files_in(folder: Path) -> list[str]:
+    """Return the options that let a run write its three files into a folder."""
+    options = zip(("--checkpoint", "--history", "--output"), FILES, strict=True)
+    return [word for option, name in options for word in (option, str(folder / name))]
+
+
 def load_program() -> Any:
     """Import the trainer and its data once for all trials; in each, that would take longer than training."""
     sys.path.insert(0, str(PROGRAM.parent))
@@ -50,9 +56,7 @@ def start(program: Any, folder: Path, every: int, engine: str = "numpy") -> int:
 
     Signals wait until the program has begun, because before that they end the process with another status.
     """
-    arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume", "--engine", engine]
-    for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
-        arguments += [option, str(folder / name)]
+    arguments = ["mnist.py", *RUN, "--checkpoint-every", str(every), "--resume", "--engine", engine, *files_in(folder)]
     signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
     if child := os.fork():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)

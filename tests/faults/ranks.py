@@ -17,7 +17,7 @@ import numpy as np
 import fnmlp as fn
 from fnmlp.key import Key, fold_in, generator
 from tests.data_sets import made_up, write_set
-from tests.faults.processes import FILES, PROGRAM, new_folder, result, strays
+from tests.faults.processes import PROGRAM, files_in, new_folder, result, strays
 from tests.mpi_processes import environment, mpiexec
 
 RUN = ("train", "--dataset", "mnist", "--recipe", "fast", "--hidden", "16", "--batch-size", "32", "--epochs", "60")
@@ -73,14 +73,10 @@ def data_in(folder: Path) -> Path:
 @contextmanager
 def running(data: Path, folder: Path, ranks: int) -> Iterator["subprocess.Popen[str]"]:
     """Start or resume a run on some ranks."""
-    files = [part for name in FILES for part in (OPTIONS[name], str(folder / name))]
-    command = mpiexec(ranks, str(PROGRAM), *RUN, *NOISE, "--data-dir", str(data), *files, "--resume")
+    command = mpiexec(ranks, str(PROGRAM), *RUN, *NOISE, "--data-dir", str(data), *files_in(folder), "--resume")
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environment(), stdout=pipe, stderr=pipe, text=True, errors="replace") as process:
         yield process
-
-
-OPTIONS = {"checkpoint": "--checkpoint", "history": "--history", "model": "--output"}
 
 
 def ranks_of(process: int) -> list[int]:

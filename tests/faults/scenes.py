@@ -16,7 +16,7 @@ import numpy as np
 import fnmlp as fn
 from fnmlp.storage import runs as saving
 from tests.faults.forks import Act, End, forked
-from tests.faults.processes import FILES, RUN, new_folder, repeatable
+from tests.faults.processes import FILES, RUN, files_in, new_folder, repeatable
 
 Contents: TypeAlias = Mapping[str, Any]
 
@@ -200,10 +200,8 @@ def runs(program: Any) -> Scene:
 
 
 def _arguments(folder: Path) -> list[str]:
-    arguments = [word for word in RUN if word != "--quiet"] + ["--checkpoint-every", "46", "--resume"]
-    for option, name in zip(("--checkpoint", "--history", "--output"), FILES, strict=True):
-        arguments += [option, str(folder / name)]
-    return arguments
+    told = [word for word in RUN if word != "--quiet"]
+    return [*told, "--checkpoint-every", "46", "--resume", *files_in(folder)]
 
 
 def _train(program: Any, folder: Path) -> None:
