@@ -19,7 +19,7 @@ from tests.growth import network, tables
 from tests.growth.costs import Links
 from tests.growth.machine import Machine, bytes_of, growths, machines
 from tests.growth.ranks import BATCH, MODELS, raise_priority
-from tests.growth.steps import fitted
+from tests.growth.steps import Fitted, fitted
 
 RANKS = 1, 2, 3, 4
 OVER_TCP = {"pml": "ob1", "btl": "tcp,self", "btl_tcp_if_include": "wire"} | {
@@ -73,11 +73,14 @@ def fits(times: dict[int, dict[str, dict[str, float]]], constants: dict[str, Mac
     """Yield the prediction for the last number of ranks from the others, and the constants behind it."""
     *few, last = RANKS
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = {}
+    found: dict[str, Fitted] = {}
+    calls = None  # the smallest network shows them best
     for name, hidden in MODELS.items():
         one = constants[name]
         rest, size = one.update + one.loss * BATCH, bytes_of(hidden)
-        found[name] = fitted({p: times[p][name] for p in few}, cores=cores, size=size, rest=rest, add=one.add)
+        seen = {ranks: times[ranks][name] for ranks in few}
+        found[name] = fitted(seen, cores=cores, size=size, rest=rest, add=one.add, calls=calls)
+        calls = found[name].calls
     yield tables.predicted(found, times[last], last)
     yield tables.constants(found)
 

@@ -2,8 +2,9 @@
 
 With `network` in place of `steps`, the ranks have networks of their own, and exchange gradients alone.
 
-Each round times every piece of work once, so that what else the machine does falls on all of them. The time of a piece
-is that of the slowest rank; the quantile of the fastest tenth of the rounds is printed.
+Each round times every piece of work once, so that what else the machine does falls on all of them. A piece begins when
+the first rank leaves a barrier, and ends with the slowest rank: a rank that has no core yet counts as waiting. The
+quantile of the fastest tenth of the rounds is printed.
 """
 
 from collections.abc import Callable
@@ -80,16 +81,20 @@ QUIET = 0.1
 
 
 def quiet(pieces: dict[str, Callable[[], object]], rounds: int, comm: Any) -> dict[str, float]:
-    """Return the seconds of each piece of work, of the slowest rank, in the fastest tenth of the rounds."""
-    took: dict[str, list[float]] = {name: [] for name in pieces}
+    """Return the seconds of each piece of work, from the first rank's start to the last one's end, in quiet rounds.
+
+    All ranks share a machine, so they share the clock.
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in pieces}
     for _ in range(rounds + 2):
         for name, piece in pieces.items():
             comm.Barrier()
             began = perf_counter()
             piece()
-            took[name].append(perf_counter() - began)
-    slowest = {name: np.max(comm.allgather(each[2:]), axis=0) for name, each in took.items()}
-    return {name: float(np.quantile(each, QUIET)) for name, each in slowest.items()}
+            times[name].append((began, perf_counter()))
+    of_all = {name: np.array(comm.allgather(each[2:])) for name, each in times.items()}
+    took = {name: each[..., 1].max(axis=0) - each[..., 0].min(axis=0) for name, each in of_all.items()}
+    return {name: float(np.quantile(each, QUIET)) for name, each in took.items()}
 
 
 def raise_priority() -> None:

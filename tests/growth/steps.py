@@ -49,7 +49,8 @@ class Fitted:
 
     `cores`     how many there are, and `speed` how much faster all are than one: less, because they share memory.
     `shard`     the gradient of one shard.
-    `rest`      loss, update and all else of a step.
+    `rest`      loss and update.
+    `calls`     what each of several ranks does to exchange gradients, whatever their bytes.
     `overhead`  of a message, and `byte` of each byte that is sent.
     `turn`      of a message that is waited for, where others compute on the core of the rank that waits.
     `add`       of each of the `size` bytes of the gradients that is copied or added.
@@ -61,13 +62,14 @@ class Fitted:
     speed: float
     shard: float
     rest: float
+    calls: float
     overhead: float
     byte: float
     turn: float
 
     def computing(self, ranks: int, order: str) -> float:
         """Return the seconds of a step without communication."""
-        each = self.rest + self.add * local(ranks, order) * self.size
+        each = self.rest + self.calls * (ranks > 1) + self.add * local(ranks, order) * self.size
         return self.shard * shards_of(ranks, self.speed) + each * crowding(ranks, self.speed)
 
     def communicating(self, ranks: int, order: str) -> float:
@@ -95,12 +97,14 @@ def shards_of(ranks: int, speed: float) -> float:
     return max(-(-SHARDS // ranks), SHARDS / ranks * crowding(ranks, speed))
 
 
-def fitted(times: Mapping[int, Times], *, cores: int, size: float, rest: float, add: float) -> Fitted:
+def fitted(
+    times: Mapping[int, Times], *, cores: int, size: float, rest: float, add: float, calls: float | None = None
+) -> Fitted:
     """Fit the constants of a model of `size` bytes to the times of each number of ranks, one among them.
 
-    `rest` and `add` are measured in one process.
+    `rest` and `add` are measured in one process. Without `calls`, they are fitted too: small networks show them.
 
-    >>> true = Fitted(2, 1e6, 1e-10, speed=1.5, shard=1e-3, rest=2e-3, overhead=1e-5, byte=2e-10, turn=1e-4)
+    >>> true = Fitted(2, 1e6, 1e-10, speed=1.5, shard=1e-3, rest=2e-3, calls=1e-4, overhead=1e-5, byte=2e-10, turn=1e-4)
     >>> times = {
     ...     p: {o: true.step(p, o) for o in ORDERS} | {f"{o} alone": true.computing(p, o) for o in ORDERS}
     ...     for p in (1, 2, 3)
@@ -110,22 +114,25 @@ def fitted(times: Mapping[int, Times], *, cores: int, size: float, rest: float, 
     True
     """
     speeds = np.linspace(1, cores, 100 * (cores - 1) + 1)
-    shard, speed = min((_computing(times, size, rest, add, speed) for speed in speeds), key=lambda x: x[1])[::2]
+    fits = {speed: _computing(times, size, rest, add, calls, speed) for speed in speeds.tolist()}
+    speed = min(fits, key=lambda each: fits[each][1])
+    (shard, *found), _ = fits[speed]
+    calls = found[0] if calls is None else calls
     overhead, byte, turn = _communicating(times, cores, size, add, speed)
-    return Fitted(cores, size, add, float(speed), shard, rest, overhead, byte, turn)
+    return Fitted(cores, size, add, speed, shard, rest, calls, overhead, byte, turn)
 
 
 def _computing(
-    times: Mapping[int, Times], size: float, rest: float, add: float, speed: float
-) -> tuple[float, float, float]:
+    times: Mapping[int, Times], size: float, rest: float, add: float, calls: float | None, speed: float
+) -> tuple[list[float], float]:
     rows = []
     for ranks, took in times.items():
         for order in ORDERS:
-            seen = took[f"{order} alone"]
-            known = (rest + add * local(ranks, order) * size) * crowding(ranks, speed)
-            rows.append((shards_of(ranks, speed) / seen, 1 - known / seen))
-    (shard,), left = positive(rows)
-    return shard, left, speed
+            seen, crowd = took[f"{order} alone"], crowding(ranks, speed)
+            known = rest + (calls or 0.0) * (ranks > 1) + add * local(ranks, order) * size
+            unknown = [shards_of(ranks, speed)] + ([crowd * (ranks > 1)] if calls is None else [])
+            rows.append([x / seen for x in (*unknown, seen - known * crowd)])
+    return positive(rows)
 
 
 def _communicating(times: Mapping[int, Times], cores: int, size: float, add: float, speed: float) -> list[float]:

@@ -98,13 +98,18 @@ def predicted(found: Mapping[str, Fitted], times: Mapping[str, Times], ranks: in
 
 def constants(found: Mapping[str, Fitted]) -> str:
     """Return the constants that were fitted."""
-    numbers = {
-        name: (f.speed, 1e3 * f.shard, 1e3 * f.rest, 1e6 * f.overhead, 1e9 * f.byte, 1e9 * f.add, 1e6 * f.turn)
-        for name, f in found.items()
+    numbers: Mapping[str, Callable[[Fitted], float]] = {
+        "all cores / one": lambda f: f.speed,
+        "shard, ms": lambda f: 1e3 * f.shard,
+        "rest, ms": lambda f: 1e3 * f.rest,
+        "calls, ms": lambda f: 1e3 * f.calls,
+        "message, µs": lambda f: 1e6 * f.overhead,
+        "byte sent, ns": lambda f: 1e9 * f.byte,
+        "byte added, ns": lambda f: 1e9 * f.add,
+        "turn, µs": lambda f: 1e6 * f.turn,
     }
-    heads = "all cores / one", "shard, ms", "rest, ms", "message, µs", "byte sent, ns", "byte added, ns", "turn, µs"
-    rows = ([name, *map("{:.3g}".format, x)] for name, x in numbers.items())
-    return table(["fitted to 1, 2 and 3 ranks", *heads], rows)
+    rows = ([name, *(f"{number(f):.3g}" for number in numbers.values())] for name, f in found.items())
+    return table(["fitted to 1, 2 and 3 ranks", *numbers], rows)
 
 
 def networks(times: Mapping[int, Mapping[str, Times]], add: float) -> str:
