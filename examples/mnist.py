@@ -78,7 +78,7 @@ def cli() -> None:
 @engine_options
 @parallel_options
 @data_options
-@checkpoint_options
+@checkpoint_options()
 @output_options
 @click.pass_context
 def train(context: click.Context, /, **typed: Any) -> None:

@@ -11,6 +11,7 @@ import click
 
 from command_line import (
     FILE,
+    Decorator,
     check_distinct,
     check_used,
     data_dir_option,
@@ -91,21 +92,33 @@ data_options = option_group(
         help="Share of the training images to evaluate on, instead of the test set.",
     ),
 )
-checkpoint_options = option_group(
-    click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file regularly."),
-    option("--checkpoint-every", type=click.IntRange(1), default=1000, help="Steps between saves of --checkpoint."),
-    option(
-        "--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between saves; 0 for no limit."
-    ),
-    option(
-        "--checkpoint-keep",
-        type=click.IntRange(1),
-        default=1,
-        help="Number of files to keep: FILE, and the older FILE.1 and so on.",
-    ),
-    click.option("--resume", is_flag=True, help="Continue from --checkpoint, if the file exists."),
-    click.option("--overwrite", is_flag=True, help="Start a new run, even if --checkpoint exists."),
-)
+
+
+def checkpoint_options(every: str | bool = True) -> Decorator:
+    """Return the options of checkpoints; the help shows `every` as the default of --checkpoint-every."""
+    return option_group(
+        click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file regularly."),
+        click.option(
+            "--checkpoint-every",
+            type=click.IntRange(1),
+            default=1000,
+            show_default=every,
+            help="Steps between saves of --checkpoint.",
+        ),
+        option(
+            "--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between saves; 0 for no limit."
+        ),
+        option(
+            "--checkpoint-keep",
+            type=click.IntRange(1),
+            default=1,
+            help="Number of files to keep: FILE, and the older FILE.1 and so on.",
+        ),
+        click.option("--resume", is_flag=True, help="Continue from --checkpoint, if the file exists."),
+        click.option("--overwrite", is_flag=True, help="Start a new run, even if --checkpoint exists."),
+    )
+
+
 output_options = option_group(
     click.option(
         "--best", type=FILE, callback=new_file, help="Save the model of the epoch with the best validation accuracy."

@@ -118,7 +118,13 @@ output_options = option_group(
     plot_option,
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 )
-train_options = option_group(column_options, reading_options, training_options, checkpoint_options, output_options)
+train_options = option_group(
+    column_options,
+    reading_options,
+    training_options,
+    checkpoint_options("1000, or a tenth of a shorter run"),
+    output_options,
+)
 
 
 def settings_of(context: click.Context, typed: Mapping[str, Any]) -> TableSettings:
