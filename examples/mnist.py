@@ -57,6 +57,7 @@ try:
         check_settings,
         checkpoint_options,
         data_options,
+        nothing_yet,
         of_rank,
         output_options,
         settings_of,
@@ -78,7 +79,7 @@ def cli() -> None:
 @engine_options
 @parallel_options
 @data_options
-@checkpoint_options()
+@checkpoint_options
 @output_options
 @click.pass_context
 def train(context: click.Context, /, **typed: Any) -> None:
@@ -94,11 +95,11 @@ def train(context: click.Context, /, **typed: Any) -> None:
         check_settings(context, settings)
         check_folder(settings)
     say: Say = (lambda _: None) if settings.quiet else click.echo
-    engine = engine_for(settings, comm, say)
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     named = recipe_for(data.name, settings.recipe)
     settings, recipe = evolve(settings, recipe=named), with_fields(named, typed_fields(context))
     members = members_of(recipe, data, settings.seed)
+    engine = engine_for(settings, every=every_of(members, settings), comm=comm, say=say)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
@@ -106,11 +107,17 @@ def train(context: click.Context, /, **typed: Any) -> None:
     write_results(alone(engine), members, data, settings, progress, say)
 
 
-def engine_for(settings: Settings, comm: Any, say: Say) -> Engine:
-    """Return the engine that a run asks for."""
+def every_of(members: Sequence[Member], settings: Settings) -> int:
+    """Return the steps between checkpoints, 0 if none are asked for."""
+    recipe, train = members[0].recipe, members[0].train
+    steps = len(members) * recipe.epochs * steps_of(recipe, train)
+    return settings.steps_between_saves(steps) if settings.checkpoint else 0
+
+
+def engine_for(settings: Settings, *, every: int, comm: Any, say: Say) -> Engine:
+    """Return the engine that a run asks for; on JAX, its stretches end at each multiple of `every` steps."""
     if settings.parallel:
         return parallel_engine_of(settings.engine, settings.device, shards=settings.shards, comm=comm)
-    every = settings.checkpoint_every if settings.checkpoint else 0
     return engine_of(settings.engine, settings.device, every=every, say=say)
 
 
@@ -157,6 +164,8 @@ def started(
         say(f"resumed from {path}: epoch {len(progress.history) + 1}, step {progress.state.step}")
         for change in changes:
             say(change)
+    elif path and settings.resume:
+        say(nothing_yet(path))
     progresses = training(engine, members, data.test, settings, progress)
     if settings.best:
         best = best_so_far(settings.best, settings, progress)
@@ -164,10 +173,10 @@ def started(
     if settings.tensorboard:
         progresses = events_logged(settings.tensorboard, alone(engine), members, data, settings, progresses)
     if path and saves:
-        steps, seconds, keep = settings.checkpoint_every, settings.checkpoint_seconds, settings.checkpoint_keep
+        every, seconds, keep = every_of(members, settings), settings.checkpoint_seconds, settings.checkpoint_keep
         parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)
         progresses = fn.checkpoints(
-            progresses, path, steps=steps, seconds=seconds, keep=keep, parts=parts, step_of=step_of
+            progresses, path, steps=every, seconds=seconds, keep=keep, parts=parts, step_of=step_of
         )
     return progress, progresses
 

@@ -11,7 +11,6 @@ import click
 
 from command_line import (
     FILE,
-    Decorator,
     check_distinct,
     check_used,
     data_dir_option,
@@ -31,7 +30,7 @@ class Saving:
     """Hold what a run saves, where, and how often."""
 
     checkpoint: Path | None = None
-    checkpoint_every: int = 1000
+    checkpoint_every: int | None = None
     checkpoint_seconds: float = 0.0
     checkpoint_keep: int = 1
     resume: bool = False
@@ -43,6 +42,14 @@ class Saving:
     report: Path | None = None
     tensorboard: Path | None = None
     quiet: bool = False
+
+    def steps_between_saves(self, steps: int) -> int:
+        """Return the steps between saves in a run of so many steps.
+
+        >>> Saving().steps_between_saves(500), Saving().steps_between_saves(50_000)
+        (50, 1000)
+        """
+        return self.checkpoint_every or min(1000, max(steps // 10, 1))
 
 
 @frozen(kw_only=True)
@@ -92,33 +99,26 @@ data_options = option_group(
         help="Share of the training images to evaluate on, instead of the test set.",
     ),
 )
-
-
-def checkpoint_options(every: str | bool = True) -> Decorator:
-    """Return the options of checkpoints; the help shows `every` as the default of --checkpoint-every."""
-    return option_group(
-        click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file regularly."),
-        click.option(
-            "--checkpoint-every",
-            type=click.IntRange(1),
-            default=1000,
-            show_default=every,
-            help="Steps between saves of --checkpoint.",
-        ),
-        option(
-            "--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between saves; 0 for no limit."
-        ),
-        option(
-            "--checkpoint-keep",
-            type=click.IntRange(1),
-            default=1,
-            help="Number of files to keep: FILE, and the older FILE.1 and so on.",
-        ),
-        click.option("--resume", is_flag=True, help="Continue from --checkpoint, if the file exists."),
-        click.option("--overwrite", is_flag=True, help="Start a new run, even if --checkpoint exists."),
-    )
-
-
+checkpoint_options = option_group(
+    click.option("--checkpoint", type=FILE, callback=new_file, help="Save the run to this file regularly."),
+    click.option(
+        "--checkpoint-every",
+        type=click.IntRange(1),
+        show_default="1000, or a tenth of a shorter run",
+        help="Steps between saves of --checkpoint.",
+    ),
+    option(
+        "--checkpoint-seconds", type=click.FloatRange(0), default=0.0, help="Seconds between saves; 0 for no limit."
+    ),
+    option(
+        "--checkpoint-keep",
+        type=click.IntRange(1),
+        default=1,
+        help="Number of files to keep: FILE, and the older FILE.1 and so on.",
+    ),
+    click.option("--resume", is_flag=True, help="Continue from --checkpoint, if the file exists."),
+    click.option("--overwrite", is_flag=True, help="Start a new run, even if --checkpoint exists."),
+)
 output_options = option_group(
     click.option(
         "--best", type=FILE, callback=new_file, help="Save the model of the epoch with the best validation accuracy."
@@ -159,6 +159,11 @@ def of_rank(settings: Settings, *, first: bool) -> Settings:
         return settings
     unwritten: dict[str, Any] = dict.fromkeys(("best", "output", "history", "plot", "report", "tensorboard"))
     return evolve(settings, **unwritten, checkpoint=settings.checkpoint if settings.resume else None)
+
+
+def nothing_yet(checkpoint: Path) -> str:
+    """Tell that a run with --resume begins anew."""
+    return f"{checkpoint} is not there yet: the run starts at step 0"
 
 
 def check_saving(context: click.Context, settings: Saving) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import frozen
 import click
 
-from command_line import FILE, is_typed, new_file, option, option_group, plot_option
+from command_line import FILE, new_file, option, option_group, plot_option
 from run_settings import Saving, check_saving, checkpoint_options
 
 
@@ -33,8 +33,6 @@ class TableSettings(Saving):
     label_smoothing: float | None
     weight_decay: float
     seed: int
-    exactly: bool
-    """Whether --checkpoint-every was given; otherwise a short run is saved more often."""
 
     def __attrs_post_init__(self) -> None:
         if self.validation + self.test >= 1:
@@ -122,13 +120,13 @@ train_options = option_group(
     column_options,
     reading_options,
     training_options,
-    checkpoint_options("1000, or a tenth of a shorter run"),
+    checkpoint_options,
     output_options,
 )
 
 
 def settings_of(context: click.Context, typed: Mapping[str, Any]) -> TableSettings:
     """Return the settings from all options; raise for options that contradict each other or would do nothing."""
-    settings = TableSettings(**typed, exactly=is_typed(context, "checkpoint_every"))
+    settings = TableSettings(**typed)
     check_saving(context, settings)
     return settings

@@ -21,6 +21,7 @@ from fnmlp.tree import first_not_finite
 from image_models import scores_of
 from run_checkpoints import check_run
 from run_reports import Say
+from run_settings import nothing_yet
 from table_problem import Problem, network_of
 from training_run import Entry
 
@@ -38,8 +39,6 @@ DECIDING = (
     "seed",
 )
 """The options that decide the bits of a run, beside its data."""
-SAVES = 10
-"""The least saves of a run, unless --checkpoint-every is given."""
 BETAS = (0.9, 0.99)
 """The decays of the averages of AdamW; the second is shorter than usual, because runs are short."""
 
@@ -154,23 +153,17 @@ def started(problem: Problem, say: Say) -> tuple[Progress, Generator[Progress, N
         say(f"resumed from {path}: epoch {len(progress.history) + 1}, step {progress.state.step}")
         if changes:
             say(f"the last bits may differ from an uninterrupted run: {'; '.join(changes)}")
+    elif settings.resume:
+        say(nothing_yet(path))
     return progress, fn.checkpoints(
         training(problem, progress),
         path,
-        steps=steps_between_saves(problem),
+        steps=settings.steps_between_saves(problem.steps * settings.epochs),
         seconds=settings.checkpoint_seconds,
         keep=settings.checkpoint_keep,
         parts=partial(saved_parts, identity),
         step_of=lambda progress: progress.state.step,
     )
-
-
-def steps_between_saves(problem: Problem) -> int:
-    """Return the steps between saves: those that were asked for, or else at most a tenth of the run."""
-    settings = problem.settings
-    if settings.exactly:
-        return settings.checkpoint_every
-    return min(settings.checkpoint_every, max(problem.steps * settings.epochs // SAVES, 1))
 
 
 def saved_parts(identity: Mapping[str, str], progress: Progress) -> tuple[Any, Mapping[str, str]]:

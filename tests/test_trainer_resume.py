@@ -41,6 +41,11 @@ def test_a_run_saves_every_so_many_steps_and_at_its_end(uninterrupted: Path) -> 
     assert len(list(uninterrupted.glob("checkpoint-*"))) == 32 // 3 + 1
 
 
+def test_a_short_run_saves_ten_times(tmp_path: Path) -> None:
+    succeed(tmp_path, "train", *RUN, "--checkpoint", tmp_path / "checkpoint", "--checkpoint-keep", 100)
+    assert len(list(tmp_path.glob("checkpoint*"))) == 32 // 3 + 1  # every third step, and the last
+
+
 @pytest.mark.parametrize("number", range(11))
 def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_bits(
     number: int, uninterrupted: Path, tmp_path: Path
@@ -57,7 +62,9 @@ def test_a_run_that_goes_on_from_any_checkpoint_ends_with_the_same_bits(
 
 def test_a_run_without_a_checkpoint_begins_afresh(uninterrupted: Path, tmp_path: Path) -> None:
     files = ("--output", tmp_path / "model", "--checkpoint", tmp_path / "checkpoint")
-    assert "resumed" not in succeed(tmp_path, "train", *RUN, *files, "--resume")
+    out = succeed(tmp_path, "train", *RUN, *files, "--resume")
+    assert f"{tmp_path / 'checkpoint'} is not there yet: the run starts at step 0" in out
+    assert "resumed" not in out
     assert (tmp_path / "model").read_bytes() == (uninterrupted / "model").read_bytes()
 
 
