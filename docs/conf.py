@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
+smartquotes = False  # a quote in an option is code
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_block"]
 html_math_renderer = "mathml"
 myst_heading_anchors = 4
