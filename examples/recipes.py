@@ -181,14 +181,14 @@ _PLAIN = Recipe(
 )
 _DROPOUT = evolve(_PLAIN, hidden=(240, 240), pieces=5, epochs=120, rate=0.0015, label_smoothing=0.1, dropout=(0.2, 0.4))
 _VIRTUAL = Recipe(
-    hidden=(1024, 1024),
+    hidden=(500, 500, 500, 500),
     epochs=60,
     batch_size=128,
     rate=0.0015,
     loss="cross-entropy",
     label_smoothing=0.1,
     objective="virtual-adversarial",
-    epsilon=1.5,
+    epsilon=2.0,
     optimizer="adamw",
     weight_decay=0.1,
     schedule="cosine",
