@@ -44,10 +44,26 @@ def room_of(module: str) -> str:
 
 def pages() -> dict[str, str]:
     """Return the text of each page by the name of its file, and that of the list of pages."""
-    texts = {f"{room.removeprefix('fnmlp.')}.md": "\n".join(_page(room, title)) for room, title in PAGES.items()}
-    listed = "\n".join(name.removesuffix(".md") for name in texts)
-    contents = f"# Reference\n\nEvery public name. `fn` stands for `fnmlp`.\n\n```{{toctree}}\n{listed}\n```\n"
-    return {**texts, "index.md": contents}
+    texts = {f"{_file(room)}.md": "\n".join(_page(room, title)) for room, title in PAGES.items()}
+    return {**texts, "index.md": "\n".join(_contents())}
+
+
+def _file(room: str) -> str:
+    return room.removeprefix("fnmlp.")
+
+
+def _contents() -> Iterator[str]:
+    yield "# Reference\n\nEvery public name. `fn` stands for `fnmlp`.\n"
+    yield "```{toctree}\n:hidden:\n\n" + "\n".join(map(_file, PAGES)) + "\n```\n"
+    for room, title in PAGES.items():
+        names = [f"{{py:obj}}`{name} <{_target(module, name)}>`" for module, name in _names_of(room)]
+        yield f"**[{title}]({_file(room)}.md)**: {', '.join(names)}\n"
+
+
+def _names_of(room: str) -> Iterator[tuple[str, str]]:
+    for module, names in NAMES.items():
+        if room_of(module) == room:
+            yield from ((module, name) for name in names)
 
 
 def _page(room: str, title: str) -> Iterator[str]:
@@ -74,14 +90,23 @@ def _place(module: str) -> str:
     return next((room for room in APART if f"{module}.".startswith(f"{room}.")), "fnmlp")
 
 
+def _is_data(value: object) -> bool:
+    return not inspect.isfunction(value) and not (inspect.isclass(value) and value.__module__.startswith("fnmlp."))
+
+
+def _target(module: str, name: str) -> str:
+    """Return the full name that Sphinx knows a name by: only its own module has the docstring of a constant."""
+    return f"{module if _is_data(getattr(import_module(module), name)) else _place(module)}.{name}"
+
+
 def _directive(module: str, name: str) -> str:
     """Return the rest of Sphinx's directive for a name."""
-    value, place = getattr(import_module(module), name), f"{_place(module)}.{name}"
+    value, target = getattr(import_module(module), name), _target(module, name)
     if inspect.isfunction(value):
-        return f"function:: {place}"
-    if not inspect.isclass(value) or not value.__module__.startswith("fnmlp."):
-        return f"data:: {module}.{name}\n   :no-value:"  # only its own module has its docstring
-    return f"{'exception' if issubclass(value, Exception) else 'class'}:: {place}\n   :members:"
+        return f"function:: {target}"
+    if _is_data(value):
+        return f"data:: {target}\n   :no-value:"
+    return f"{'exception' if issubclass(value, Exception) else 'class'}:: {target}\n   :members:"
 
 
 def write_pages(folder: Path) -> None:
