@@ -78,7 +78,7 @@ def train(context: click.Context, /, data: Path, **typed: Any) -> None:
         say=say,
     )
     progress = completed(progress, progresses, followed, checkpoint=settings.checkpoint)
-    finish(problem, progress, data, say)
+    finish(problem, progress, table, say)
     for line in remarks:
         if line.startswith(WARNING):
             say(line)
@@ -99,7 +99,7 @@ def epoch_line(entry: Entry, *, every: int) -> str:
     return f"epoch {entry['epoch']:3d}  train loss {entry['train_loss']:.5f}  {judged}  {entry['seconds']:.2f} s"
 
 
-def finish(problem: Problem, progress: Progress, data: Path, say: Say) -> None:
+def finish(problem: Problem, progress: Progress, table: Table, say: Say) -> None:
     """Report on the best epoch of a run, and write its files."""
     settings, best = problem.settings, best_epoch(progress.history)
     say(f"best epoch: {best['epoch']}")
@@ -111,7 +111,8 @@ def finish(problem: Problem, progress: Progress, data: Path, say: Say) -> None:
         say(f"history saved to {settings.history}")
     if settings.output:
         told = {
-            "file": data.name,
+            "file": table.path.name,
+            "decimal_commas": table.decimal_commas,
             "rows": len(problem.parts["train"].data),
             "epoch": best["epoch"],
             "seed": settings.seed,
@@ -140,7 +141,8 @@ def predict(
     stderr.
     """
     check_distinct([("--output", output)] if output else [], [("MODEL", model), ("DATA", data)])
-    known, table = load(model), read_table(data, separator=separator, encoding=encoding)
+    known = load(model)
+    table = read_table(data, separator=separator, encoding=encoding, decimal_commas=known.decimal_commas)
     outputs = known.predict(table)
     for remark in known.remarks(table):
         click.echo(f"note: {remark}", err=True)
@@ -184,7 +186,8 @@ def evaluate(model: Path, data: Path, separator: str | None, encoding: str, plot
     across.
     """
     check_distinct([("--plot", plot)] if plot else [], [("MODEL", model), ("DATA", data)])
-    known, table = load(model), read_table(data, separator=separator, encoding=encoding)
+    known = load(model)
+    table = read_table(data, separator=separator, encoding=encoding, decimal_commas=known.decimal_commas)
     if known.target.name not in table.columns:
         remedy = "evaluate rows whose target is known, or use `predict`"
         raise fn.DataError(str(table.path), f"the target column {known.target.name!r}", "none", remedy)

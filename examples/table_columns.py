@@ -1,56 +1,86 @@
 """Columns of polars as arrays of NumPy: texts that are all numbers become numbers, also with decimal commas."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from attrs import frozen
 import polars as pl
 
 import fnmlp as fn
 from fnmlp.tables.values import MISSING
 
-DECIMAL = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$"
+DECIMAL = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
 """A number with a decimal comma, and perhaps points between thousands."""
-THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?$"
-"""A number with commas between thousands."""
-CODE = r"^[+-]?0[0-9]"
-"""The beginning of digits that are a name, such as a postal code."""
+THOUSANDS = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)(\.[0-9]+)?$"
+"""A number with commas between thousands, and perhaps a decimal point."""
+COMMAS = {
+    True: (DECIMAL, ".", "decimal commas", "decimal points"),
+    False: (THOUSANDS, ",", "commas between thousands", "exponents"),
+}
+"""For numbers with and without decimal commas: their form, what stands between thousands, and what to call them."""
+NO_NUMBER = r"^[+-]?(0[0-9]|[0-9]{16})"
+"""The beginning of digits that are a name, such as a postal code, or an id that float64 would round."""
 
 
-def arrays_of(frame: pl.DataFrame, where: str, *, decimal_commas: bool) -> tuple[dict[str, fn.Array], list[str]]:
-    """Return the columns of a table as arrays, and what there is to say about them."""
+@frozen(eq=False)
+class Arrays:
+    """Hold the columns of a table as arrays, the names of those with decimal commas, and what there is to say."""
+
+    columns: Mapping[str, fn.Array]
+    decimal_commas: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def arrays_of(frame: pl.DataFrame, where: str, *, decimal_commas: bool, known: Collection[str]) -> Arrays:
+    """Return the columns of a table as arrays; where the numbers of one don't tell, `known` names decimal commas.
+
+    In a column with decimal commas, 1.234 is a thousand.
+    """
     texts = {series.name: series.str.strip_chars() for series in frame if series.dtype == pl.String}
-    numbers = {name: as_numbers(series) for name, series in texts.items()}
-    plain = {name: without_commas(texts[name], decimal_commas) for name in texts if numbers[name] is None}
-    commas = {name: as_numbers(series) for name, series in plain.items() if series is not None}
-    read = texts | {name: series for name, series in (numbers | commas).items() if series is not None}
+    pattern, between, form, others = COMMAS[decimal_commas]
+    votes = {name: votes_of(series, pattern) for name, series in texts.items()}
+    commas = [name for name, (yes, no) in votes.items() if yes > no or (yes == no and name in known)]
+    plain = texts | {name: without_commas(texts[name], pattern, between) for name in commas}
+    read = {name: as_numbers(series) for name, series in plain.items()}
     arrays = {series.name: array_of(read.get(series.name, series), where) for series in frame}
-    meaning = "decimal commas" if decimal_commas else "separators of thousands"
-    return arrays, [f"commas in {quoted([*commas])} are read as {meaning}"] if commas else []
+    told = {
+        f"numbers with {form}": [name for name in commas if not plain[name].equals(texts[name])],
+        f"numbers with {form}, and others with {others}": [name for name in commas if votes[name][1]],
+    }
+    remarks = tuple(f"{what}: {quoted(names)}" for what, names in told.items() if names)
+    return Arrays(arrays, tuple(commas) if decimal_commas else (), remarks)
 
 
-def as_numbers(series: pl.Series) -> pl.Series | None:
-    """Return a column of texts as numbers, or None if one of them is no number.
+def votes_of(series: pl.Series, pattern: str) -> tuple[int, int]:
+    """Count the texts that are numbers only with the commas of a pattern, and those that are numbers only without.
 
-    >>> as_numbers(pl.Series(["1.5", "NA"])).to_list(), as_numbers(pl.Series(["01067"]))
-    ([1.5, None], None)
+    >>> votes_of(pl.Series(["1,5", "1.234", "7", "n/a", "0.5"]), DECIMAL)
+    (1, 1)
+    """
+    fits, numbers = series.str.contains(pattern), series.cast(pl.Float64, strict=False).is_not_null()
+    return int((fits & ~numbers).sum()), int((numbers & ~fits).sum())
+
+
+def without_commas(series: pl.Series, pattern: str, between: str) -> pl.Series:
+    """Return a column of texts in which numbers of a pattern have a decimal point, and nothing between thousands.
+
+    >>> without_commas(pl.Series(["1.234,5", "n/a"]), DECIMAL, ".").to_list()
+    ['1234.5', 'n/a']
+    """
+    plain = series.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+    return plain.zip_with(series.str.contains(pattern).fill_null(value=False), series)
+
+
+def as_numbers(series: pl.Series) -> pl.Series:
+    """Return a column of texts as numbers, or as it is if one of them is no number.
+
+    >>> as_numbers(pl.Series(["1.5", "NA"])).to_list(), as_numbers(pl.Series(["01067"])).to_list()
+    ([1.5, None], ['01067'])
     """
     marked = series.replace([*MISSING], None)
-    if marked.str.contains(CODE).any():
-        return None
+    if marked.str.contains(NO_NUMBER).any():
+        return series
     numbers = marked.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == marked.null_count() else None
-
-
-def without_commas(series: pl.Series, decimal: bool) -> pl.Series | None:
-    """Return a column of numbers with commas without them, or None for any other column.
-
-    >>> without_commas(pl.Series(["1.234,5", "2"]), True).to_list(), without_commas(pl.Series(["1,234"]), False)[0]
-    (['1234.5', '2'], '1234')
-    """
-    marked = series.replace([*MISSING], None)
-    pattern, between = (DECIMAL, ".") if decimal else (THOUSANDS, ",")
-    if not marked.str.contains(pattern).all() or not marked.str.contains(",", literal=True).any():
-        return None
-    return marked.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+    return numbers if numbers.null_count() == marked.null_count() else series
 
 
 def array_of(series: pl.Series, where: str) -> fn.Array:

@@ -2,7 +2,7 @@
 
 import codecs
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import csv
 from difflib import get_close_matches
@@ -34,13 +34,15 @@ Written: TypeAlias = fn.Array | pl.Series
 class Table:
     """Hold a table: the file's name, its columns, and what there is to say about how they were read.
 
-    `columns`  what a model learns from: texts that are all numbers became float64.
-    `frame`    what the file holds: the texts of a CSV file, or the values of a Parquet file.
+    `columns`         what a model learns from: texts that are all numbers became float64.
+    `frame`           what the file holds: the texts of a CSV file, or the values of a Parquet file.
+    `decimal_commas`  the names of the columns with decimal commas.
     """
 
     path: Path
     columns: Mapping[str, fn.Array]
     frame: pl.DataFrame
+    decimal_commas: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -57,10 +59,11 @@ class Table:
             raise fn.DataError(str(self.path), f"a column {name!r} ({option})", got, remedy)
 
 
-def read_table(path: Path, *, separator: str | None, encoding: str) -> Table:
+def read_table(path: Path, *, separator: str | None, encoding: str, decimal_commas: Collection[str] = ()) -> Table:
     """Read a CSV or Parquet file; raise unless every row has a value, or an empty one, for each column.
 
-    Without a separator, it is the one of comma, semicolon, tab and bar that the first line has most of.
+    Without a separator, it is the one of comma, semicolon, tab and bar that the first line has most of. Columns with
+    decimal commas in another table have them here too, unless their numbers tell.
     """
     try:
         if not path.is_file():
@@ -79,8 +82,8 @@ def read_table(path: Path, *, separator: str | None, encoding: str) -> Table:
         frame, remarks = _frame(path, text, separator)
     if not frame.height:
         raise fn.DataError(str(path), "at least one row", "a header only", "check where the table comes from")
-    columns, more = arrays_of(frame, str(path), decimal_commas=separator not in (None, ","))
-    return Table(path, columns, frame, (*remarks, *more))
+    read = arrays_of(frame, str(path), decimal_commas=separator not in (None, ","), known=decimal_commas)
+    return Table(path, read.columns, frame, read.decimal_commas, (*remarks, *read.remarks))
 
 
 @contextmanager

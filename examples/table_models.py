@@ -19,12 +19,13 @@ from table_reports import contribution_lines, falls_line, score_table
 
 @frozen(eq=False)
 class TableModel:
-    """A model that reads tables, as `train --output` saved it, and lines on its training."""
+    """A model that reads tables, which of their columns had decimal commas, and lines on its training."""
 
     path: Path
     saved: fn.SavedModel
     schema: TableSchema
     target: Target
+    decimal_commas: tuple[str, ...]
     training: Sequence[str]
 
     def predict(self, table: Table) -> fn.Array:
@@ -55,14 +56,18 @@ class TableModel:
 
 
 def load(path: Path) -> TableModel:
-    """Load a model file; raise unless it is a model for tables."""
+    """Load a model file; raise unless it is a model for tables.
+
+    Only a file that `train --output` wrote has notes on the training.
+    """
     saved = model_in(path, "continue it with `train --resume`")
     try:
-        schema, training = schema_from_json(saved.notes["table"]), json.loads(saved.notes["training"])
+        schema, training = schema_from_json(saved.notes["table"]), json.loads(saved.notes.get("training", "{}"))
         outputs = saved.model.apply(saved.params, np.zeros((1, *saved.example), np.float32))
         width = len(schema.target.classes) or 1 if schema.target else 0
         if schema.target and saved.example == (schema.width,) and outputs.shape == (1, width):
-            return TableModel(path, saved, schema, schema.target, training_lines(training))
+            commas, lines = tuple(training.get("decimal_commas", ())), training_lines(training) if training else ()
+            return TableModel(path, saved, schema, schema.target, commas, lines)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):  # ours are among them
         pass
     remedy = "give a file that this program's `train --output` wrote"

@@ -148,7 +148,13 @@ def test_forms_of_csv_are_read_alike(content: bytes | str, tmp_path: Path) -> No
     [
         ("a;b\n1,5;x\n-2,25;y\n3;z\n", {"a": [1.5, -2.25, 3.0], "b": ["x", "y", "z"]}),
         ("a;b\n1.234,5;x\n2;y\n", {"a": [1234.5, 2.0], "b": ["x", "y"]}),
-        ("a;b\n1,5;x\nabc;y\n", {"a": ["1,5", "abc"], "b": ["x", "y"]}),
+        ("a;b\n1,5;x\nabc;y\n", {"a": ["1.5", "abc"], "b": ["x", "y"]}),
+        ("a;b\n1.234;x\n1,5;y\nn/v;z\n", {"a": ["1234", "1.5", "n/v"], "b": ["x", "y", "z"]}),
+        ("a;b\n1,5;x\n2,5;y\n0.567;z\n", {"a": [1.5, 2.5, 0.567], "b": ["x", "y", "z"]}),
+        ("a;b\n1,5;x\n2.5;y\n0.567;z\n", {"a": ["1,5", "2.5", "0.567"], "b": ["x", "y", "z"]}),
+        ("a;b\n1.234;x\n2.5;y\n", {"a": [1.234, 2.5], "b": ["x", "y"]}),
+        ('a,b\n"1,234",x\nn/v,y\n', {"a": ["1234", "n/v"], "b": ["x", "y"]}),
+        ("a,b\n9007199254740993,1\n9007199254740992,2\n", {"a": ["9007199254740993", "9007199254740992"], "b": [1, 2]}),
         ('a,b\n"1,234.5",x\n"12",y\n', {"a": [1234.5, 12.0], "b": ["x", "y"]}),
         ('a,b\n"1,5",x\n"2,5",y\n', {"a": ["1,5", "2,5"], "b": ["x", "y"]}),
         ('a,b\n"x, ""y""",1\n"line\nbreak",2\n', {"a": ['x, "y"', "line\nbreak"], "b": [1.0, 2.0]}),
@@ -234,6 +240,23 @@ def test_an_encoding_and_a_separator_can_be_named(tmp_path: Path) -> None:
         assert words in done.err
 
 
+def test_only_numbers_that_do_not_tell_are_read_as_in_another_table(tmp_path: Path) -> None:
+    for text, known, number in (("1.234", 1234.0, 1.234), ("1,5", 1.5, 1.5), ("91.28", 91.28, 91.28)):
+        (tmp_path / "new.csv").write_text(f"a;b\n{text};x\n")
+        for commas, expected in ((("a",), known), ((), number)):
+            table = read_table(tmp_path / "new.csv", separator=None, encoding="utf-8", decimal_commas=commas)
+            assert table.columns["a"].tolist() == [expected]
+
+
+def test_numbers_with_both_decimal_marks_are_named(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("a;b\n1,5;1,5\n2,5;2,5\n91.28;3,5\n")
+    table = read_table(tmp_path / "data.csv", separator=None, encoding="utf-8")
+    assert table.remarks == (
+        "numbers with decimal commas: 'a', 'b'",
+        "numbers with decimal commas, and others with decimal points: 'a'",
+    )
+
+
 def test_what_is_left_out_or_read_in_a_special_way_is_said(tmp_path: Path) -> None:
     rows = "".join(f"{n + 1};{n},5;same;;{'no' if n % 2 else 'yes'};\n" for n in range(20))
     path = tmp_path / "data.csv"
@@ -241,7 +264,7 @@ def test_what_is_left_out_or_read_in_a_special_way_is_said(tmp_path: Path) -> No
     out = succeed_table("train", path, "--target", "rich", *SMALL_NETWORK)
     for line in (
         "'column 6' has neither a name nor values; it is left out",
-        "commas in 'number' are read as decimal commas",
+        "numbers with decimal commas: 'number'",
         "numbers of the rows, so left out unless --number names them: 'row'",
         "no values, or the same in all rows, so left out: 'constant', 'empty'",
         "rows without a target, so left out: 1",

@@ -409,6 +409,44 @@ def test_a_wrong_text_among_numbers_is_a_warning_and_the_last_line(tmp_path: Pat
     assert done.err.startswith(f"error: {data}: column 'age', row 2: expected a number, got 'unknown'")
 
 
+@pytest.mark.parametrize("mark", [".", ","])
+def test_a_text_among_numbers_of_either_decimal_mark_is_named_with_its_row(mark: str, tmp_path: Path) -> None:
+    prices = [f"{300 + row % 3}{mark}50" for row in range(60)]
+    texts = {"whole": prices, "gap": [*prices[:17], "n/v", *prices[18:]], "new": ["300" + mark + "5", "n/v"]}
+    whole, gap, new = (
+        write_csv(tmp_path / name, people(len(column)) | {"price": column}, separator=";")
+        for name, column in texts.items()
+    )
+    warning = "warning: 'price' holds categories, because 'n/v' is not a number; "
+    out = succeed_table("train", gap, *TRAIN, *SMALL_NETWORK, "--output", tmp_path / "of categories")
+    assert out.splitlines()[-1].startswith(warning)
+    for options in (("--missing", "n/v"), ("--missing", "n/v", "--number", "price")):
+        out = succeed_table("train", gap, *TRAIN, *SMALL_NETWORK, *options)
+        assert "2 columns of numbers: 'age', 'price'" in out
+        assert "'n/v'" not in out
+    succeed_table("train", whole, *TRAIN, *SMALL_NETWORK, "--output", tmp_path / "of numbers")
+    for row, line in (
+        (19, ("train", gap, *TRAIN, "--number", "price")),
+        (3, ("predict", tmp_path / "of numbers", new)),
+        (19, ("evaluate", tmp_path / "of numbers", gap)),
+    ):
+        assert f": column 'price', row {row}: expected a number, got 'n/v'; correct it" in run_table(*line).err
+    # What was a category in training is one in a file of numbers alone.
+    assert "not there in training" not in run_table("predict", tmp_path / "of categories", whole).err
+
+
+def test_a_model_remembers_the_decimal_commas_of_its_columns(tmp_path: Path) -> None:
+    table = {"price": [f"{row}.000,5" for row in range(1, 41)], "costly": ["no"] * 20 + ["yes"] * 20}
+    data, model = write_csv(tmp_path / "data.csv", table, separator=";"), tmp_path / "model"
+    succeed_table("train", data, "--target", "costly", *LEARN, "--output", model)
+    plain, marked = (
+        run_table("predict", model, write_csv(tmp_path / name, {"price": [price], "costly": ["?"]}, separator=";"))
+        for name, price in (("plain", "30.000"), ("marked", "30.000,0"))
+    )
+    assert plain == marked
+    assert plain.err == "note: numbers with decimal commas: 'price'\n"
+
+
 def test_a_table_of_scores_is_laid_out_by_parts() -> None:
     scores = {"a": {"validation": {"R²": 0.5, "mean error": 2.0}, "test": {"R²": 0.25, "mean error": 12345.678}}}
     assert score_table(scores) == [

@@ -175,6 +175,12 @@ def test_the_same_category_has_the_same_code_whatever_its_type() -> None:
     numbers = fit_schema({"x": [1, 2]}, kinds={"x": "category"}, min_frequency=1)
     for values in ([2, 1], [2.0, 1.0], ["2", "1"], np.array([2, 1], np.int8), [Decimal(2), 1], np.array([2.0, 1.0])):
         assert codes(values, numbers) == [1.0, 0.0]
+    texts = fit_schema({"x": ["1.0", "2.50", "n/a"]}, min_frequency=1)
+    for known in (texts, TableSchema((), (CategoryColumn("x", ("1.0", "2.50", "n/a")),))):
+        assert codes([1, 2.5], known) == codes(["1", "2.5"], known) == codes(["+1.", "2.500"], known) == [0.0, 1.0]
+        assert unknown_values(known, {"x": ["1", "01", "n/a"]}) == {"x": {"01": 1}}
+    longs = fit_schema({"x": ["9007199254740993", "9007199254740992", "n/a"]}, min_frequency=1)
+    assert codes(["9007199254740992", "9007199254740993"], longs) == [0.0, 1.0]
     truths = fit_schema({"x": [True, False]}, min_frequency=1)
     objects = np.array([np.True_, np.False_], object)
     for given in ([True, False], ["True", "False"], ["true", "FALSE"], np.array([True, False]), objects):

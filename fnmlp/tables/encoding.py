@@ -11,7 +11,7 @@ from fnmlp.errors import DataError, StructureError
 from fnmlp.tables.columns import Column, as_table, counted, distinct, floats, texts
 from fnmlp.tables.fitting import target_marks
 from fnmlp.tables.schema import CategoryColumn, TableSchema
-from fnmlp.tables.values import is_missing, shown
+from fnmlp.tables.values import is_missing, shown, text_of
 
 __all__ = ["encode", "encode_target", "unknown_values"]
 
@@ -70,9 +70,14 @@ def _wanted(where: str, columns: Mapping[str, Any], names: tuple[str, ...], firs
 
 
 def _codes(category: CategoryColumn, column: Column, missing: tuple[str, ...]) -> Array:
-    codes, found = {text: float(code) for code, text in enumerate(category.values)}, distinct(column)
+    codes, found = _codes_of(category.values), distinct(column)
     known = [np.nan if text is None else codes.get(text, np.nan) for text in texts(found, missing)]
     return np.array(known, np.float64)[found.places]
+
+
+def _codes_of(values: tuple[str, ...]) -> dict[str | None, int]:
+    """Return the code of each category, whose text may be written in another way."""
+    return {text_of(text): code for code, text in enumerate(values)}
 
 
 def encode_target(
@@ -102,8 +107,8 @@ def encode_target(
             raise column.wrong(found.row_of(place), "a target", "a missing value", "leave out rows without one")
     if not target.classes:
         return _narrowed(column, floats(column, "number", marks), dtype_name)[:, None]
-    codes = {text: code for code, text in enumerate(target.classes)}
-    labels = [codes.get(str(text)) for text in texts(found, marks)]
+    codes = _codes_of(target.classes)
+    labels = [codes.get(text) for text in texts(found, marks)]
     for place, label in enumerate(labels):
         if label is None:
             got, remedy = shown(found.values[place]), "correct it, or leave out the row"
@@ -124,9 +129,13 @@ def unknown_values(schema: TableSchema, columns: Mapping[str, Any]) -> dict[str,
     """
     check_kind("unknown_values(schema)", schema, TableSchema, "fit_schema(columns)")
     table = _wanted("unknown_values", columns, schema.names, 0)
-    counts = {category: counted(table[category.name], schema.missing) for category in schema.categories}
-    return {
-        category.name: unknown
-        for category, found in counts.items()
-        if (unknown := {text: count for text, count in found.items() if text not in category.values})
+    found = {
+        category.name: _others(counted(table[category.name], schema.missing), category)
+        for category in schema.categories
     }
+    return {name: others for name, others in found.items() if others}
+
+
+def _others(counts: Mapping[str, int], category: CategoryColumn) -> dict[str, int]:
+    known = _codes_of(category.values)
+    return {text: count for text, count in counts.items() if text not in known}

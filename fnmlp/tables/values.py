@@ -11,9 +11,12 @@ from typing import Any
 MISSING = ("", "?", "NA", "N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "None")
 """Texts that mean that there is no value; spaces around them don't count."""
 
-NUMBER = re.compile(r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)", re.IGNORECASE)
+PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+NUMBER = re.compile(rf"{PLAIN.pattern}(e[+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0[0-9]")
 """The beginning of digits that are a name, such as those of a postal code: numbers don't begin with 0."""
+EXACT = 15
+"""Numbers of at most so many digits are different ones in float64 too."""
 DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
@@ -82,13 +85,15 @@ def is_code(value: Any) -> bool:
 def text_of(value: Any) -> str | None:
     """Return the text that stands for a value as a category; None for a value that can be none.
 
-    The number 1 is the same category as 1.0, and True the same as the texts "true" and "True".
+    The number 1 is the same category as 1.0 and the text "1.0", and True the same as the texts "true" and "True".
 
-    >>> text_of(1.0), text_of(" red "), text_of(True), text_of("TRUE")
-    ('1', 'red', 'true', 'true')
+    >>> text_of(1.0), text_of("1.50"), text_of("007"), text_of(" red "), text_of(True), text_of("TRUE")
+    ('1', '1.5', '007', 'red', 'true', 'true')
     """
     if isinstance(value, str):
         text = value.strip()
+        if len(text) <= EXACT and PLAIN.fullmatch(text) and not is_code(text):
+            return text_of(float(text))
         return text.lower() if len(text) < 6 and text.lower() in ("true", "false") else text
     if isinstance(value, bool):
         return str(value).lower()
