@@ -130,7 +130,7 @@ def reliability() -> Numbers:
     """Return the number of trials of each experiment; the title tells how many of them failed."""
     _, rows = table("reliability.md", "what was done")
     failures = sum(number(cells[1]) for cells in rows.values())
-    return {f"trials, {failures:g} failures": {name: number(cells[0]) for name, cells in rows.items()}}
+    return {f"trials (logarithmic), {failures:g} failures": {name: number(cells[0]) for name, cells in rows.items()}}
 
 
 def growth() -> Numbers:
