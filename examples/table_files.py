@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 import fnmlp as fn
-from fnmlp.files import write_whole
+from fnmlp.files import opened, write_whole
 from fnmlp.kinds import kind_of
 from table_columns import arrays_of, quoted
 
@@ -65,14 +65,8 @@ def read_table(path: Path, *, separator: str | None, encoding: str, decimal_comm
     Without a separator, it is the one of comma, semicolon, tab and bar that the first line has most of. Columns with
     decimal commas in another table have them here too, unless their numbers tell.
     """
-    try:
-        if not path.is_file():
-            got = "a folder, pipe or device" if path.exists() else "none"
-            raise fn.DataError(str(path), "a file", got, "check the path")
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise fn.DataError(str(path), "a file that can be read", reason, "check the path") from error
+    with opened(str(path), fn.DataError) as file:
+        content = file.read()
     remarks: tuple[str, ...]
     if content.startswith(b"PAR1"):
         frame, remarks = _parquet(path, content), ()

@@ -86,7 +86,7 @@ def opened(name: str, kind: type[FnmlpError] = CheckpointError) -> Iterator[Buff
     Traceback (most recent call last):
     fnmlp.errors.CheckpointError: /dev/null: expected a regular file, got a directory, pipe, socket or device; check ...
     """
-    with os_errors_named(name, READABLE, kind), open(name, "rb", opener=_without_waiting) as file:
+    with reading(name, kind), open(name, "rb", opener=_without_waiting) as file:
         if not S_ISREG(os.fstat(file.fileno()).st_mode):
             raise kind(name, "a regular file", "a directory, pipe, socket or device", "check the path")
         yield file
@@ -97,14 +97,39 @@ def _without_waiting(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def absent(name: str, kind: type[FnmlpError]) -> FnmlpError:
+    """Return the error for a file that is not there.
+
+    >>> print(absent("a.npy", CheckpointError))
+    a.npy: expected a file, got none; check the path
+    """
+    return kind(name, "a file", "none", "check the path")
+
+
+@contextmanager
+def reading(name: str, kind: type[FnmlpError]) -> Iterator[None]:
+    """Turn errors of reading a file into errors of a kind that name the file.
+
+    >>> with reading("a.npy", CheckpointError):
+    ...     open("no-such-file").close()
+    Traceback (most recent call last):
+    fnmlp.errors.CheckpointError: a.npy: expected a file, got none; check the path
+    """
+    with os_errors_named(name, READABLE, kind):
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise absent(name, kind) from error
+
+
 @contextmanager
 def os_errors_named(name: str, expected: str, kind: type[FnmlpError]) -> Iterator[None]:
     """Turn errors of the system, and want of memory, into errors of a kind that name the file.
 
     >>> with os_errors_named("a.npy", READABLE, CheckpointError):
-    ...     open("no-such-file").close()
+    ...     open("/").close()
     Traceback (most recent call last):
-    fnmlp.errors.CheckpointError: a.npy: expected a file that can be read, got No such file or directory; check the ...
+    fnmlp.errors.CheckpointError: a.npy: expected a file that can be read, got Is a directory; check the path, its ...
     """
     try:
         yield

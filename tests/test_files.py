@@ -63,7 +63,11 @@ def test_what_is_no_regular_file_is_refused_without_waiting_as_an_error_of_the_c
     tmp_path: Path, kind: type[FnmlpError]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    refused = {"pipe": "got a directory, pipe, socket or device", ".": "got Is a directory", "none": "got No such file"}
+    refused = {
+        "pipe": "got a directory, pipe, socket or device",
+        ".": "got Is a directory",
+        "none": "expected a file, got none; check the path",
+    }
     for name, words in refused.items():
         with pytest.raises(kind, match=words), opened(str(tmp_path / name), kind):
             pass

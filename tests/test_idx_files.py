@@ -52,11 +52,11 @@ def make_nothing(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (make_nothing, "No such file"),
+        (make_nothing, "expected a file, got none"),
         (Path.mkdir, "directory"),
         (make_fifo, "expected a regular file"),
         (make_link_to_a_device, "expected a regular file"),
-        (make_dangling_link, "No such file"),
+        (make_dangling_link, "expected a file, got none"),
         (make_link_to_itself, "symbolic links"),
     ],
 )

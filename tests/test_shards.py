@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[Callable[[Path], str], str]] = {
     "objects": (lambda folder: _saved(folder, "y", np.array([None] * 70)), "y.npy: expected numbers"),
     "text": (lambda folder: _saved(folder, "y", np.array(["a"] * 70)), "targets: expected integers"),
     "columns": (lambda folder: _saved(folder, "y", np.zeros((70, 2), order="F")), "y.npy: expected rows one after"),
-    "missing": (lambda folder: f"{folder}/y.npy", "y.npy: expected a file that can be read"),
+    "missing": (lambda folder: f"{folder}/y.npy", "y.npy: expected a file, got none"),
     "a folder": (str, "expected a file that can be read"),
     "packed": (lambda folder: f"{folder}/y.npy.gz", "unpack it with gunzip"),
     "no .npy": (lambda folder: _bytes(folder, "y.npy", b"age,height"), "y.npy: expected a .npy file"),
@@ -120,7 +120,7 @@ def test_a_file_that_became_shorter_is_named_by_the_batch_that_needs_it(tmp_path
     with pytest.raises(DataError, match=r"y1.npy: expected \d+ rows, got the end after \d+"):
         list(stream_batches(data, size=32, key=Key(0), epoch=0))
     os.unlink(inputs[2])
-    with pytest.raises(DataError, match=r"x2.npy: expected a file that can be read"):
+    with pytest.raises(DataError, match=r"x2.npy: expected a file, got none"):
         read_rows(data.shards[2], 0, 1)
 
 

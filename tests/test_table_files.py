@@ -105,7 +105,7 @@ def test_a_file_that_can_not_be_used_is_refused_in_one_line(name: str, tmp_path:
 
 
 def test_a_folder_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
-    for path, words in ((tmp_path, "a folder, pipe or device"), (tmp_path / "none.csv", "got none; check the path")):
+    for path, words in ((tmp_path, "Is a directory"), (tmp_path / "none.csv", "got none; check the path")):
         done = run_table("train", path, "--target", "rich")
         assert (done.status, done.err.count("\n")) == (1, 1)
         assert words in done.err

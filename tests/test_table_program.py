@@ -255,7 +255,7 @@ def test_other_files_are_no_models_for_tables(home: Path, tmp_path: Path) -> Non
         ("digits", "expected notes on the columns of a table, got none that fit"),
         ("run", "expected a model, got the checkpoint of a run"),
         ("bare", "expected notes on the columns of a table, got none that fit"),
-        ("none", "No such file"),
+        ("none", "none: expected a file, got none; check the path"),
     ):
         for command in (["describe"], ["predict"], ["evaluate"]):
             more = [] if command == ["describe"] else [home / "people.csv"]

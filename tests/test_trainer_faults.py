@@ -320,7 +320,7 @@ def _save(notes: dict[str, str], model: fn.Layer[Any] | None = None) -> Callable
 
 
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda path: path.parent, "No such file"),
+    "missing": (lambda path: path.parent, "expected a file, got none; check the path"),
     "folder": (lambda path: path.mkdir(), "directory"),
     "empty": (lambda path: path.write_bytes(b""), "a file that fnmlp saved (format 'fnmlp 1')"),
     "text": (lambda path: path.write_text("not a model at all\n" * 99), "a file that fnmlp saved (format 'fnmlp 1')"),
@@ -365,7 +365,7 @@ MISFITS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("predict", "good", "28x28.png"), "28x28.png: expected 8 x 8 pixels, got 28 x 28; resize the"),
     (("predict", "good", "28x28.png"), "let a drawing be fitted (predict --fit)"),
     (("predict", "good", "8x8.png", "text.png"), "text.png: expected a picture"),
-    (("predict", "good", "nowhere.png"), "nowhere.png: expected a picture, got No such file"),
+    (("predict", "good", "nowhere.png"), "nowhere.png: expected a file, got none; check the path"),
     (("predict", "good", "folder"), "folder: expected a picture, got a folder"),
     (("predict", "good", "good"), "good: expected a picture"),
     (("evaluate", "good", "--dataset", "mnist"), "expected images of shape (8, 8) with pixels up to 16"),

@@ -116,7 +116,7 @@ def test_a_link_to_nowhere_is_no_missing_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "run").symlink_to("nowhere")
     done = run(tmp_path, "train", *SMALL, "--checkpoint", tmp_path / "run", "--resume")
     assert (done.status, done.err.count("\n")) == (1, 1)
-    assert f"error: {tmp_path / 'run'}: expected a file that can be read, got No such file" in done.err
+    assert f"error: {tmp_path / 'run'}: expected a file, got none; check the path" in done.err
 
 
 # The best epoch.

@@ -17,7 +17,7 @@ from fnmlp.data.idx import raw_header
 from fnmlp.data.paths import Path, path_names
 from fnmlp.data.shards import BLOCK, Shard, ShardedData
 from fnmlp.errors import DataError, quoted
-from fnmlp.files import READABLE, opened, os_errors_named
+from fnmlp.files import opened, reading
 from fnmlp.scalars import as_count
 
 __all__ = ["array_shards"]
@@ -89,7 +89,7 @@ def _rows_of(file: ArrayFile, first: int, stop: int) -> NDArray[Any]:
     rows = np.empty((stop - first, *file.shape[1:]), file.dtype)
     view = rows.reshape(-1).view(np.uint8).data
     length = rows.nbytes // len(rows)
-    with os_errors_named(file.name, READABLE, DataError), open(file.name, "rb", buffering=0) as source:
+    with reading(file.name, DataError), open(file.name, "rb", buffering=0) as source:
         source.seek(file.offset + first * length)
         done = 0
         while done < len(view) and (count := source.readinto(view[done:])):  # a read may bring less than asked for

@@ -10,6 +10,7 @@ from fnmlp.arrays import Array, Shape, read_only
 from fnmlp.checks import as_bool, as_path, as_shape, check_kind
 from fnmlp.data.drawings import Fit, fit_drawing
 from fnmlp.errors import DataError, MissingDependencyError
+from fnmlp.files import absent
 from fnmlp.scalars import as_count
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def _read(name: str, shape: Shape | None, ground: str) -> Array:
         raise DataError(name, "a picture", "a file of another kind", f"give one of {', '.join(FORMATS)}") from error
     except DataError:
         raise
+    except FileNotFoundError as error:
+        raise absent(name, DataError) from error
     except Exception as error:  # for damaged files Pillow raises many errors, such as KeyError and struct.error
         got = getattr(error, "strerror", None) or f"one that can't be read ({error or type(error).__name__})"
         raise DataError(name, "a picture", got, "check the path and the file") from error

@@ -58,7 +58,7 @@ def table_shards(
 
     >>> table_shards("no-such.parquet", inputs=["age", "height"], targets="ill")
     Traceback (most recent call last):
-    fnmlp.errors.DataError: no-such.parquet: expected a file that can be read, got No such file or directory; check ...
+    fnmlp.errors.DataError: no-such.parquet: expected a file, got none; check the path
     """
     names = (inputs,) if isinstance(inputs, str) else tuple(as_iterator("table_shards(inputs)", inputs, "names"))
     for name in (*names, targets, weights):
