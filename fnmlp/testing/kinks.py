@@ -1,6 +1,7 @@
 """Laws at and beside kinks, where the derivative jumps and the gradient must be that of a side, or between."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from fnmlp.arrays import Array
 from fnmlp.key import fold_in, generator
 from fnmlp.testing.cases import LayerCase
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
-from fnmlp.testing.numeric import EPSILON, STEP, normal
+from fnmlp.testing.numeric import EPSILON, normal
 from fnmlp.testing.report import DifferenceFound, law
 from fnmlp.testing.rounding import largest, smallest
+from fnmlp.testing.witness import by_complex_step
 
 CLOSE = 1e-12
 """The relative distance of neighbours of a kink that no subtraction rounds to it."""
@@ -20,6 +22,9 @@ NEAR = 1e-3
 
 ASIDE = 2.0**-20
 """The distance from a kink at which a side's derivative is taken."""
+
+CREDIBLE = 1e-3
+"""How close a complex step must be to a difference, relative to it; for functions of `abs` it is far off."""
 
 OFF = 1e-6
 """The tolerance of a gradient, relative to the slopes of the sides."""
@@ -111,7 +116,7 @@ def expect_sides(
     moved = np.isclose(at[:, None], np.array(kinks), rtol=1e-9, atol=1e-9).any(axis=1)
     between = np.isin(at, kinks) if exact else moved
     rounding = 64 * EPSILON * np.abs(value(at)) / ASIDE
-    for derivative, allowed in ((_complex_slope, 0.0), (_difference_slope, rounding)):
+    for derivative, allowed in ((partial(_credible_slope, rounding), 0.0), (_difference_slope, rounding)):
         left, right = (derivative(value, at - ASIDE * moved), derivative(value, at + ASIDE * moved))
         bend = np.abs(left - derivative(value, at - 2 * ASIDE * moved))
         bend += np.abs(right - derivative(value, at + 2 * ASIDE * moved))
@@ -129,11 +134,11 @@ def expect_sides(
     raise DifferenceFound(f"{where} at {float(at[row])!r}", sides, got)
 
 
-def _complex_slope(value: Slope, at: Array) -> Array:
-    try:
-        return np.imag(value(at + 1j * STEP)) / STEP
-    except (TypeError, ValueError):
-        return np.full(at.shape, np.nan)
+def _credible_slope(rounding: Array, value: Slope, at: Array) -> Array:
+    """Return the complex step where it agrees with differences, and NaN elsewhere, as for functions of `abs`."""
+    exact = by_complex_step(lambda point: value(point[0]), (at,), (np.ones_like(at),))
+    witness = _difference_slope(value, at)
+    return np.where(np.abs(exact - witness) <= CREDIBLE * np.abs(witness) + rounding + SMALL, exact, np.nan)
 
 
 def _difference_slope(value: Slope, at: Array) -> Array:

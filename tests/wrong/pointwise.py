@@ -106,6 +106,18 @@ def _relu6_slope(slip: str, x: Array) -> Array:
     return ((x > 0) & (x < 6)).astype(x.dtype)
 
 
+def softsign(slip: str) -> fn.Layer[Any]:
+    return _pointwise("softsign", _softsign, _softsign_slope, slip)
+
+
+def _softsign(slip: str, x: Array) -> Array:
+    return x / (1 + np.abs(x))
+
+
+def _softsign_slope(slip: str, x: Array) -> Array:
+    return 1 / (1 + np.abs(x)) ** (1 if "constant" in slip else 2)
+
+
 def mish(slip: str) -> fn.Layer[Any]:
     return _pointwise("mish", _mish, _mish_slope, slip)
 
@@ -148,5 +160,6 @@ POINTWISE: list[Slip] = [
         "one decision for the whole batch",
         kinks=(0.0, 6.0),
     ),
+    *slips(softsign, "|x| as a constant"),
     *slips(mish, "a float64 comes out", "a NumPy scalar promotes the gradient", "the chain rule ends one link early"),
 ]
