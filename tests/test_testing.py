@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Generator
 from functools import partial
+import os
 import re
+from time import sleep
 from typing import Any
 
 from attrs import evolve, frozen
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import DeadlineExceeded
 import numpy as np
 import pytest
 
 import fnmlp as fn
-from fnmlp.errors import OptionError
 from fnmlp.testing import (
     LawBrokenError,
     check_layer,
@@ -24,7 +26,7 @@ from fnmlp.testing import (
     report,
     strategies,
 )
-from fnmlp.testing.cases import LAYOUTS
+from fnmlp.testing.cases import LAYOUTS, LayerCase
 from fnmlp.testing.discrepancy import Claim, find_discrepancy
 from fnmlp.testing.numeric import normal
 from fnmlp.testing.report import DifferenceFound, expect_close, expect_same_form
@@ -125,7 +127,7 @@ def test_comparisons_name_the_first_thing_that_differs() -> None:
 
 
 def test_what_is_no_layer_is_refused_by_layer_test() -> None:
-    with pytest.raises(OptionError, match="call its constructor"):
+    with pytest.raises(fn.StructureError, match=r"layer_test\(layer\): .*; call it, as in relu"):
         layer_test(fn.relu, (3,))  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="no attribute 'layer_tests'"):
         _ = fnmlp_testing().layer_tests
@@ -138,6 +140,40 @@ def fnmlp_testing() -> Any:
 
 
 test_relu = layer_test(fn.relu(), example=(3,))
+
+
+def noting(seen: list[LayerCase], *, wait: float = 0.0) -> report.Law[LayerCase]:
+    """Make a law that notes each case, and takes its time."""
+
+    def noted(case: LayerCase) -> None:
+        """Note a case."""
+        seen.append(case)
+        sleep(wait)
+
+    return report.law("layer")(noted)
+
+
+def test_laws_from_an_iterator_are_checked_in_every_trial() -> None:
+    seen: list[LayerCase] = []
+    check_layer(fn.relu(), (2,), trials=3, laws=iter([noting(seen)]))
+    assert len(seen) == 3
+
+
+def test_a_layer_test_has_no_deadline_and_takes_a_users_own_settings() -> None:
+    # On a busy machine Hypothesis's 200 ms failed right layers.
+    seen: list[LayerCase] = []
+    slow = noting(seen, wait=0.01)
+    hasty = settings(deadline=1, max_examples=2, database=None)
+    settings.register_profile("hasty", hasty)
+    settings.load_profile("hasty")
+    try:
+        without, own = (layer_test(fn.relu(), (2,), laws=(slow,)) for _ in range(2))
+    finally:
+        settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+    without()
+    assert len(seen) == 2
+    with pytest.raises(DeadlineExceeded):
+        hasty(own)()
 
 
 def test_sgd_passes_and_an_optimizer_that_stands_still_does_not() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Shape
+from fnmlp.checks import as_bool, as_iterator, as_shape, check_function, check_kind
 from fnmlp.expressions import spell
 from fnmlp.key import Key
 from fnmlp.layer import Layer
 from fnmlp.losses import Loss
 from fnmlp.optimizers import Optimizer
+from fnmlp.scalars import as_count, as_finite, as_natural
 from fnmlp.testing.cases import Draw, LayerCase
 from fnmlp.testing.elsewhere import ELSEWHERE_LAYER_LAWS, ELSEWHERE_LOSS_LAWS, LayerElsewhere, LossElsewhere
 from fnmlp.testing.layers import LAYER_LAWS
@@ -27,6 +29,9 @@ __all__ = ["TRIALS", "check_layer", "check_loss", "check_optimizer", "laws"]
 
 TRIALS = 10
 """The default number of random trials."""
+
+A_DRAW = "lambda key, shape: fnmlp.generator(key).uniform(size=shape)"
+"""What to write for an option that draws numbers."""
 
 
 def laws() -> tuple[Law[Any], ...]:
@@ -60,23 +65,31 @@ def check_layer(
     `on` names another library: "jax", "torch" or "array_api_strict". Then the results there are compared with NumPy's.
     JAX also compiles the layer, and JAX and torch also differentiate it.
     Raises:   LawBrokenError, naming the law, the place, both values, and a call that reproduces the failure;
-              OptionError for another library, and MissingDependencyError if it is not installed.
+              StructureError, ShapeError or OptionError for an argument that is no layer, shape, option or library;
+              MissingDependencyError if the library is not installed.
 
     >>> from fnmlp.layers import linear
     >>> check_layer(linear(3), (4,), trials=2)
     """
+    check_kind("check_layer(layer)", layer, Layer, "relu()")
+    check_function("check_layer(draw)", draw, 2, A_DRAW)
+    example, seeds = as_shape("check_layer(example)", example), _seeds("check_layer", seed, trials)
+    noisy, rowwise = as_bool("check_layer(noisy)", noisy), as_bool("check_layer(rowwise)", rowwise)
     options = {"noisy": noisy, "rowwise": rowwise}
     said = "".join(f", {name}={value}" for name, value in options.items() if value != (name == "rowwise"))
     said += "" if draw is normal else f", draw={spell(draw)}"
-    kinks, other = tuple(kinks), library("check_layer", on)
+    kinks, other = _kinks("check_layer", kinks), library("check_layer", on)
     said += f", kinks={kinks}" if kinks else ""
     said += "" if other is None else f", on={on!r}"
-    those = laws or (LAYER_LAWS if other is None else ELSEWHERE_LAYER_LAWS)
-    for one in range(seed, seed + trials):
+    those = tuple(as_iterator("check_layer(laws)", laws or (), "laws"))
+    for chosen in those:
+        check_kind("check_layer(laws)", chosen, Law, "laws=fnmlp.testing.laws()[:3]")
+    those = those or (LAYER_LAWS if other is None else ELSEWHERE_LAYER_LAWS)
+    for one in seeds:
         trial = trial_of(one)
         case = LayerCase(
             layer,
-            tuple(example),
+            example,
             Key(one),
             trial.rows,
             draw,
@@ -86,7 +99,7 @@ def check_layer(
             trial.spread,
             trial.repeats and rowwise,
         )
-        call = f"check_layer({layer}, {tuple(example)}, seed={one}, trials=1{said})"
+        call = f"check_layer({layer}, {example}, seed={one}, trials=1{said})"
         if other is not None:
             _run_one(vjp_returns_an_output_and_a_pullback, case, str(layer), call)
         _run(those, case if other is None else LayerElsewhere(case, other), str(layer), call)
@@ -112,15 +125,19 @@ def check_loss(
     >>> from fnmlp.losses import mse
     >>> check_loss(mse, (4,), trials=2)
     """
+    check_function("check_loss(loss)", loss, 2, "mse")
+    check_function("check_loss(draw)", draw, 2, A_DRAW)
+    check_function("check_loss(draw_target)", draw_target, 2, A_DRAW)
+    example, seeds = as_shape("check_loss(example)", example), _seeds("check_loss", seed, trials)
     said = "" if draw_target is normal else f", draw_target={spell(draw_target)}"
-    kinks, other = tuple(kinks), library("check_loss", on)
+    kinks, other = _kinks("check_loss", kinks), library("check_loss", on)
     said += f", kinks={kinks}" if kinks else ""
     said += "" if other is None else f", on={on!r}"
-    for one in range(seed, seed + trials):
+    for one in seeds:
         trial = trial_of(one)
         rows = 2 * trial.rows if trial.spread else trial.rows  # in a row of outputs, little but the label's may count
-        case = LossCase(loss, tuple(example), Key(one), rows, draw, draw_target, kinks, trial.spread)
-        call = f"check_loss({spell(loss)}, {tuple(example)}, seed={one}, trials=1{said})"
+        case = LossCase(loss, example, Key(one), rows, draw, draw_target, kinks, trial.spread)
+        call = f"check_loss({spell(loss)}, {example}, seed={one}, trials=1{said})"
         if other is None:
             _run(LOSS_LAWS, case, spell(loss), call)
         else:
@@ -150,11 +167,24 @@ def check_optimizer(
     ...         p -= 0.1 * g
     >>> check_optimizer(sgd(0.1), trials=2, reference=each_number(descent))
     """
+    check_kind("check_optimizer(optimizer)", optimizer, Optimizer, "sgd(0.1)")
+    if reference is not None:
+        check_function("check_optimizer(reference)", reference, 1, "each_number(rule)")
+    steps, seeds = as_count("check_optimizer(steps)", steps), _seeds("check_optimizer", seed, trials)
     name, said = spell(optimizer.update), "" if steps == 1 else f", steps={steps}"
     said += "" if reference is None else ", reference=reference"
-    for one in range(seed, seed + trials):
+    for one in seeds:
         call = f"check_optimizer(optimizer, seed={one}, trials=1{said})"
         _run(OPTIMIZER_LAWS, OptimizerCase(optimizer, Key(one), steps, reference), name, call)
+
+
+def _seeds(where: str, seed: int, trials: int) -> range:
+    first = as_natural(f"{where}(seed)", seed)
+    return range(first, first + as_count(f"{where}(trials)", trials))
+
+
+def _kinks(where: str, kinks: Iterable[float]) -> tuple[float, ...]:
+    return tuple(as_finite(f"{where}(kinks)", kink) for kink in as_iterator(f"{where}(kinks)", kinks, "numbers"))
 
 
 def _run(laws: Iterable[Law[Any]], case: Any, subject: str, reproduce: str) -> None:

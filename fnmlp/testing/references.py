@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fnmlp.arrays import Array
+from fnmlp.checks import check_function
 
 __all__ = ["NumberRule", "Reference", "each_number"]
 
@@ -23,6 +24,8 @@ NumberRule: TypeAlias = Callable[[float], Generator[float, float, None]]
 def each_number(rule: NumberRule) -> Reference:
     """Make a reference from a rule for one number, applied to every number of the parameters.
 
+    Raises:   StructureError unless the rule is a function of one number.
+
     >>> def descent(p):
     ...     while True:
     ...         g = yield p
@@ -31,6 +34,7 @@ def each_number(rule: NumberRule) -> Reference:
     >>> next(steps), steps.send({"params[0]": np.array([1.0, -1.0])})
     ({'params[0]': array([1., 2.])}, {'params[0]': array([0.5, 2.5])})
     """
+    check_function("each_number(rule)", rule, 1, "a generator function such as descent")
     return partial(_each_number, rule)
 
 

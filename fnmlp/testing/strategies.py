@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fnmlp.arrays import Array, Shape
+from fnmlp.checks import as_shape, check_kind
 from fnmlp.combinators import add, chain, concat, parallel, repeat, residual, tied
-from fnmlp.errors import MissingDependencyError, OptionError
+from fnmlp.errors import MissingDependencyError
 from fnmlp.key import INDEX_LIMIT, Key
 from fnmlp.layer import Layer
 from fnmlp.layers import (
@@ -53,7 +54,7 @@ from fnmlp.testing.check import check_layer
 from fnmlp.testing.numeric import normal
 
 try:
-    from hypothesis import given
+    from hypothesis import given, settings
     from hypothesis import strategies as st
 except ImportError as error:
     remedy = "pip install 'fnmlp[testing]'"
@@ -68,19 +69,22 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
 def layer_test(layer: Layer[Any], example: Shape, **options: Any) -> Callable[[], None]:
     """Make a pytest test of every law of a layer, over seeds that Hypothesis chooses.
 
-    The options are those of `check_layer`.
+    The options are those of `check_layer`. Hypothesis's settings are those of your profile, but without a deadline:
+    on a busy machine a right layer may take any time. `settings(...)(layer_test(...))` replaces them all.
 
     >>> test_my_layer = layer_test(linear(3), example=(5,))
     >>> test_my_layer.__name__
     'test_layer'
     """
-    if not isinstance(layer, Layer):
-        raise OptionError("layer_test", "a Layer", repr(layer), "call its constructor, as in relu()")
+    check_kind("layer_test(layer)", layer, Layer, "relu()")
+    example = as_shape("layer_test(example)", example)
 
     @given(seed=st.integers(0, INDEX_LIMIT - 1))
+    @settings(deadline=None)
     def test_layer(seed: int) -> None:
         check_layer(layer, example, seed=seed, trials=1, **options)
 
+    vars(test_layer).pop("_hypothesis_internal_settings_applied", None)  # so that a user may apply settings too
     return test_layer
 
 
