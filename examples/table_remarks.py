@@ -12,7 +12,7 @@ from table_columns import quoted
 
 LEAST_ROWS = 10
 OTHER_DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b.*")
-"""A date in another form than ISO 8601."""
+"""A date in another form."""
 
 
 WARNING = "warning: "
@@ -41,11 +41,11 @@ def doubts(
 ) -> Iterator[str]:
     """Yield a remark on each column that was taken for categories, and looks like numbers or dates, and one on gaps.
 
-    >>> table = {"age": np.array(["31", "25", "40", "unknown"], object), "when": np.array(["1.2.2024", ""], object)}
+    >>> table = {"age": np.array(["31", "25", "40", "unknown"], object), "when": np.array(["1/2/2024", ""], object)}
     >>> for line in doubts(table, {"age": "category", "when": "category"}, (), ("",)):
     ...     print(line)
     'age' holds categories, because 'unknown' is not a number; a text for a missing value can be named with --missing
-    'when' holds categories; dates must look like 2024-12-31
+    'when' holds categories; dates must look like 2024-12-31 or 31.12.2024
     missing values in categories, which count as none of them: 'when'
     """
     counts = {name: counted(as_column(name, columns[name]), missing) for name in kinds if kinds[name] == "category"}
@@ -64,7 +64,7 @@ def doubt(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     """
     others = [value for value in counts if number_of(value) is None]
     if all(map(OTHER_DATE.fullmatch, counts)):
-        yield f"{name!r} holds categories; dates must look like 2024-12-31"
+        yield f"{name!r} holds categories; dates must look like 2024-12-31 or 31.12.2024"
     elif others and 2 * len(others) < len(counts) and not any(map(is_code, counts)):
         few = sum(counts[value] for value in others) <= FEW * sum(counts.values())
         names = f"{quoted(others, 3)} {'is not a number' if len(others) == 1 else 'are not numbers'}"

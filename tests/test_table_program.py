@@ -22,7 +22,7 @@ polars = pytest.importorskip("polars", reason="it reads the tables")
 import fnmlp as fn  # noqa: E402
 from fnmlp.storage import format as checkpoint  # noqa: E402
 from fnmlp.storage.environment import environment  # noqa: E402
-from fnmlp.tables import schema_from_json  # noqa: E402
+from fnmlp.tables import encode, fit_features, fit_schema, schema_from_json, schema_to_json, table_features  # noqa: E402
 from table_columns import quoted  # noqa: E402
 from table_problem import held_out  # noqa: E402
 from table_remarks import doubts, numbers_rows  # noqa: E402
@@ -199,7 +199,10 @@ def test_values_that_are_new_or_missing_are_taken_and_counted(home: Path, tmp_pa
     [
         ({"age": None}, "expected the columns that {model} was trained on, got none of 'age'; add them, empty if"),
         ({"age": ["old"]}, "column 'age', row 2: expected a number, got 'old'; correct it, or leave it empty"),
-        ({"since": ["yesterday"]}, "column 'since', row 2: expected a date such as 2024-12-31, got 'yesterday'"),
+        (
+            {"since": ["yesterday"]},
+            "column 'since', row 2: expected a date such as 2024-12-31 or 31.12.2024, got 'yesterday'",
+        ),
         ({"age": ["1e99"]}, "column 'age', row 2: expected a number that float32 can hold, got 1e+99"),
         ({"age": ["inf"]}, "column 'age', row 2: expected a finite number, got infinity"),
     ],
@@ -262,6 +265,29 @@ def test_other_files_are_no_models_for_tables(home: Path, tmp_path: Path) -> Non
             done = run_table(*command, tmp_path / name, *more)
             assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
             assert words in done.err
+
+
+@pytest.mark.parametrize(("target", "outputs", "ending"), [("rich", 2, fn.softmax()), ("income", 1, fn.identity())])
+def test_a_model_of_ones_own_with_a_schema_is_a_model_for_tables(
+    target: str, outputs: int, ending: fn.Layer[Any], home: Path, tmp_path: Path
+) -> None:
+    table = polars.read_csv(home / "people.csv", infer_schema=False)
+    schema = fit_schema(table, target=target)
+    layer = table_features(numbers=len(schema.numbers), sizes=schema.sizes)
+    model = fn.chain(layer, fn.linear(outputs), ending)
+    params = (fit_features(layer, encode(schema, table)), *model.init(fn.Key(0), (schema.width,))[0][1:])
+    notes = {"table": schema_to_json(schema)}
+    fn.save_model(tmp_path / "model", model, params, example=(schema.width,), notes=notes)
+    assert succeed_table("describe", tmp_path / "model").startswith(f"target: {target!r}, ")
+    assert predicted(tmp_path / "model", home / "people.csv").columns[0] == f"predicted {target}"
+    assert succeed_table("evaluate", tmp_path / "model", home / "people.csv").startswith("200 rows  ")
+    if schema.target and schema.target.classes:
+        bare = fn.chain(*model.parts[:2])
+        fn.save_model(tmp_path / "bare", bare, params[:2], example=(schema.width,), notes=notes)
+        words = (
+            "bare: expected probabilities of 2 classes, got outputs that don't add up to 1; end the model with softmax"
+        )
+        assert words in run_table("predict", tmp_path / "bare", home / "people.csv").err
 
 
 # Options.

@@ -76,7 +76,12 @@ def codes(values: Any, schema: TableSchema) -> list[float]:
         ([date(2024, 1, 31), datetime(2024, 2, 1, tzinfo=UTC)], "date"),
         (np.array(["2024-01-31", "NaT", "2024-02-01"], "datetime64[ns]"), "date"),
         (["2024-02-30", "2024-02-01"], "category"),
-        (["31.1.2024", "1.2.2024"], "category"),
+        (["31.1.2024", "01.02.2024 18:30", "2024-02-03"], "date"),
+        (["31.1.24", "1.2.24"], "category"),
+        (["31/1/2024", "1/2/2024"], "category"),
+        (["30.2.2024", "1.2.2024"], "category"),
+        (["1.2.20245", "1.2.2024"], "category"),
+        (["31. 1. 2024", "1.2.2024"], "category"),
         (["2024", "2025"], "number"),
         ([None, None], None),
         (["", "NA"], None),
@@ -156,9 +161,27 @@ def test_series_of_pandas_and_polars_are_columns() -> None:
     tables.append(pandas.DataFrame(data).astype({"s": "category"}))
     tables.append(polars.DataFrame(data).with_columns(polars.col("s").cast(polars.Categorical)))
     for table in tables:
-        columns = {name: table[name] for name in data}
-        assert fit_schema(columns, min_frequency=1) == plain
-        assert np.array_equal(encode(plain, columns), expected, equal_nan=True)
+        for columns in (table, {name: table[name] for name in data}):
+            assert fit_schema(columns, min_frequency=1) == plain
+            assert np.array_equal(encode(plain, columns), expected, equal_nan=True)
+            assert unknown_values(plain, columns) == {}
+
+
+def test_data_frames_have_targets_and_names() -> None:
+    pandas = pytest.importorskip("pandas", reason="its frames are tables")
+    polars = pytest.importorskip("polars", reason="its frames are tables")
+    data = {"x": [1, 2, 3], "y": ["a", "b", "a"]}
+    for frame in (pandas.DataFrame(data), polars.DataFrame(data)):
+        schema = fit_schema(frame, target="y")
+        assert encode_target(schema, frame).tolist() == [0, 1, 0]
+        with pytest.raises(fn.DataError, match="expected the columns 'x', got 1 columns, none of which is 'x'"):
+            encode(schema, frame[["y"]])
+    with pytest.raises(fn.StructureError, match=r"fit_schema\(columns\): expected a str, got 0"):
+        fit_schema(pandas.DataFrame([[1, 2]]))
+    with pytest.raises(fn.StructureError, match=r"fit_schema\(columns\): expected a str, got"):
+        fit_schema(pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"), ("a", "c")])))
+    with pytest.raises(fn.ShapeError, match=r"column 'a': expected one value for each row, got shape \(1, 2\)"):
+        fit_schema(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
 def test_codes_survive_a_csv_file_that_is_read_as_texts() -> None:
@@ -166,7 +189,7 @@ def test_codes_survive_a_csv_file_that_is_read_as_texts() -> None:
     polars = pytest.importorskip("polars", reason="it reads CSV files")
     text = "code,age\n" + "01067,31\n80331,28\n" * 2
     for frame in (polars.read_csv(StringIO(text), infer_schema=False), pandas.read_csv(StringIO(text), dtype=str)):
-        schema = fit_schema({name: frame[name] for name in frame.columns})
+        schema = fit_schema(frame)
         assert schema.kinds == {"age": "number", "code": "category"}
         assert schema.categories[0].values == ("01067", "80331")
 
@@ -195,6 +218,7 @@ def test_categories_are_sorted_as_people_sort_them() -> None:
 def test_dates_are_days_since_1970() -> None:
     schema = fit_schema({"x": ["1970-01-01", "1971-01-01 06:00"]})
     assert codes(["1970-01-02", "1969-12-31T12:00", "1970-01-01T01:00+01:00", None], schema) == [1.0, -0.5, 0.0, None]
+    assert codes(["02.01.1970", "1.1.1970 12:00", "31.12.1969"], schema) == [1.0, 0.5, -1.0]
     for unit in ("D", "h", "ns"):
         assert codes(np.array(["1970-01-03", "NaT"], f"datetime64[{unit}]"), schema) == [2.0, None]
 
@@ -427,7 +451,10 @@ OF_Y = TableSchema((), (), Target("y", ("a", "b")))
         (lambda: fit_schema({"x": [1, 2]}, target="x", kinds={"x": "number"}), "got that of the target 'x'"),
         (lambda: fit_schema({"x": ["a", "1"]}, kinds={"x": "number"}), "row 0: expected a number, got 'a'; correct it"),
         (lambda: fit_schema({"x": [True, False]}, kinds={"x": "number"}), "row 0: expected a number, got True"),
-        (lambda: fit_schema({"x": [1, 2]}, kinds={"x": "date"}), "expected a date such as 2024-12-31, got 1"),
+        (
+            lambda: fit_schema({"x": [1, 2]}, kinds={"x": "date"}),
+            "expected a date such as 2024-12-31 or 31.12.2024, got 1",
+        ),
         (
             lambda: fit_schema({"x": [1, 2]}, missing="NA"),
             r"missing\): expected a tuple of texts, got 'NA'",

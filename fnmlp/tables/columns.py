@@ -1,7 +1,7 @@
 """The columns of a table: arrays of numbers, booleans or dates, or the different values of all others."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
 import numpy as np
@@ -11,6 +11,22 @@ from fnmlp.checks import check_kind
 from fnmlp.errors import DataError, DtypeError, ShapeError
 from fnmlp.scalars import as_natural
 from fnmlp.tables.values import days_of, is_missing, number_of, shown, text_of
+
+
+class DataFrame(Protocol):
+    """What is asked of a data frame of pandas or polars."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of the columns."""
+        ...
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """Return the column of this name."""
+        ...
+
+
+Columns: TypeAlias = Mapping[str, Any] | DataFrame
 
 
 @frozen(eq=False)
@@ -94,18 +110,29 @@ def _different(where: str, items: list[Any]) -> Distinct:
     return Distinct(plain, np.fromiter(map(found.__getitem__, items), np.intp, len(items)))
 
 
-def as_table(where: str, columns: Mapping[str, Any], first_row: int) -> dict[str, Column]:
+def by_name(where: str, columns: Columns) -> Mapping[str, Any]:
+    """Return the columns of a mapping or a data frame by their names; raise for all else.
+
+    >>> by_name("encode", {"age": [31, 25]})
+    {'age': [31, 25]}
+    """
+    if not hasattr(columns, "columns"):
+        check_kind(f"{where}(columns)", columns, Mapping, "{'age': ages}")
+    names = [*(columns if isinstance(columns, Mapping) else columns.columns)]
+    for name in names:
+        check_kind(f"{where}(columns)", name, str, "{'age': ages}")
+    return {name: columns[name] for name in names}
+
+
+def as_table(where: str, columns: Columns, first_row: int) -> dict[str, Column]:
     """Return the columns of a table; raise unless they have names and one length.
 
     >>> as_table("encode", {"a": [1, 2], "b": [3]}, 0)
     Traceback (most recent call last):
     fnmlp.errors.DataError: encode: column 'b': expected 2 rows, like 'a', got 1; look for rows lost in one of them
     """
-    check_kind(f"{where}(columns)", columns, Mapping, "{'age': ages}")
     first = as_natural(f"{where}(first_row)", first_row)
-    for name in columns:
-        check_kind(f"{where}(columns)", name, str, "{'age': ages}")
-    table = {name: as_column(name, values, first) for name, values in columns.items()}
+    table = {name: as_column(name, values, first) for name, values in by_name(where, columns).items()}
     if not table:
         raise DataError(where, "at least one column", "none", "check where the data come from")
     beginning, rows = next((name, len(column)) for name, column in table.items())
@@ -131,7 +158,7 @@ def distinct(column: Column) -> Distinct:
 
 KINDS: Mapping[str, tuple[Callable[[Any], float | None], str]] = {
     "number": (number_of, "a number"),
-    "date": (days_of, "a date such as 2024-12-31"),
+    "date": (days_of, "a date such as 2024-12-31 or 31.12.2024"),
 }
 """Kinds of numbers: what reads their values, and how an error calls one."""
 

@@ -1,14 +1,13 @@
 """Tables as arrays: `encode` writes the columns of a schema side by side, and `encode_target` the column to predict."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from fnmlp.arrays import Array
 from fnmlp.checks import as_float_dtype, check_kind
 from fnmlp.errors import DataError, StructureError
-from fnmlp.tables.columns import Column, as_table, counted, distinct, floats, texts
+from fnmlp.tables.columns import Column, Columns, as_table, by_name, counted, distinct, floats, texts
 from fnmlp.tables.fitting import target_marks
 from fnmlp.tables.schema import CategoryColumn, TableSchema
 from fnmlp.tables.values import is_missing, shown, text_of
@@ -16,11 +15,12 @@ from fnmlp.tables.values import is_missing, shown, text_of
 __all__ = ["encode", "encode_target", "unknown_values"]
 
 
-def encode(schema: TableSchema, columns: Mapping[str, Any], *, dtype: object = "float32", first_row: int = 0) -> Array:
+def encode(schema: TableSchema, columns: Columns, *, dtype: object = "float32", first_row: int = 0) -> Array:
     """Write the columns of a table side by side, as the array that `table_features` takes.
 
-    The columns may come in any order, and others are ignored. Missing numbers become NaN, and so do missing categories
-    and those that the schema doesn't list. Dates become days from 1970, categories their codes.
+    `columns` is a table as `fit_schema` takes it, with its columns in any order; others are ignored. Missing numbers
+    become NaN, and so do missing categories and those that the schema doesn't list. Dates become days from 1970,
+    categories their codes.
     Shapes:   columns of n values -> (n, schema.width): numbers, categories, indicators, in `dtype`.
     Raises:   DataError for a missing column, for columns of different lengths, and, naming the row, for a value of
               another kind, and a number that is too large for the dtype; errors call the first row `first_row`.
@@ -60,13 +60,13 @@ def _narrowed(column: Column, numbers: Array, dtype: str) -> Array:
     return x
 
 
-def _wanted(where: str, columns: Mapping[str, Any], names: tuple[str, ...], first_row: int) -> dict[str, Column]:
+def _wanted(where: str, columns: Columns, names: tuple[str, ...], first_row: int) -> dict[str, Column]:
     """Return the columns with these names; raise if one is missing."""
-    check_kind(f"{where}(columns)", columns, Mapping, "{'age': ages}")
-    if absent := [name for name in names if name not in columns]:
-        others = f"{len(columns)} columns, none of which is {' or '.join(map(repr, absent))}"
+    given = by_name(where, columns)
+    if absent := [name for name in names if name not in given]:
+        others = f"{len(given)} columns, none of which is {' or '.join(map(repr, absent))}"
         raise DataError(where, f"the columns {', '.join(map(repr, names))}", others, "add them; they may be empty")
-    return as_table(where, {name: columns[name] for name in names}, first_row)
+    return as_table(where, {name: given[name] for name in names}, first_row)
 
 
 def _codes(category: CategoryColumn, column: Column, missing: tuple[str, ...]) -> Array:
@@ -80,9 +80,7 @@ def _codes_of(values: tuple[str, ...]) -> dict[str | None, int]:
     return {text_of(text): code for code, text in enumerate(values)}
 
 
-def encode_target(
-    schema: TableSchema, columns: Mapping[str, Any], *, dtype: object = "float32", first_row: int = 0
-) -> Array:
+def encode_target(schema: TableSchema, columns: Columns, *, dtype: object = "float32", first_row: int = 0) -> Array:
     """Return the column to predict: as class numbers, or for a regression as numbers of `dtype`.
 
     float32 keeps seven digits. For numbers such as 1700000123, choose float64, and round after `fit_standardize`.
@@ -116,7 +114,7 @@ def encode_target(
     return np.array(labels, np.int64)[found.places]
 
 
-def unknown_values(schema: TableSchema, columns: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def unknown_values(schema: TableSchema, columns: Columns) -> dict[str, dict[str, int]]:
     """Count, for each column of categories, the rows of each value that the schema doesn't list.
 
     `encode` writes such values as NaN, like missing ones.

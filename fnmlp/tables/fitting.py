@@ -8,7 +8,7 @@ import numpy as np
 from fnmlp.checks import as_bool, as_choice, check_kind
 from fnmlp.errors import DataError, OptionError
 from fnmlp.scalars import as_count, as_natural
-from fnmlp.tables.columns import KINDS, Column, as_table, counted, distinct, floats, in_order
+from fnmlp.tables.columns import KINDS, Column, Columns, as_table, counted, distinct, floats, in_order
 from fnmlp.tables.schema import CategoryColumn, NumberColumn, TableSchema, Target, check_texts
 from fnmlp.tables.values import MISSING, days_of, is_code, is_missing, number_of
 
@@ -23,7 +23,7 @@ TASKS = ("auto", "classification", "regression")
 
 
 def fit_schema(
-    columns: Mapping[str, Any],
+    columns: Columns,
     *,
     target: str | None = None,
     task: str = "auto",
@@ -38,11 +38,12 @@ def fit_schema(
 ) -> TableSchema:
     """Find out what the columns of a table hold: numbers, dates or categories.
 
-    `columns` maps names to arrays, lists, or the series of pandas or polars. Fit to the training rows only.
+    `columns` is a data frame of pandas or polars, or maps names to arrays, lists or series. Fit to the training rows
+    only.
 
     Numbers may be given as texts. Texts with leading zeros, such as postal codes, are categories. So are booleans, and
-    whole numbers in a column with at most `integer_categories` different ones. Dates are ISO 8601 texts, or of NumPy or
-    Python. You can choose the kind of a column yourself, as in `kinds={"year": "category"}`.
+    whole numbers in a column with at most `integer_categories` different ones. Dates are texts in ISO 8601 or such as
+    31.12.2024, or of NumPy or Python. You can choose the kind of a column yourself, as in `kinds={"year": "category"}`.
 
     A category's values are those that occur `min_frequency` times, at most the `max_categories` most frequent. All
     others are like new ones. With `indicators`, a number that is missing somewhere gets a further feature that tells

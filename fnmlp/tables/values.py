@@ -20,6 +20,8 @@ EXACT = 15
 DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+DOTTED = re.compile(r"^([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})\b")
+"""The beginning of a date with its day first, as dots always have it."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -53,15 +55,15 @@ def number_of(value: Any) -> float | None:
 
 
 def days_of(value: Any) -> float | None:
-    """Return the days from 1970 to a date or a time, given as such or as a text in ISO 8601; None for all else.
+    """Return the days from 1970 to a date or a time, given as such or as a text; None for all else.
 
-    A time without a zone counts as UTC.
+    A text is in ISO 8601, or has its day first and dots. A time without a zone counts as UTC.
 
-    >>> days_of("1970-01-02"), days_of("1970-01-02 06:00"), days_of("2.1.1970")
-    (1.0, 1.25, None)
+    >>> days_of("1970-01-02"), days_of("1970-01-02 06:00"), days_of("2.1.1970"), days_of("1/2/1970")
+    (1.0, 1.25, 1.0, None)
     """
     if isinstance(value, str):
-        text = value.strip()
+        text = DOTTED.sub(_iso_of, value.strip())
         try:
             return days_of(datetime.fromisoformat(text)) if DATE.fullmatch(text) else None
         except ValueError:  # such as a 30th of February
@@ -71,6 +73,11 @@ def days_of(value: Any) -> float | None:
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - EPOCH) / DAY
+
+
+def _iso_of(dotted: re.Match[str]) -> str:
+    day, month, year = dotted.groups()
+    return f"{year}-{month:0>2}-{day:0>2}"
 
 
 def is_code(value: Any) -> bool:
