@@ -137,8 +137,8 @@ def predict(
 ) -> None:
     """Predict the target for each row of DATA, with the probability of each class.
 
-    MODEL is a file from `train --output`. DATA needs the columns that it was trained on, in any order. Remarks go to
-    stderr.
+    MODEL is a file from `train --output`, or one of your own with a schema. DATA needs the columns that it was trained
+    on, in any order. Remarks go to stderr.
     """
     check_distinct([("--output", output)] if output else [], [("MODEL", model), ("DATA", data)])
     known = load(model)

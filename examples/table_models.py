@@ -58,20 +58,28 @@ class TableModel:
 def load(path: Path) -> TableModel:
     """Load a model file; raise unless it is a model for tables.
 
-    Only a file that `train --output` wrote has notes on the training.
+    Only a file that `train --output` wrote has notes on the training too.
     """
     saved = model_in(path, "continue it with `train --resume`")
     try:
         schema, training = schema_from_json(saved.notes["table"]), json.loads(saved.notes.get("training", "{}"))
         outputs = saved.model.apply(saved.params, np.zeros((1, *saved.example), np.float32))
-        width = len(schema.target.classes) or 1 if schema.target else 0
-        if schema.target and saved.example == (schema.width,) and outputs.shape == (1, width):
-            commas, lines = tuple(training.get("decimal_commas", ())), training_lines(training) if training else ()
-            return TableModel(path, saved, schema, schema.target, commas, lines)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):  # ours are among them
-        pass
-    remedy = "give a file that this program's `train --output` wrote"
-    raise fn.CheckpointError(str(path), "notes on the columns of a table", "none that fit", remedy)
+        target = _target_of(schema, saved.example, outputs.shape)
+        commas, lines = tuple(training.get("decimal_commas", ())), training_lines(training) if training else ()
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # ours are among them
+        remedy = "give one from `train --output`, or save yours with the notes {'table': schema_to_json(schema)}"
+        raise fn.CheckpointError(str(path), "notes on the columns of a table", "none that fit", remedy) from error
+    if target.classes and not (outputs.min() >= 0 and np.isclose(outputs.sum(), 1)):
+        got, remedy = "outputs that don't add up to 1", "end the model with softmax()"
+        raise fn.CheckpointError(str(path), f"probabilities of {len(target.classes)} classes", got, remedy)
+    return TableModel(path, saved, schema, target, commas, lines)
+
+
+def _target_of(schema: TableSchema, example: fn.Shape, outputs: fn.Shape) -> Target:
+    """Return the target of a schema; raise unless a model of these shapes fits the schema."""
+    if not schema.target or example != (schema.width,) or outputs != (1, len(schema.target.classes) or 1):
+        raise ValueError
+    return schema.target
 
 
 def described(model: TableModel) -> list[str]:
