@@ -37,6 +37,39 @@ def test_layers_of_ones_own_are_built_and_loaded_where_they_are_known(tmp_path: 
         load_model(path)
 
 
+def softsign(factor: float = 2.0) -> fn.Layer[Any]:
+    """Make a layer with the name of one in fnmlp."""
+    return attrs.evolve(fn.scale(factor), name="softsign()")
+
+
+def learnt_softsign() -> fn.Layer[Any]:
+    """Make one that has a parameter."""
+    return attrs.evolve(fn.prelu(), name="softsign()")
+
+
+@each("own", [softsign, learnt_softsign])
+def test_a_layer_of_ones_own_with_a_name_of_fnmlps_is_not_taken_for_fnmlps(own: Any, tmp_path: Path) -> None:
+    # Without parameters it was saved in silence, and loaded as the library's.
+    path, model = tmp_path / "m", fn.chain(fn.linear(2), fn.residual(own()))
+    params = model.init(fn.Key(0), (3,))[0]
+    for known in (None, {"tanh": fn.tanh}):
+        with pytest.raises(StructureError, match=r"softsign\(\)': expected the softsign of fnmlp, .*{'softsign': s"):
+            save_model(path, model, params, example=(3,), known=known)
+    save_model(path, model, params, example=(3,), known={"softsign": own})
+    loaded = load_model(path, known={"softsign": own}).model
+    assert same_bits(*(one.apply(params, np.ones((1, 3), np.float32)) for one in (loaded, model)))
+    for known in (None, {"tanh": fn.tanh}):
+        with pytest.raises(CheckpointError, match=r"expected your own 'softsign' in `known`, got none; pass the"):
+            load_model(path, known=known)
+
+
+def test_a_file_whose_parameters_are_another_models_asks_for_known(tmp_path: Path) -> None:
+    path, model = tmp_path / "m", fn.chain(fn.linear(2), fn.prelu())
+    fn.save(path, model.init(fn.Key(0), (3,))[0], {"model": "chain(linear(2), softsign())", "example": "(3,)"})
+    with pytest.raises(CheckpointError, match=r"got also .*; pass layers of your own in `known`, as to save_model"):
+        load_model(path)
+
+
 @over_layers
 def test_a_model_file_holds_all_that_a_prediction_needs(specimen: Specimen, tmp_path: Path) -> None:
     params, _ = specimen.layer.init(fn.Key(1), specimen.example)

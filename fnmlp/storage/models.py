@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+from functools import partial
 from math import prod
 import os
 from typing import Any
@@ -11,7 +12,7 @@ from attrs import frozen
 from fnmlp.arrays import Shape
 from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError, one_line
-from fnmlp.expressions import TEXT_LIMIT, Known, build, shortened
+from fnmlp.expressions import NO_TEXT, TEXT_LIMIT, Known, build, constructors, shortened
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
 from fnmlp.storage import format as checkpoint
@@ -21,6 +22,9 @@ __all__ = ["SavedModel", "load_model", "save_model"]
 
 FAULTS = (FnmlpError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError)
 """What `build` may raise for a text that does not describe a model."""
+
+SHADOWED = "known"
+"""The text of a file that names the layers for which `known` is needed, although fnmlp has layers with these names."""
 
 EXAMPLE_LIMIT = 2**24
 """The most numbers that an example may have: those of a 4096 x 4096 image."""
@@ -49,9 +53,10 @@ def save_model(
 
     `notes` are texts that are saved with them. Layers, initializers and functions of your own are saved by name: pass
     them in `known` here, and again to `load_model`. A model that `load_model` could not load raises here.
-    Raises:   StructureError for a model that `build` can't make from its name; CheckpointError if the example or the
-              parameters don't fit the model; ShapeError unless the example is a shape; OptionError for notes under
-              names that the file uses itself; whatever `fnmlp.save` raises.
+    Raises:   StructureError for a model that `build` can't make from its name, and for a layer of your own that is not
+              in `known` and has the name of one in fnmlp; CheckpointError if the example or the parameters don't fit
+              the model; ShapeError unless the example is a shape; OptionError for notes under names that the file uses
+              itself; whatever `fnmlp.save` raises.
 
     >>> import tempfile
     >>> from fnmlp.key import Key
@@ -88,19 +93,29 @@ def model_parts(
     texts = {"model": model.name, "example": repr(as_shape("save_model(example)", example))}
     if notes is not None:
         check_kind("save_model(notes)", notes, Mapping, "{'author': 'Ada'}")
-    if taken := sorted(texts.keys() & (notes or {}).keys()):
+    if taken := sorted({*texts, SHADOWED} & (notes or {}).keys()):
         remedy = "give the note another name"
-        raise OptionError("save_model(notes)", f"names other than {' and '.join(texts)}", taken[0], remedy)
-    _check_loads(texts, params, known)
+        raise OptionError("save_model(notes)", f"names other than {', '.join((*texts, SHADOWED))}", taken[0], remedy)
+    _check_loads(texts, model, params, known)
+    if shadowed := _shadowed(model.name, known or {}):
+        texts[SHADOWED] = " ".join(shadowed)
     return params, {**(notes or {}), **texts}
 
 
-def _check_loads(texts: Mapping[str, str], params: Tree, known: Known | None) -> None:
-    """Raise if `load_model` would fail: build the model from its name, and compare the parameters."""
+def _shadowed(text: str, known: Known) -> list[str]:
+    """Return the names in an expression that are a user's own, although fnmlp has them too."""
+    names = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
+    ours = constructors() if known else {}
+    return sorted(name for name in names & known.keys() & ours.keys() if known[name] is not ours[name])
+
+
+def _check_loads(texts: Mapping[str, str], given: Layer[Any], params: Tree, known: Known | None) -> None:
+    """Raise if `load_model` would fail: build the model from its name, and compare layers and parameters."""
     try:
         model = build(texts["model"], known=known)
     except FnmlpError as error:
         raise StructureError(f"save_model: {error.where}", error.expected, error.got, error.remedy) from error
+    _check_namesakes(given, model, known or {})
     remedy = "give what init took and returned: the shape of one input without the batch axis, and the parameters"
     try:
         like, _ = model.init(OutlineKey(0), _shape(texts["example"]))
@@ -108,6 +123,27 @@ def _check_loads(texts: Mapping[str, str], params: Tree, known: Known | None) ->
         expected = f"an example that fits {shortened(model.name)}"
         raise CheckpointError("save_model", expected, one_line(error), remedy) from error
     checkpoint.check_leaves("save_model", dict(tree_paths(params)), like, remedy)
+
+
+def _check_namesakes(given: Layer[Any], built: Layer[Any], known: Known) -> None:
+    """Raise if a layer of a user's own has the name of one in fnmlp, which `load_model` would make instead."""
+    name = given.name.partition("(")[0]
+    if name in known or name in NO_TEXT:
+        return
+    if _rule(given.apply) != _rule(built.apply):
+        remedy = f"pass known={{{name!r}: {name}}} if it is your own, also to load_model, or rename it"
+        where, got = f"save_model: {shortened(given.name)}", "another layer with its name"
+        raise StructureError(where, f"the {name} of fnmlp", got, remedy)
+    for part, other in zip(given.parts, built.parts, strict=False):
+        _check_namesakes(part, other, known)
+
+
+def _rule(function: Any) -> tuple[Any, ...]:
+    """Return the functions that a function is made of, whatever else is bound."""
+    if not isinstance(function, partial):
+        return (function,)
+    bound = (*function.args, *function.keywords.values())
+    return (_rule(function.func), *(_rule(one) for one in bound if callable(one)))
 
 
 def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> SavedModel:
@@ -128,6 +164,10 @@ def read_model(saved: checkpoint.Checkpoint, *, known: Known | None = None) -> S
         got = f"a checkpoint without a model, of {len(saved.leaves)} leaves"
         remedy = "continue it with fnmlp.resume, which needs a state like it; save models with save_model"
         raise CheckpointError(saved.path, "a model file", got, remedy)
+    for name in saved.description.get(SHADOWED, "").split():
+        if name not in (known or {}):
+            remedy = "pass the constructors that save_model was given"
+            raise CheckpointError(saved.path, f"your own {shortened(name)} in `known`", "none", remedy)
     try:
         model = build(saved.description["model"], known=known)
         example = _shape(saved.description["example"])
@@ -135,6 +175,8 @@ def read_model(saved: checkpoint.Checkpoint, *, known: Known | None = None) -> S
     except FAULTS as error:
         remedy = "load it with the fnmlp that saved it; layers and functions of your own go into `known`"
         raise CheckpointError(saved.path, "the description of a model", one_line(error), remedy) from error
+    remedy = "pass layers of your own in `known`, as to save_model, also if fnmlp has one with that name"
+    checkpoint.check_leaves(saved.path, saved.leaves, like, remedy)
     return SavedModel(model, checkpoint.restore(saved, like), example, saved.description)
 
 
