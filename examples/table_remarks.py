@@ -7,7 +7,7 @@ import numpy as np
 
 import fnmlp as fn
 from fnmlp.tables.columns import as_column, counted
-from fnmlp.tables.values import is_code, number_of
+from fnmlp.tables.values import days_of, is_code, number_of
 from table_columns import quoted
 
 LEAST_ROWS = 10
@@ -57,16 +57,19 @@ def doubts(
 
 
 def doubt(name: str, counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield a remark if the values of a column, with their rows, are nearly all numbers, or dates in another form.
+    """Yield a remark if most values of a column, with their rows, are dates or numbers, or dates in another form.
 
     >>> [*doubt("grade", {"A": 3, "1": 2})]
     []
     """
-    others = [value for value in counts if number_of(value) is None]
-    if all(map(OTHER_DATE.fullmatch, counts)):
+    kinds = {"date": days_of} if any(map(is_code, counts)) else {"date": days_of, "number": number_of}
+    for kind, read in kinds.items():
+        others = [value for value in counts if read(value) is None]
+        if others and 2 * len(others) < len(counts):
+            few = sum(counts[value] for value in others) <= FEW * sum(counts.values())
+            names = f"{quoted(others, 3)} {f'is not a {kind}' if len(others) == 1 else f'are not {kind}s'}"
+            remedy = "a text for a missing value can be named with --missing"
+            yield f"{WARNING if few else ''}{name!r} holds categories, because {names}; {remedy}"
+            return
+    if 2 * sum(OTHER_DATE.fullmatch(value) is not None for value in counts) > len(counts):
         yield f"{name!r} holds categories; dates must look like 2024-12-31 or 31.12.2024"
-    elif others and 2 * len(others) < len(counts) and not any(map(is_code, counts)):
-        few = sum(counts[value] for value in others) <= FEW * sum(counts.values())
-        names = f"{quoted(others, 3)} {'is not a number' if len(others) == 1 else 'are not numbers'}"
-        remedy = "a text for a missing value can be named with --missing"
-        yield f"{WARNING if few else ''}{name!r} holds categories, because {names}; {remedy}"

@@ -410,9 +410,15 @@ def test_columns_that_are_nearly_numbers_or_dates_are_named() -> None:
         "zip": ["01067", "10115", "20095", "50667", "x"],
         "when": ["31/1/2024", "1/2/2024 12:00", "", "2.3.24", "4-5-2024"],
     }
+    table["since"] = ["01.02.2024", "02.03.2024", "2024-04-05", "30.2.2024", "5.6.2024"]
+    table["until"] = ["31/1/2024", "n/k", "1/2/2024", "2/2/2024", "3/2/2024"]
     columns = {name: np.array(values, object) for name, values in table.items()}
     said = [*doubts(columns, dict.fromkeys(columns, "category"), ("grade",), ("",))]
-    assert [line.partition(" holds")[0] for line in said[:-1]] == ["'size'", "'when'"]
+    assert [line.partition(" holds")[0] for line in said[:-1]] == ["'size'", "'when'", "'since'", "'until'"]
+    assert said[2] == (
+        "'since' holds categories, because '30.2.2024' is not a date; "
+        "a text for a missing value can be named with --missing"
+    )
     assert said[-1] == "missing values in categories, which count as none of them: 'when'"
     assert not [*doubts(columns, {"size": "category"}, ("size",), ())]
 
