@@ -44,7 +44,7 @@ def arrays_of(frame: pl.DataFrame, where: str, *, decimal_commas: bool, known: C
     arrays = {series.name: array_of(read.get(series.name, series), where) for series in frame}
     told = {
         f"numbers with {form}": [name for name in commas if not plain[name].equals(texts[name])],
-        f"numbers with {form}, and others with {others}": [name for name in commas if votes[name][1]],
+        f"numbers with {form}, and others with {others}": [name for name, (yes, no) in votes.items() if yes and no],
     }
     remarks = tuple(f"{what}: {quoted(names)}" for what, names in told.items() if names)
     return Arrays(arrays, tuple(commas) if decimal_commas else (), remarks)

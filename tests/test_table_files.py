@@ -249,11 +249,11 @@ def test_only_numbers_that_do_not_tell_are_read_as_in_another_table(tmp_path: Pa
 
 
 def test_numbers_with_both_decimal_marks_are_named(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("a;b\n1,5;1,5\n2,5;2,5\n91.28;3,5\n")
+    (tmp_path / "data.csv").write_text("a;b;c\n1,5;1,5;1,5\n2,5;2,5;1.5\n91.28;3,5;9\n")
     table = read_table(tmp_path / "data.csv", separator=None, encoding="utf-8")
     assert table.remarks == (
         "numbers with decimal commas: 'a', 'b'",
-        "numbers with decimal commas, and others with decimal points: 'a'",
+        "numbers with decimal commas, and others with decimal points: 'a', 'c'",
     )
 
 
