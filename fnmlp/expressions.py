@@ -108,7 +108,7 @@ def call_of(layer: Layer[Any]) -> Call:
     """Return the call that constructs a layer, for a table from constructors to what they become elsewhere.
 
     Options that the call leaves out have their defaults. The layers in a combinator are its `parts`. A name that is no
-    call of one of `constructors()` has no options.
+    call of one of `constructors()` has no options, nor has a user's layer with such a name: its whole name is returned.
 
     >>> from fnmlp.layers import leaky_relu, linear
     >>> call_of(leaky_relu(slope=0.2))
@@ -119,13 +119,42 @@ def call_of(layer: Layer[Any]) -> Call:
     name = layer.name.partition("(")[0]
     constructor = _built_in(name)
     node = constructor and ast.parse(layer.name, mode="eval").body
-    if constructor is None or not isinstance(node, ast.Call):
+    if constructor is None or not isinstance(node, ast.Call) or is_namesake(layer):
         return Call(layer.name)
     parameters = signature(constructor).parameters.values()
     named = [parameter.name for parameter in parameters if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD]
     written = dict(zip(named, node.args, strict=False)) | {str(option.arg): option.value for option in node.keywords}
     given = {option: ast.literal_eval(value) for option, value in written.items() if _is_literal(value)}
     return Call(name, {one.name: one.default for one in parameters if _is_plain(one.default)} | given)
+
+
+def is_namesake(layer: Layer[Any]) -> bool:
+    """Tell whether a layer, apart from its parts, is a user's own with the name of one of `constructors()`.
+
+    >>> from attrs import evolve
+    >>> from fnmlp.layers import relu, softsign
+    >>> is_namesake(relu()), is_namesake(evolve(softsign(), name="relu()"))
+    (False, True)
+    """
+    if layer.parts or layer.name.partition("(")[0] in NO_TEXT:
+        return False
+    try:
+        ours = build(layer.name)
+    except FnmlpError:  # no such name, or with functions of the user's
+        return False
+    return rule_of(layer.apply) != rule_of(ours.apply)
+
+
+def rule_of(function: Any) -> tuple[Any, ...]:
+    """Return the functions that a function is made of, whatever else is bound.
+
+    >>> rule_of(partial(expression, "linear")) == rule_of(partial(expression, "relu"))
+    True
+    """
+    if not isinstance(function, partial):
+        return (function,)
+    bound = (*function.args, *function.keywords.values())
+    return (rule_of(function.func), *(rule_of(one) for one in bound if callable(one)))
 
 
 def _is_plain(default: object) -> bool:

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Mapping
-from functools import partial
 from math import prod
 import os
 from typing import Any
@@ -12,7 +11,7 @@ from attrs import frozen
 from fnmlp.arrays import Shape
 from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError, one_line
-from fnmlp.expressions import NO_TEXT, TEXT_LIMIT, Known, build, constructors, shortened
+from fnmlp.expressions import NO_TEXT, TEXT_LIMIT, Known, build, constructors, rule_of, shortened
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
 from fnmlp.storage import format as checkpoint
@@ -130,20 +129,12 @@ def _check_namesakes(given: Layer[Any], built: Layer[Any], known: Known) -> None
     name = given.name.partition("(")[0]
     if name in known or name in NO_TEXT:
         return
-    if _rule(given.apply) != _rule(built.apply):
+    if rule_of(given.apply) != rule_of(built.apply):
         remedy = f"pass known={{{name!r}: {name}}} if it is your own, also to load_model, or rename it"
         where, got = f"save_model: {shortened(given.name)}", "another layer with its name"
         raise StructureError(where, f"the {name} of fnmlp", got, remedy)
     for part, other in zip(given.parts, built.parts, strict=False):
         _check_namesakes(part, other, known)
-
-
-def _rule(function: Any) -> tuple[Any, ...]:
-    """Return the functions that a function is made of, whatever else is bound."""
-    if not isinstance(function, partial):
-        return (function,)
-    bound = (*function.args, *function.keywords.values())
-    return (_rule(function.func), *(_rule(one) for one in bound if callable(one)))
 
 
 def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> SavedModel:
