@@ -118,16 +118,16 @@ def write_pages(folder: Path) -> None:
             place.write_text(text, encoding="utf-8")
 
 
-LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)]*)\)")
+LINK = re.compile(r"\[([^\[\]]+)\]\((\.\./[^)]*)\)")
 
 
 def without_outside(app: Any, page: str, source: list[str]) -> None:
     """Make text of a page's links to what is outside the site, such as a test; Sphinx calls this for each page.
 
-    >>> source = ["see [`tests`](../../tests) and [Speed](../speed.md)"]
+    >>> source = ["[1, see [`tests`](../../tests) and [Speed](../speed.md)"]
     >>> without_outside(None, "tutorial/digits", source)
     >>> source
-    ['see `tests` and [Speed](../speed.md)']
+    ['[1, see `tests` and [Speed](../speed.md)']
     """
 
     def kept(link: re.Match[str]) -> str:
