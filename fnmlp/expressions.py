@@ -128,21 +128,38 @@ def call_of(layer: Layer[Any]) -> Call:
     return Call(name, {one.name: one.default for one in parameters if _is_plain(one.default)} | given)
 
 
-def is_namesake(layer: Layer[Any]) -> bool:
-    """Tell whether a layer, apart from its parts, is a user's own with the name of one of `constructors()`.
+def own_of(known: Known | None) -> Known:
+    """Return what is not fnmlp's own in `known`.
+
+    >>> from fnmlp.layers import relu
+    >>> own_of({"relu": relu, "mine": relu}).keys()
+    dict_keys(['mine'])
+    """
+    return {name: value for name, value in (known or {}).items() if value is not _built_in(name)}
+
+
+def is_namesake(layer: Layer[Any], known: Known | None = None) -> bool:
+    """Tell whether a layer is a user's own with the name of one of `constructors()`, without being in `known`.
+
+    It is where `apply` or `vjp` is another than `build` would give it. `init` may differ: it ran already.
 
     >>> from attrs import evolve
     >>> from fnmlp.layers import relu, softsign
     >>> is_namesake(relu()), is_namesake(evolve(softsign(), name="relu()"))
     (False, True)
     """
-    if layer.parts or layer.name.partition("(")[0] in NO_TEXT:
+    name = layer.name.partition("(")[0]
+    if name in NO_TEXT or name in own_of(known):
         return False
     try:
-        ours = build(layer.name)
-    except FnmlpError:  # no such name, or with functions of the user's
+        ours = build(layer.name, known=known)
+    except FnmlpError:  # no such name, or with layers or functions of the user's
         return False
-    return rule_of(layer.apply) != rule_of(ours.apply)
+    return any(rule_of(own) != rule_of(other) for own, other in zip(_rules(layer), _rules(ours), strict=True))
+
+
+def _rules(layer: Layer[Any]) -> tuple[Callable[..., Any], ...]:
+    return layer.apply, layer.vjp
 
 
 def rule_of(function: Any) -> tuple[Any, ...]:
@@ -188,8 +205,7 @@ def build(text: str, *, known: Known | None = None) -> Layer[Any]:
         expression = ast.parse(text, mode="eval").body
         if _extent(expression) > LAYER_LIMIT:
             raise StructureError("build", f"at most {LAYER_LIMIT} layers", "more", "repeat fewer of them")
-        own = {name: value for name, value in (known or {}).items() if value is not _built_in(name)}
-        model = _construct(expression, own)
+        model = _construct(expression, own_of(known))
     except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError) as error:
         if isinstance(error, FnmlpError):
             raise

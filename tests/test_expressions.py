@@ -181,3 +181,6 @@ def test_a_layer_of_ones_own_with_a_name_of_fnmlps_is_no_call_of_fnmlps() -> Non
     own = evolve(fn.scale(2.0), name="softsign()")
     assert call_of(fn.softsign()).constructor == "softsign"
     assert call_of(own) == Call("softsign()")
+    joined = evolve(fn.chain(fn.tanh()), name="residual(tanh())")
+    assert call_of(fn.residual(fn.tanh())).constructor == "residual"
+    assert call_of(joined) == Call("residual(tanh())")

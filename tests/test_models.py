@@ -47,12 +47,17 @@ def learnt_softsign() -> fn.Layer[Any]:
     return attrs.evolve(fn.prelu(), name="softsign()")
 
 
-@each("own", [softsign, learnt_softsign])
+def straight_softsign() -> fn.Layer[Any]:
+    """Make one that differs from fnmlp's in training alone."""
+    return attrs.evolve(fn.softsign(), vjp=fn.identity().vjp)
+
+
+@each("own", [softsign, learnt_softsign, straight_softsign])
 def test_a_layer_of_ones_own_with_a_name_of_fnmlps_is_not_taken_for_fnmlps(own: Any, tmp_path: Path) -> None:
     # Without parameters it was saved in silence, and loaded as the library's.
     path, model = tmp_path / "m", fn.chain(fn.linear(2), fn.residual(own()))
     params = model.init(fn.Key(0), (3,))[0]
-    for known in (None, {"tanh": fn.tanh}):
+    for known in (None, {"tanh": fn.tanh}, {"softsign": fn.softsign}):
         with pytest.raises(StructureError, match=r"softsign\(\)': expected the softsign of fnmlp, .*{'softsign': s"):
             save_model(path, model, params, example=(3,), known=known)
     save_model(path, model, params, example=(3,), known={"softsign": own})
