@@ -16,7 +16,7 @@ from click.core import ParameterSource
 import numpy as np
 
 import fnmlp as fn
-from fnmlp.files import followed, permissions_of
+from fnmlp.whole_files import followed, permissions_of
 from imports import import_failure
 from parallel_ranks import together
 from waiting import is_left_behind

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from command_line import PATIENCE, fail, signals_noted
 import fnmlp as fn
-from fnmlp.files import write_whole
+from fnmlp.whole_files import write_whole
 from progress_bars import progress_bar
 from run_settings import Saving
 from training_run import Entry

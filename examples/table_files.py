@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 import fnmlp as fn
-from fnmlp.files import opened, write_whole
+from fnmlp.files import opened
 from fnmlp.kinds import kind_of
+from fnmlp.whole_files import write_whole
 from table_columns import arrays_of, quoted
 
 SEPARATORS = ",;\t|"

@@ -16,9 +16,9 @@ from fnmlp.arrays import Array, as_array
 from fnmlp.checks import as_choice, as_path, check_function, check_kind
 from fnmlp.drawn import as_confusion, as_history, as_samples
 from fnmlp.errors import DataError, MissingDependencyError, ShapeError, StructureError
-from fnmlp.files import write_whole
 from fnmlp.labels import check_labels
 from fnmlp.scalars import as_count
+from fnmlp.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

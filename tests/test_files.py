@@ -12,7 +12,8 @@ import sys
 import pytest
 
 from fnmlp.errors import CheckpointError, DataError, FnmlpError
-from fnmlp.files import READABLE, TEMPORARY, opened, os_errors_named, write_whole
+from fnmlp.files import READABLE, opened, os_errors_named
+from fnmlp.whole_files import TEMPORARY, write_whole
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\n\xff", b"x" * 1_000_000], ids=len)
@@ -100,7 +101,7 @@ def strays(folder: Path) -> list[str]:
 
 KILLED = """
 import os, signal, sys
-from fnmlp.files import write_whole
+from fnmlp.whole_files import write_whole
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 write_whole(sys.argv[1], b"later")
 """

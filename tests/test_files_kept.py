@@ -14,7 +14,7 @@ from command_line import new_file
 import fnmlp as fn
 from fnmlp.data import write_idx
 from fnmlp.errors import FnmlpError
-from fnmlp.files import followed, write_whole
+from fnmlp.whole_files import followed, write_whole
 from run_reports import write_history
 
 PARAMS = fn.linear(2).init(fn.Key(0), (3,))[0]

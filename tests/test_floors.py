@@ -20,7 +20,7 @@ HOUSE = (
     ("",),
     ("kinds", "checks", "rules"),
     ("files", "tree", "key"),
-    ("conditions", "draws"),
+    ("conditions", "draws", "whole_files"),
     ("labels", "options"),
     ("moving",),
     ("weights", "moments", "rows"),

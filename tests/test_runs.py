@@ -18,10 +18,10 @@ import pytest
 import fnmlp as fn
 from fnmlp.data import digits
 from fnmlp.errors import CheckpointError, DivergenceError, OptionError, StructureError
-from fnmlp.files import rotate
 from fnmlp.storage import runs as saving
 from fnmlp.storage.runs import best_checkpoint, checkpoints, resume, saved_score
 from fnmlp.training.consumers import best_state, scored
+from fnmlp.whole_files import rotate
 
 MODEL = fn.chain(fn.flatten(), fn.scale(1 / 16), fn.dropout(0.1), fn.linear(8), fn.relu(), fn.linear(10))
 OPTIMIZER = fn.averaged(fn.scheduled(fn.adam, fn.cosine_decay(0.01, steps=100)))

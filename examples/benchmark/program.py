@@ -30,7 +30,7 @@ from command_line import FILE, check_used, data_dir_option, new_file, option, op
 from data_sets import DATASETS, pick_dataset
 import fnmlp as fn
 from fnmlp.data import Dataset
-from fnmlp.files import write_whole
+from fnmlp.whole_files import write_whole
 
 INSTALL = "pip install -e '.[benchmark]'"
 SECTIONS: Mapping[str, Callable[[Plan], Iterator[Measured]]] = {

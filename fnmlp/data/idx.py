@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from fnmlp.arrays import as_array
 from fnmlp.checks import as_path
 from fnmlp.errors import DataError, OptionError
-from fnmlp.files import opened, os_errors_named, write_whole
+from fnmlp.files import opened, os_errors_named
 from fnmlp.scalars import is_number, shown
+from fnmlp.whole_files import write_whole
 
 __all__ = ["read_idx", "write_idx"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fnmlp.checks import as_iterator, as_path, check_kind
 from fnmlp.errors import DataError, ShapeError
-from fnmlp.files import write_whole
+from fnmlp.whole_files import write_whole
 
 __all__ = ["Html", "facts", "page", "save_page", "section", "table", "verbatim"]
 

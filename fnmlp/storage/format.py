@@ -14,11 +14,12 @@ import numpy as np
 from fnmlp.arrays import as_array, is_foreign, read_only
 from fnmlp.checks import as_path, check_kind
 from fnmlp.errors import CheckpointError, DtypeError, FnmlpError, one_line
-from fnmlp.files import opened, save_whole
+from fnmlp.files import opened
 from fnmlp.kinds import kind_of
 from fnmlp.moving import to
 from fnmlp.storage.environment import environment
 from fnmlp.tree import Tree, tree_flatten, tree_leaves, tree_paths
+from fnmlp.whole_files import save_whole
 
 __all__ = ["Checkpoint", "load", "restore", "save"]
 

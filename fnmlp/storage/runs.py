@@ -15,12 +15,13 @@ from attrs import evolve
 
 from fnmlp.checks import as_iterator, as_path, check_function
 from fnmlp.errors import CheckpointError, DivergenceError, OptionError
-from fnmlp.files import is_there, rotate
+from fnmlp.files import is_there
 from fnmlp.scalars import as_count, as_natural, as_nonnegative, is_number
 from fnmlp.storage import format as checkpoint
 from fnmlp.training.consumers import check_pairs
 from fnmlp.training.loop import TrainState
 from fnmlp.tree import Tree, first_not_finite
+from fnmlp.whole_files import rotate
 
 __all__ = ["best_checkpoint", "checkpoints", "resume", "saved_score"]
 

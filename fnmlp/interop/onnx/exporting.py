@@ -15,7 +15,6 @@ from fnmlp.checks import FLOATS, as_choice, as_path, as_shape, check_kind
 from fnmlp.combinators.checks import place_noted
 from fnmlp.errors import OptionError
 from fnmlp.expressions import call_of
-from fnmlp.files import save_whole
 from fnmlp.interop.onnx.layers import LAYERS, Entry, Place, no_entry
 from fnmlp.interop.onnx.library import helper
 from fnmlp.interop.onnx.models import End, checked, digest_of, model_of
@@ -24,6 +23,7 @@ from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer, parts_of
 from fnmlp.moving import to
 from fnmlp.tree import Tree, tree_map, tree_paths
+from fnmlp.whole_files import save_whole
 
 __all__ = ["export_onnx"]
 

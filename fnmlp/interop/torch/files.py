@@ -11,9 +11,10 @@ import numpy as np
 from fnmlp.arrays import Array, as_array, read_only
 from fnmlp.checks import as_bool, as_choice, as_path, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError, quoted
-from fnmlp.files import opened, save_whole
+from fnmlp.files import opened
 from fnmlp.kinds import kind_of
 from fnmlp.moving import to
+from fnmlp.whole_files import save_whole
 
 __all__ = ["read_safetensors", "write_safetensors"]
 
