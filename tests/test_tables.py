@@ -182,6 +182,13 @@ def test_data_frames_have_targets_and_names() -> None:
         fit_schema(pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"), ("a", "c")])))
     with pytest.raises(fn.ShapeError, match=r"column 'a': expected one value for each row, got shape \(1, 2\)"):
         fit_schema(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    assert fit_schema(pandas.DataFrame({"collect": [1, 2]})).numbers[0].name == "collect"
+    with pytest.raises(
+        fn.DtypeError, match=r"fit_schema\(columns\): expected a data frame, got a LazyFrame; .*collect"
+    ):
+        fit_schema(polars.DataFrame(data).lazy())
+    with pytest.raises(fn.DtypeError, match=r"expected a data frame, got a Table; pass what its to_pydict\(\) returns"):
+        fit_schema(pytest.importorskip("pyarrow", reason="its tables are nearly frames").table(data))
 
 
 def test_codes_survive_a_csv_file_that_is_read_as_texts() -> None:

@@ -28,6 +28,9 @@ class DataFrame(Protocol):
 
 Columns: TypeAlias = Mapping[str, Any] | DataFrame
 
+WAYS = {"collect": "pass what its collect() returns", "to_pydict": "pass what its to_pydict() returns"}
+"""How to convert objects that are nearly data frames: the lazy ones of polars, and the tables of pyarrow."""
+
 
 @frozen(eq=False)
 class Distinct:
@@ -116,6 +119,9 @@ def by_name(where: str, columns: Columns) -> Mapping[str, Any]:
     >>> by_name("encode", {"age": [31, 25]})
     {'age': [31, 25]}
     """
+    kind = type(columns)  # not the frame, whose columns may be attributes
+    for remedy in (remedy for way, remedy in WAYS.items() if hasattr(kind, way)):
+        raise DtypeError(f"{where}(columns)", "a data frame", f"a {kind.__name__}", remedy)
     if not hasattr(columns, "columns"):
         check_kind(f"{where}(columns)", columns, Mapping, "{'age': ages}")
     names = [*(columns if isinstance(columns, Mapping) else columns.columns)]
