@@ -42,7 +42,7 @@ class Engine:
 
     `name`     the name of the engine.
     `version`  what the last bits of its results depend on, beside the environment that each file records.
-    `trainer`  (network, number of steps that the run took before it) -> what trains it.
+    `trainer`  (network, number of steps that the run took before it, steps between checkpoints or 0) -> what trains it.
     `predict`  (model, parameters, inputs) -> outputs, as NumPy's array.
     `grads`    (network, state, batch) -> the gradients of a step.
     `device`   the device of JAX's, or None.
@@ -51,14 +51,14 @@ class Engine:
 
     name: str
     version: str
-    trainer: Callable[[Member, int], Trainer]
+    trainer: Callable[[Member, int, int], Trainer]
     predict: Callable[[fn.Layer[Any], Tree, fn.Array], fn.Array]
     grads: Callable[[Member, fn.TrainState, fn.Batch], Tree]
     device: Any = None
     shards: int = 0
 
 
-def _trainer(member: Member, _: int) -> Trainer:
+def _trainer(member: Member, _before: int, _every: int) -> Trainer:
     bound = member, augmentation_of(member)
     return Trainer(partial(_epoch, *bound), partial(_batch, *bound), partial(_blame, *bound))
 
@@ -114,13 +114,13 @@ parallel_options = option_group(
 )
 
 
-def engine_of(name: str, device: str | None, *, every: int = 0, say: Callable[[str], None] = click.echo) -> Engine:
-    """Return the engine of that name; `every` and `say` are as for `jax_engine`."""
+def engine_of(name: str, device: str | None, *, say: Callable[[str], None] = click.echo) -> Engine:
+    """Return the engine of that name; JAX's tells `say` how long compiling took."""
     if name == "numpy":
         if device is not None:
             raise click.UsageError("--device needs --engine jax: NumPy always computes on the processor")
         return NUMPY
-    return _jax(device, every, say)
+    return _jax(device, say)
 
 
 def parallel_engine_of(name: str, device: str | None, *, shards: int, comm: Any = None) -> Engine:
@@ -140,11 +140,11 @@ def alone(engine: Engine) -> Engine:
 
 
 @interruptible
-def _jax(device: str | None, every: int, say: Callable[[str], None]) -> Engine:
+def _jax(device: str | None, say: Callable[[str], None]) -> Engine:
     try:
         import fnmlp.interop.jax  # noqa: F401 (it says how to get JAX)
     except fn.MissingDependencyError as error:
         raise click.UsageError(f"--engine jax needs JAX, got {error.got}; {error.remedy}") from error
     from jax_engine import jax_device, jax_engine
 
-    return jax_engine(jax_device(device), every=every, say=say)
+    return jax_engine(jax_device(device), say=say)

@@ -45,16 +45,15 @@ def devices() -> list[Any]:
     return preferred if preferred[0].platform == "cpu" else [*preferred, *jax.devices("cpu")]
 
 
-def jax_engine(device: Any, *, every: int, say: Callable[[str], None]) -> Engine:
-    """Return the engine on a device.
+def jax_engine(device: Any, *, say: Callable[[str], None]) -> Engine:
+    """Return the engine on a device; `say` is told how long compiling took.
 
-    A stretch ends at each multiple of `every` steps of the run, where a checkpoint is due; 0 means nowhere. `say` is
-    told how long compiling took.
+    A stretch ends at each step where a checkpoint is due.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     kind = f"{cores} cores" if device.platform == "cpu" else device.device_kind
     version = f"jax {jax.__version__} on {kind}"
-    bound = partial(trainer, device, every, say), partial(predict, device), partial(gradients, device)
+    bound = partial(trainer, device, say), partial(predict, device), partial(gradients, device)
     return Engine("jax", version, *bound, device)
 
 
@@ -96,7 +95,7 @@ class Ready:
 
 
 @interruptible
-def trainer(device: Any, every: int, say: Callable[[str], None], member: Member, before: int) -> Trainer:
+def trainer(device: Any, say: Callable[[str], None], member: Member, before: int, every: int) -> Trainer:
     """Move a network's data to a device, and compile its steps."""
     augment = augmentation_of(member)
     with precision(member.recipe.dtype):

@@ -62,7 +62,7 @@ try:
         output_options,
         settings_of,
     )
-    from training_run import Progress, beginning, model_of, steps_taken, training
+    from training_run import Progress, beginning, model_of, steps_between_saves, steps_taken, training
 except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
     sys.exit(f"error: {import_failure(error)}")
 
@@ -95,11 +95,11 @@ def train(context: click.Context, /, **typed: Any) -> None:
         check_settings(context, settings)
         check_folder(settings)
     say: Say = (lambda _: None) if settings.quiet else click.echo
+    engine = engine_for(settings, comm=comm, say=say)
     data = with_validation(pick_dataset(settings.dataset, settings.data_dir), settings.validation)
     named = recipe_for(data.name, settings.recipe)
     settings, recipe = evolve(settings, recipe=named), with_fields(named, typed_fields(context))
     members = members_of(recipe, data, settings.seed)
-    engine = engine_for(settings, every=every_of(members, settings), comm=comm, say=say)
     say(f"{data.name}: {len(data.train)} images to train on, {len(data.test)} {settings.purpose}")
     say(f"recipe: {named}" + (f", {len(members)} networks" if len(members) > 1 else ""))
     say(fn.summary(members[0].model, data.train.inputs.shape[1:]))
@@ -107,18 +107,11 @@ def train(context: click.Context, /, **typed: Any) -> None:
     write_results(alone(engine), members, data, settings, progress, say)
 
 
-def every_of(members: Sequence[Member], settings: Settings) -> int:
-    """Return the steps between checkpoints, 0 if none are asked for."""
-    recipe, train = members[0].recipe, members[0].train
-    steps = len(members) * recipe.epochs * steps_of(recipe, train)
-    return settings.steps_between_saves(steps) if settings.checkpoint else 0
-
-
-def engine_for(settings: Settings, *, every: int, comm: Any, say: Say) -> Engine:
-    """Return the engine that a run asks for; on JAX, its stretches end at each multiple of `every` steps."""
+def engine_for(settings: Settings, *, comm: Any, say: Say) -> Engine:
+    """Return the engine that a run asks for."""
     if settings.parallel:
         return parallel_engine_of(settings.engine, settings.device, shards=settings.shards, comm=comm)
-    return engine_of(settings.engine, settings.device, every=every, say=say)
+    return engine_of(settings.engine, settings.device, say=say)
 
 
 def write_results(
@@ -173,7 +166,11 @@ def started(
     if settings.tensorboard:
         progresses = events_logged(settings.tensorboard, alone(engine), members, data, settings, progresses)
     if path and saves:
-        every, seconds, keep = every_of(members, settings), settings.checkpoint_seconds, settings.checkpoint_keep
+        every, seconds, keep = (
+            steps_between_saves(members, settings),
+            settings.checkpoint_seconds,
+            settings.checkpoint_keep,
+        )
         parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)
         progresses = fn.checkpoints(
             progresses, path, steps=every, seconds=seconds, keep=keep, parts=parts, step_of=step_of

@@ -23,7 +23,7 @@ def parallel_engine(shards: int, comm: Any) -> Engine:
     return Engine("parallel", f"numpy {np.__version__}", partial(trainer, shards, comm), predict, grads, shards=shards)
 
 
-def trainer(shards: int, comm: Any, member: Member, _: int) -> Trainer:
+def trainer(shards: int, comm: Any, member: Member, _before: int, _every: int) -> Trainer:
     """Return what trains a network."""
     if member.objective is not value_and_grad and member.recipe.loss == "mse-sum":
         need = "--loss mse: it takes the mean of the shards of a batch"

@@ -26,6 +26,7 @@ from fnmlp.training.adversaries import adversarial, virtual_adversarial
 from fnmlp.training.objectives import Objective, value_and_grad
 from fnmlp.tree import Tree
 from recipes import Recipe
+from shifted_views import shifted_views
 
 MAPS = 4000
 """The number of warps drawn before training; each image of a batch uses one of them."""
@@ -143,14 +144,16 @@ def _both(first: Augment, second: Augment, key: Key, images: Array) -> Array:
     return second(other, first(one, images))
 
 
-def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree]) -> tuple[Layer[Any], Tree]:
+def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree], *, shape: Shape) -> tuple[Layer[Any], Tree]:
     """Build the final model and its parameters: it returns the mean of all members' probabilities.
 
-    `learned` holds the parameters of each member.
+    `learned` holds the parameters of each member. `shape` is that of an image, (height, width).
 
-    >>> classifier(Recipe(loss="cross-entropy"), linear(2), [(), ()])[0]
+    >>> classifier(Recipe(loss="cross-entropy"), linear(2), [(), ()], shape=(28, 28))[0]
     chain(add(chain(linear(2), softmax()), chain(linear(2), softmax())), scale(0.5))
     """
+    if recipe.shifts:
+        learned = [view for params in learned for view in shifted_views(params, shape)]
     if recipe.loss == "cross-entropy":
         model, learned = chain(model, softmax()), [(params, ()) for params in learned]
     if len(learned) == 1:

@@ -47,6 +47,7 @@ HELP: Mapping[str, tuple[str, str]] = {
     "mirror": ("", "Mirror half of the training images, left to right."),
     "average": ("X", "Decay of the running mean of the parameters, used as the result."),
     "members": ("N", "Number of networks, whose probabilities are averaged."),
+    "shifts": ("", "Average the probabilities over each image and its shifts by one pixel."),
     "pixels": ("|".join(PIXELS), "Pixels in [0, 1], or raw, which needs --rate 0.001."),
     "mean": ("X", "Mean to subtract from the pixels in [0, 1]."),
     "dtype": ("|".join(DTYPES), "Floating-point type of all arithmetic."),

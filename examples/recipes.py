@@ -75,6 +75,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "mirror": _switch,
     "average": as_fraction,
     "members": partial(_at_most, 1000),
+    "shifts": _switch,
     "pixels": partial(as_choice, choices=PIXELS),
     "mean": as_finite,
     "dtype": partial(as_choice, choices=DTYPES),
@@ -102,6 +103,7 @@ class Recipe:
     `mirror`           whether to mirror half of the images of a batch, left to right.
     `average`          the decay of a running mean of the parameters, used as the result; 0 for none.
     `members`          the number of networks, which differ only in their keys; their probabilities are averaged.
+    `shifts`           whether to average probabilities over the image and its shifts by one pixel in four directions.
     Raises:   OptionError, naming the field, for a value outside its range.
 
     >>> Recipe(optimizer="sdg")
@@ -130,6 +132,7 @@ class Recipe:
     mirror: bool = False
     average: float = 0.0
     members: int = 1
+    shifts: bool = False
     pixels: str = "unit"
     mean: float = 0.0
     dtype: str = "float32"
@@ -197,25 +200,28 @@ _VIRTUAL = Recipe(
 _FASHION = evolve(
     _PLAIN,
     hidden=(512, 512),
-    epochs=100,
+    epochs=200,
     batch_size=256,
     label_smoothing=0.1,
     dropout=(0.0, 0.1),
     warp=0.3,
+    average=0.999,
     mean=0.286,
 )
 
 _AUGMENTED = Recipe(
     hidden=(1024, 1024),
     epochs=100,
-    batch_size=128,
+    batch_size=256,
     rate=0.0015,
     loss="cross-entropy",
+    label_smoothing=0.1,
     optimizer="adamw",
     betas=(0.9, 0.999),
     schedule="cosine",
     warm_up=0.03,
     warp=1.0,
+    shifts=True,
 )
 
 _DIGITS = Recipe(

@@ -59,7 +59,7 @@ def replayed(engine: Engine, saved: fn.Checkpoint, members: Sequence[Member], st
         state.step: fn.tree_sha256(state.params)
     }
     start = state if state.step < step else first_state(member)
-    trainer = engine.trainer(member, 0)
+    trainer = engine.trainer(member, 0, 0)
     before = trained_to(step - 1, trainer, member, start)
     batch = trainer.batch(*divmod(step - 1, steps_of(member.recipe, member.train)))
     taken = fn.ReplayedStep(before, batch, trained_to(step, trainer, member, before))

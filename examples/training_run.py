@@ -41,6 +41,13 @@ def beginning(members: Sequence[Member]) -> Progress:
     return Progress(first_state(members[0]), 0.0, (), ())
 
 
+def steps_between_saves(members: Sequence[Member], settings: Settings) -> int:
+    """Return the steps between checkpoints, 0 if none are asked for."""
+    recipe, train = members[0].recipe, members[0].train
+    steps = len(members) * recipe.epochs * steps_of(recipe, train)
+    return settings.steps_between_saves(steps) if settings.checkpoint else 0
+
+
 def steps_taken(members: Sequence[Member], progress: Progress) -> int:
     """Count the steps of all networks so far."""
     recipe, done = members[0].recipe, len(progress.finished)
@@ -53,9 +60,10 @@ def training(
 ) -> Generator[Progress, None, None]:
     """Train to the end of a run, and yield the progress: first the given one, then after each stretch of steps."""
     yield progress
+    every = steps_between_saves(members, settings)
     for member in members[len(progress.finished) :]:
         recipe, steps = member.recipe, steps_of(member.recipe, member.train)
-        trainer = engine.trainer(member, len(progress.finished) * recipe.epochs * steps)
+        trainer = engine.trainer(member, len(progress.finished) * recipe.epochs * steps, every)
         for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
             for state, losses in trainer.epoch(progress.state, epoch, steps):
@@ -111,7 +119,7 @@ def scores(
     step: int,
 ) -> tuple[float, float]:
     """Return the loss and accuracy, on held-out images, of the networks trained so far."""
-    model, params = classifier(member.recipe, member.model, so_far)
+    model, params = classifier(member.recipe, member.model, so_far, shape=held_out.inputs.shape[1:])
     loss, accuracy = scores_of(engine.predict(model, params, held_out.inputs), held_out.targets, member.recipe.loss)
     if not math.isfinite(loss):
         where, remedy = f"step {step}: the outputs", "train with a smaller --rate"
@@ -124,7 +132,7 @@ def model_of(members: Sequence[Member], progress: Progress) -> tuple[fn.Layer[An
     place = len(progress.finished)
     begun = place < len(members) and progress.state.step > 0
     so_far = (*progress.finished, learned(members[place], progress.state)) if begun else progress.finished
-    return classifier(members[0].recipe, members[0].model, so_far)
+    return classifier(members[0].recipe, members[0].model, so_far, shape=members[0].train.inputs.shape[1:])
 
 
 def accuracies(settings: Settings, history: Sequence[Entry]) -> list[float]:

@@ -30,7 +30,7 @@ def engine() -> Engine:
 
 def alone(engine: Engine, member: Member) -> fn.TrainState:
     """Train a network on JAX, as the trainer does."""
-    state, trainer = first_state(member), engine.trainer(member, 0)
+    state, trainer = first_state(member), engine.trainer(member, 0, 0)
     for epoch in range(member.recipe.epochs):
         state, _ = deque(trainer.epoch(state, epoch, steps_of(member.recipe, member.train)), maxlen=1).pop()
     return state
