@@ -138,28 +138,31 @@ def own_of(known: Known | None) -> Known:
     return {name: value for name, value in (known or {}).items() if value is not _built_in(name)}
 
 
-def is_namesake(layer: Layer[Any], known: Known | None = None) -> bool:
-    """Tell whether a layer is a user's own with the name of one of `constructors()`, without being in `known`.
-
-    It is where `apply` or `vjp` is another than `build` would give it. `init` may differ: it ran already.
+def is_namesake(layer: Layer[Any]) -> bool:
+    """Tell whether a layer is a user's own with the name of one of `constructors()`.
 
     >>> from attrs import evolve
     >>> from fnmlp.layers import relu, softsign
     >>> is_namesake(relu()), is_namesake(evolve(softsign(), name="relu()"))
     (False, True)
     """
-    name = layer.name.partition("(")[0]
-    if name in NO_TEXT or name in own_of(known):
-        return False
     try:
-        ours = build(layer.name, known=known)
+        return differs(layer, build(layer.name))
     except FnmlpError:  # no such name, or with layers or functions of the user's
         return False
-    return any(rule_of(own) != rule_of(other) for own, other in zip(_rules(layer), _rules(ours), strict=True))
 
 
-def _rules(layer: Layer[Any]) -> tuple[Callable[..., Any], ...]:
-    return layer.apply, layer.vjp
+def differs(layer: Layer[Any], built: Layer[Any]) -> bool:
+    """Tell whether a layer's `apply` or `vjp` is another than that of the layer that `build` made from its name.
+
+    `init` may differ: it ran already. Parts are not compared.
+
+    >>> from fnmlp.combinators import chain
+    >>> from fnmlp.layers import relu, softsign
+    >>> differs(relu(), softsign()), differs(chain(relu()), chain(softsign()))
+    (True, False)
+    """
+    return any(rule_of(own) != rule_of(other) for own, other in ((layer.apply, built.apply), (layer.vjp, built.vjp)))
 
 
 def rule_of(function: Any) -> tuple[Any, ...]:

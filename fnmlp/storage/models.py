@@ -11,7 +11,7 @@ from attrs import frozen
 from fnmlp.arrays import Shape
 from fnmlp.checks import as_shape, check_kind
 from fnmlp.errors import CheckpointError, FnmlpError, OptionError, StructureError, one_line
-from fnmlp.expressions import TEXT_LIMIT, Known, build, constructors, is_namesake, own_of, shortened
+from fnmlp.expressions import NO_TEXT, TEXT_LIMIT, Known, build, constructors, differs, own_of, shortened
 from fnmlp.key import OutlineKey
 from fnmlp.layer import Layer
 from fnmlp.storage import format as checkpoint
@@ -107,13 +107,13 @@ def _shadowed(text: str, known: Known) -> list[str]:
     return sorted(names & own_of(known).keys() & constructors().keys()) if known else []
 
 
-def _check_loads(texts: Mapping[str, str], layer: Layer[Any], params: Tree, known: Known | None) -> None:
+def _check_loads(texts: Mapping[str, str], given: Layer[Any], params: Tree, known: Known | None) -> None:
     """Raise if `load_model` would fail: build the model from its name, and compare layers and parameters."""
     try:
         model = build(texts["model"], known=known)
     except FnmlpError as error:
         raise StructureError(f"save_model: {error.where}", error.expected, error.got, error.remedy) from error
-    _check_namesakes(layer, own_of(known))
+    _check_namesakes(given, model, own_of(known))
     remedy = "give what init took and returned: the shape of one input without the batch axis, and the parameters"
     try:
         like, _ = model.init(OutlineKey(0), _shape(texts["example"]))
@@ -123,15 +123,17 @@ def _check_loads(texts: Mapping[str, str], layer: Layer[Any], params: Tree, know
     checkpoint.check_leaves("save_model", dict(tree_paths(params)), like, remedy)
 
 
-def _check_namesakes(layer: Layer[Any], known: Known) -> None:
+def _check_namesakes(given: Layer[Any], built: Layer[Any], known: Known) -> None:
     """Raise if a layer of a user's own has the name of one in fnmlp, which `load_model` would make instead."""
-    name = layer.name.partition("(")[0]
-    if is_namesake(layer, known):
+    name = given.name.partition("(")[0]
+    if name in known or name in NO_TEXT:
+        return
+    if differs(given, built):
         remedy = f"pass known={{{name!r}: {name}}} if it is your own, also to load_model, or rename it"
-        where, got = f"save_model: {shortened(layer.name)}", "another layer with its name"
+        where, got = f"save_model: {shortened(given.name)}", "another layer with its name"
         raise StructureError(where, f"the {name} of fnmlp", got, remedy)
-    for part in layer.parts if name not in known else ():  # a constructor of the user's makes its parts itself
-        _check_namesakes(part, known)
+    for part, other in zip(given.parts, built.parts, strict=False):
+        _check_namesakes(part, other, known)
 
 
 def load_model(path: str | os.PathLike[str], *, known: Known | None = None) -> SavedModel:

@@ -120,7 +120,7 @@ def by_name(where: str, columns: Columns) -> Mapping[str, Any]:
     {'age': [31, 25]}
     """
     kind = type(columns)  # not the frame, whose columns may be attributes
-    for remedy in (remedy for way, remedy in WAYS.items() if hasattr(kind, way)):
+    if remedy := next((remedy for way, remedy in WAYS.items() if hasattr(kind, way)), None):
         raise DtypeError(f"{where}(columns)", "a data frame", f"a {kind.__name__}", remedy)
     if not hasattr(columns, "columns"):
         check_kind(f"{where}(columns)", columns, Mapping, "{'age': ages}")
