@@ -48,9 +48,9 @@ try:
         taken_up,
     )
     from run_events import check_folder, events_logged
-    from run_members import Member, members_of, steps_of
+    from run_members import Member, members_of, steps_in_all, steps_of
     from run_page import write_page
-    from run_replay import replayed, report, steps_in_all
+    from run_replay import replayed, report
     from run_reports import Say, completed, epoch_line, follow, matrix_text
     from run_settings import (
         Settings,
@@ -166,11 +166,8 @@ def started(
     if settings.tensorboard:
         progresses = events_logged(settings.tensorboard, alone(engine), members, data, settings, progresses)
     if path and saves:
-        every, seconds, keep = (
-            steps_between_saves(members, settings),
-            settings.checkpoint_seconds,
-            settings.checkpoint_keep,
-        )
+        every = steps_between_saves(members, settings)
+        seconds, keep = settings.checkpoint_seconds, settings.checkpoint_keep
         parts, step_of = partial(saved_parts, identity | engines, members[0].model), partial(steps_taken, members)
         progresses = fn.checkpoints(
             progresses, path, steps=every, seconds=seconds, keep=keep, parts=parts, step_of=step_of

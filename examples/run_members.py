@@ -58,6 +58,11 @@ def steps_of(recipe: Recipe, data: fn.Batch) -> int:
     return math.ceil(len(data) / recipe.batch_size)
 
 
+def steps_in_all(member: Member) -> int:
+    """Count the steps of a network's training."""
+    return steps_of(member.recipe, member.train) * member.recipe.epochs
+
+
 def first_state(member: Member) -> fn.TrainState:
     """Return the state before the first step."""
     example, dtype = member.train.inputs.shape[1:], member.recipe.dtype

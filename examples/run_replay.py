@@ -8,7 +8,7 @@ from attrs import frozen
 from engines import Engine, Trainer
 import fnmlp as fn
 from run_checkpoints import resumed
-from run_members import Member, first_state, steps_of
+from run_members import Member, first_state, steps_in_all, steps_of
 
 
 @frozen(eq=False)
@@ -42,11 +42,6 @@ def rows_of(member: Member, epoch: int, place: int) -> list[int]:
     order = fn.epoch_order(len(member.train), key=member.order_key, epoch=epoch)
     rows: list[int] = order[place * member.recipe.batch_size :][: member.recipe.batch_size].tolist()
     return rows
-
-
-def steps_in_all(member: Member) -> int:
-    """Count the steps of a network's training."""
-    return steps_of(member.recipe, member.train) * member.recipe.epochs
 
 
 def replayed(engine: Engine, saved: fn.Checkpoint, members: Sequence[Member], step: int) -> Seen:

@@ -14,7 +14,7 @@ import fnmlp as fn
 from fnmlp.tree import first_not_finite
 from image_models import scores_of
 from recipe_building import classifier
-from run_members import Member, first_state, learned, steps_of
+from run_members import Member, first_state, learned, steps_in_all, steps_of
 from run_settings import Settings
 
 Entry: TypeAlias = dict[str, Any]
@@ -43,16 +43,13 @@ def beginning(members: Sequence[Member]) -> Progress:
 
 def steps_between_saves(members: Sequence[Member], settings: Settings) -> int:
     """Return the steps between checkpoints, 0 if none are asked for."""
-    recipe, train = members[0].recipe, members[0].train
-    steps = len(members) * recipe.epochs * steps_of(recipe, train)
-    return settings.steps_between_saves(steps) if settings.checkpoint else 0
+    return settings.steps_between_saves(len(members) * steps_in_all(members[0])) if settings.checkpoint else 0
 
 
 def steps_taken(members: Sequence[Member], progress: Progress) -> int:
     """Count the steps of all networks so far."""
-    recipe, done = members[0].recipe, len(progress.finished)
-    before = done * recipe.epochs * steps_of(recipe, members[0].train)
-    return before + (progress.state.step if done < len(members) else 0)
+    done = len(progress.finished)
+    return done * steps_in_all(members[0]) + (progress.state.step if done < len(members) else 0)
 
 
 def training(
@@ -63,7 +60,7 @@ def training(
     every = steps_between_saves(members, settings)
     for member in members[len(progress.finished) :]:
         recipe, steps = member.recipe, steps_of(member.recipe, member.train)
-        trainer = engine.trainer(member, len(progress.finished) * recipe.epochs * steps, every)
+        trainer = engine.trainer(member, len(progress.finished) * steps_in_all(member), every)
         for epoch in range(len(progress.history) % recipe.epochs, recipe.epochs):
             began = perf_counter()
             for state, losses in trainer.epoch(progress.state, epoch, steps):
