@@ -1,6 +1,7 @@
 """The scikit-learn estimators: drop-in where a name is scikit-learn's, and open to what the pure functions can do."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from inspect import signature
 import pickle
 from typing import Any
@@ -434,6 +435,16 @@ def test_a_frame_with_texts_is_encoded(library: str) -> None:
             fitted.predict(np.ones((2, 3)))
     numbers = MLPRegressor(**options).fit(frame, X[:, 1])
     assert numbers.predict(frame).shape == (150,)
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_a_lazy_frame_of_polars_is_refused_with_its_remedy(texts: bool) -> None:
+    polars = pytest.importorskip("polars", reason="frames of polars")
+    frame = polars.DataFrame({"x": ["short", "long"] * 75 if texts else X[:, 0].tolist()})
+    fitted = MLPClassifier(**QUICK).fit(frame, Y)
+    for call in (partial(MLPClassifier(**QUICK).fit, y=Y), fitted.predict):
+        with pytest.raises(TypeError, match=r"got a LazyFrame; pass what its collect\(\) returns"):
+            call(frame.lazy())
 
 
 def test_categories_of_pandas_are_categories_whatever_they_are_written_with() -> None:

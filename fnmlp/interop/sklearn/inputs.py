@@ -31,7 +31,13 @@ CATEGORIES = ("category", "categorical", "enum")
 
 
 def is_table(X: Any) -> bool:
-    """Tell whether X is a frame with columns that are not numbers."""
+    """Tell whether X is a frame with columns that are not numbers.
+
+    Raises:   TypeError for a lazy frame of polars, which has no rows yet.
+    """
+    if hasattr(type(X), "collect"):  # not X, whose columns may be attributes
+        kind = type(X).__name__
+        raise TypeError(f"X: expected an array or a frame, got a {kind}; pass what its collect() returns")
     return hasattr(X, "columns") and hasattr(X, "dtypes") and not all(map(_is_number, X.dtypes))
 
 
