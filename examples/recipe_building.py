@@ -8,7 +8,7 @@ from fnmlp.arrays import Array, Shape
 from fnmlp.combinators import add, chain
 from fnmlp.key import Key, split
 from fnmlp.layer import Layer
-from fnmlp.layers import dropout, flatten, linear, maxout, relu, scale, softmax
+from fnmlp.layers import deskew, dropout, flatten, linear, maxout, relu, scale, softmax
 from fnmlp.losses import Loss, cross_entropy, mse, on_labels
 from fnmlp.optimizers import (
     Optimizer,
@@ -26,7 +26,6 @@ from fnmlp.training.adversaries import adversarial, virtual_adversarial
 from fnmlp.training.objectives import Objective, value_and_grad
 from fnmlp.tree import Tree
 from recipes import Recipe
-from shifted_views import shifted_views
 
 MAPS = 4000
 """The number of warps drawn before training; each image of a batch uses one of them."""
@@ -43,8 +42,7 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
     >>> build_model(Recipe(hidden=(4,)), white=255, classes=2)
     chain(flatten(), scale(0.00392156862745098), linear(4), relu(), linear(2), softmax())
     """
-    factor, full = (1 / white, 1) if recipe.pixels == "unit" else (1.0, white)
-    layers: list[Layer[Any]] = [flatten(), scale(factor, offset=-recipe.mean * full, dtype=recipe.dtype)]
+    layers = _first_layers(recipe, white)
     before, between = recipe.dropout
     layers += [dropout(before)] if before else []
     for units in recipe.hidden:
@@ -52,6 +50,16 @@ def build_model(recipe: Recipe, *, white: int, classes: int) -> Layer[Any]:
         layers += [dropout(between)] if between else []
     ending = [linear(classes)] if recipe.loss == "cross-entropy" else [linear(classes), softmax()]
     return chain(*layers, *ending)
+
+
+def _first_layers(recipe: Recipe, white: int) -> list[Layer[Any]]:
+    factor, full = (1 / white, 1) if recipe.pixels == "unit" else (1.0, white)
+    offset, dtype = -recipe.mean * full, recipe.dtype
+    if not recipe.deskew:
+        return [flatten(), scale(factor, offset=offset, dtype=dtype)]
+    # The ground stays 0 until the ink is found.
+    centred: list[Layer[Any]] = [scale(1.0, offset=offset)] if offset else []
+    return [scale(factor, dtype=dtype), deskew(), flatten(), *centred]
 
 
 def build_loss(recipe: Recipe) -> Loss:
@@ -144,16 +152,14 @@ def _both(first: Augment, second: Augment, key: Key, images: Array) -> Array:
     return second(other, first(one, images))
 
 
-def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree], *, shape: Shape) -> tuple[Layer[Any], Tree]:
+def classifier(recipe: Recipe, model: Layer[Any], learned: Sequence[Tree]) -> tuple[Layer[Any], Tree]:
     """Build the final model and its parameters: it returns the mean of all members' probabilities.
 
-    `learned` holds the parameters of each member. `shape` is that of an image, (height, width).
+    `learned` holds the parameters of each member.
 
-    >>> classifier(Recipe(loss="cross-entropy"), linear(2), [(), ()], shape=(28, 28))[0]
+    >>> classifier(Recipe(loss="cross-entropy"), linear(2), [(), ()])[0]
     chain(add(chain(linear(2), softmax()), chain(linear(2), softmax())), scale(0.5))
     """
-    if recipe.shifts:
-        learned = [view for params in learned for view in shifted_views(params, shape)]
     if recipe.loss == "cross-entropy":
         model, learned = chain(model, softmax()), [(params, ()) for params in learned]
     if len(learned) == 1:

@@ -71,11 +71,11 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "schedule": partial(as_choice, choices=SCHEDULES),
     "warm_up": as_fraction,
     "dropout": _pair,
+    "deskew": _switch,
     "warp": _strength,
     "mirror": _switch,
     "average": as_fraction,
     "members": partial(_at_most, 1000),
-    "shifts": _switch,
     "pixels": partial(as_choice, choices=PIXELS),
     "mean": as_finite,
     "dtype": partial(as_choice, choices=DTYPES),
@@ -99,11 +99,11 @@ class Recipe:
     `epsilon`, `norm`  how far it moves an image, with pixels in [0, 1], and what is that far: each pixel or the image.
     `mean`             a number to subtract from the pixels in [0, 1].
     `dropout`          the probability of dropping inputs, and hidden units.
+    `deskew`           whether to centre each image and to shear it upright, before all other layers.
     `warp`             the strength of random warps of each image; 0 for none, 1 suits handwriting.
     `mirror`           whether to mirror half of the images of a batch, left to right.
     `average`          the decay of a running mean of the parameters, used as the result; 0 for none.
     `members`          the number of networks, which differ only in their keys; their probabilities are averaged.
-    `shifts`           whether to average probabilities over the image and its shifts by one pixel in four directions.
     Raises:   OptionError, naming the field, for a value outside its range.
 
     >>> Recipe(optimizer="sdg")
@@ -128,11 +128,11 @@ class Recipe:
     schedule: str = "constant"
     warm_up: float = 0.0
     dropout: tuple[float, float] = (0.0, 0.0)
+    deskew: bool = False
     warp: float = 0.0
     mirror: bool = False
     average: float = 0.0
     members: int = 1
-    shifts: bool = False
     pixels: str = "unit"
     mean: float = 0.0
     dtype: str = "float32"
@@ -220,8 +220,8 @@ _AUGMENTED = Recipe(
     betas=(0.9, 0.999),
     schedule="cosine",
     warm_up=0.03,
+    deskew=True,
     warp=1.0,
-    shifts=True,
 )
 
 _DIGITS = Recipe(

@@ -116,7 +116,7 @@ def scores(
     step: int,
 ) -> tuple[float, float]:
     """Return the loss and accuracy, on held-out images, of the networks trained so far."""
-    model, params = classifier(member.recipe, member.model, so_far, shape=held_out.inputs.shape[1:])
+    model, params = classifier(member.recipe, member.model, so_far)
     loss, accuracy = scores_of(engine.predict(model, params, held_out.inputs), held_out.targets, member.recipe.loss)
     if not math.isfinite(loss):
         where, remedy = f"step {step}: the outputs", "train with a smaller --rate"
@@ -129,7 +129,7 @@ def model_of(members: Sequence[Member], progress: Progress) -> tuple[fn.Layer[An
     place = len(progress.finished)
     begun = place < len(members) and progress.state.step > 0
     so_far = (*progress.finished, learned(members[place], progress.state)) if begun else progress.finished
-    return classifier(members[0].recipe, members[0].model, so_far, shape=members[0].train.inputs.shape[1:])
+    return classifier(members[0].recipe, members[0].model, so_far)
 
 
 def accuracies(settings: Settings, history: Sequence[Entry]) -> list[float]:

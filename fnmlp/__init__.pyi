@@ -54,6 +54,7 @@ from fnmlp.layers.activations import (
     tanh as tanh,
 )
 from fnmlp.layers.affine import (Linear as Linear, linear as linear, maxout as maxout, ntk_linear as ntk_linear)
+from fnmlp.layers.deskewing import (deskew as deskew,)
 from fnmlp.layers.embeddings import (Embedding as Embedding, embedding as embedding)
 from fnmlp.layers.ensembles import (
     BatchEnsemble as BatchEnsemble,

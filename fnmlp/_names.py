@@ -98,6 +98,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "tanh",
     ),
     "fnmlp.layers.affine": ("Linear", "linear", "maxout", "ntk_linear"),
+    "fnmlp.layers.deskewing": ("deskew",),
     "fnmlp.layers.embeddings": ("Embedding", "embedding"),
     "fnmlp.layers.ensembles": ("BatchEnsemble", "batch_ensemble", "ensemble_linear"),
     "fnmlp.layers.gates": ("gelu", "mish", "silu"),

@@ -28,7 +28,6 @@ from recipe_options import KINDS, flag, read_field, spelled, with_fields
 from recipes import LOSSES, OBJECTIVES, OPTIMIZERS, RECIPES, SCHEDULES, USED_BY, Recipe, unused
 from run_members import members_of
 from run_settings import Settings
-from shifted_views import STEPS
 from tests.sweep import each
 from training_run import beginning, model_of, training
 
@@ -95,11 +94,11 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "schedule": ("square",),
     "warm_up": (1.0, -0.5),
     "dropout": (0.5, (0.1,), (0.1, 1.0), (0.1, 0.2, 0.3)),
+    "deskew": ("False", 0, None),
     "warp": (-1.0, 11.0, math.nan),
     "mirror": ("False", 0, None),
     "average": (1.0, -0.1),
     "members": (0, 1001),
-    "shifts": ("False", 0, None),
     "pixels": ("row",),
     "mean": (math.nan, math.inf),
     "dtype": ("float16", "int8"),
@@ -162,11 +161,11 @@ CHANGED: dict[str, Any] = {
     "schedule": None,
     "warm_up": 0.5,
     "dropout": (0.3, 0.0),
+    "deskew": True,
     "warp": 0.7,
     "mirror": True,
     "average": 0.5,
     "members": 2,
-    "shifts": True,
     "pixels": "raw",
     "mean": 0.2,
     "dtype": "float64",
@@ -300,28 +299,14 @@ def test_a_classifier_gives_the_mean_of_the_probabilities_of_its_members(loss: s
     model = build_model(recipe, white=1, classes=3)
     learned = [model.init(fn.Key(seed), (2,))[0] for seed in range(3)]
     x = fn.generator(fn.Key(3)).normal(size=(5, 2)).astype("float32")
-    whole, params = classifier(recipe, model, learned, shape=(1, 2))
+    whole, params = classifier(recipe, model, learned)
     singly = []
     for own in learned:
         y = model.apply(own, x)
         singly.append(fn.softmax().apply((), y) if loss == "cross-entropy" else y)
     np.testing.assert_allclose(whole.apply(params, x), sum(singly) / 3, rtol=1e-6)
-    alone, own = classifier(recipe, model, learned[:1], shape=(1, 2))
+    alone, own = classifier(recipe, model, learned[:1])
     np.testing.assert_array_equal(alone.apply(own, x), singly[0])
-
-
-@each("pieces", [1, 2])
-@each("hidden", [(), (4,)])
-def test_predictions_are_averaged_over_shifts_of_the_image(hidden: tuple[int, ...], pieces: int) -> None:
-    recipe = Recipe(hidden=hidden, pieces=pieces, shifts=True, dropout=(0.1, 0.1))
-    model = build_model(recipe, white=1, classes=3)
-    learned = [model.init(fn.Key(seed), (3, 5))[0] for seed in range(2)]
-    x = fn.generator(fn.Key(3)).normal(size=(6, 3, 5)).astype("float32")
-    whole, params = classifier(recipe, model, learned, shape=(3, 5))
-    framed = np.pad(x, ((0, 0), (1, 1), (1, 1)))
-    views = [framed[:, 1 - down : 4 - down, 1 - right : 6 - right] for down, right in STEPS]
-    singly = [model.apply(own, view) for own in learned for view in views]
-    np.testing.assert_allclose(whole.apply(params, x), sum(singly) / 10, rtol=2e-6)
 
 
 def test_a_mean_over_the_steps_is_kept_where_the_recipe_asks_for_one() -> None:
