@@ -1,8 +1,8 @@
 """A layer that centres images and straightens slanted ones.
 
-Pixel (i, j) of the result is read at (i + u, j + v + s · i), with i and j counted from the middle of the image. The shift
-(u, v) is the centre of the ink, and the slope s is the covariance of its rows and columns over the variance of its rows.
-As u is the same for the whole image, and v + s · i for a row, both steps move rows of pixels as a whole.
+Pixel (i, j) of the result is read at (i + u, j + v + s · i), with i and j counted from the middle of the image. The
+shift (u, v) is the centre of the ink. The slope s is the covariance of its rows and columns over the variance of its
+rows. As u is the same for the whole image, and v + s · i for a row, both steps move rows of pixels as a whole.
 """
 
 from functools import partial

@@ -63,6 +63,14 @@ LAYERS: dict[str, tuple[Callable[[], Any], ...]] = {
         lambda: fn.constant("a"),
         lambda: fn.constant(X),
     ),
+    "deskew": (
+        lambda: fn.deskew().init(KEY, (784,)),
+        lambda: fn.deskew().init(KEY, (0, 28)),
+        lambda: fn.deskew().init(KEY, 28),
+        lambda: fn.deskew().apply((), X),
+        lambda: fn.deskew().apply((), np.zeros((1, 2, 2), np.uint8)),
+        lambda: fn.deskew().apply((), [[[0.0]]]),
+    ),
     "dropout": (
         lambda: fn.dropout("0.5"),
         lambda: fn.dropout(None),

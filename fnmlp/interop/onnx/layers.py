@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 import numpy as np
+from numpy.typing import NDArray
 
 from fnmlp.arrays import Shape
 from fnmlp.checks import FLOATS
@@ -25,6 +26,7 @@ from fnmlp.interop.onnx.values import (
     swap,
 )
 from fnmlp.layer import Layer
+from fnmlp.layers.deskewing import PIXEL_VARIANCE
 
 TURN = 2 * pi
 """The angle of one period."""
@@ -182,6 +184,30 @@ def _one_hot_columns(place: Place, x: Value) -> Value:
     return cast(operate("Equal", given, constant(code, x.dtype), dtype="bool"), x.dtype)
 
 
+def _deskew(place: Place, x: Value) -> Value:
+    lines, rails = (np.arange(length) - (length - 1) / 2 for length in place.example)
+    line, rail = constant(lines[:, None], x.dtype), constant(rails, x.dtype)
+    ink = x * x
+    blank = cast(operate("Equal", _mean_pixel(ink), 0.0, dtype="bool"), x.dtype)
+    mass = _mean_pixel(ink) + blank
+    down, right = _mean_pixel(ink * line) / mass, _mean_pixel(ink * rail) / mass
+    rows, columns = line - down, rail - right
+    slope = _mean_pixel(ink * rows * columns) / (_mean_pixel(ink * rows * rows) + mass * PIXEL_VARIANCE)
+    raised = _weights(down, lines) @ x
+    along = insert_axis(right + slope * line, 3)
+    return reshape(insert_axis(raised, 2) @ _weights(along, -rails), *place.example)
+
+
+def _mean_pixel(x: Value) -> Value:
+    return arithmetic("ReduceMean", x, axes=[1, 2], keepdims=1)
+
+
+def _weights(by: Value, places: NDArray[Any]) -> Value:
+    """Return the matrix of a linear interpolation, which reads each place `by` further on."""
+    distance = by + constant(places[:, None] - places, by.dtype)
+    return arithmetic("Relu", 1 - arithmetic("Abs", distance))
+
+
 def _tile(place: Place, x: Value) -> Value:
     shape = [place.options["members"], *(1 for _ in place.example)]
     return operate("Expand", insert_axis(x, 1), constant(shape, "int64"))
@@ -207,6 +233,7 @@ def _activation(name: str) -> Entry:
 LAYERS: Mapping[str, Entry] = {name: _activation(name) for name in ACTIVATIONS} | {
     "batch_ensemble": _batch_ensemble,
     "columns": _columns,
+    "deskew": _deskew,
     "dropout": _nothing,
     "embedding": _embedding,
     "ensemble_linear": _ensemble_linear,
