@@ -126,7 +126,7 @@ def _neighbours(by: Array, x: Array) -> tuple[Array, Array]:
     starts = xp.reshape(xp.arange(count * height, device=device) * (width + 2 * margin), (count, height, 1)) + margin
     places = starts + xp.astype(whole, starts.dtype) + xp.arange(width, device=device)
     at = xp.reshape(places, (-1,))
-    return xp.reshape(xp.take(line, at, axis=0), x.shape), xp.reshape(xp.take(line[1:], at, axis=0), x.shape)
+    return xp.reshape(xp.take(line, at, axis=0), x.shape), xp.reshape(xp.take(line, at + 1, axis=0), x.shape)
 
 
 def _swapped(x: Array) -> Array:

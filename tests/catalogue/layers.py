@@ -238,7 +238,6 @@ LAYERS = (
     Specimen(columns(0, 2), (3, 2)),
     Specimen(deskew(), (4, 3), formula=formulas.deskew),
     Specimen(deskew(), (1, 3)),
-    Specimen(chain(deskew(), flatten(), linear(2)), (2, 3)),
     Specimen(impute(), (4,), formula=formulas.impute),
     Specimen(impute(), (3,), draw=with_gaps),
     Specimen(rescale(), (4,), formula=formulas.rescale),
