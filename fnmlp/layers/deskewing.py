@@ -67,17 +67,17 @@ def _deskew_vjp(params: tuple[()], x: Array, key: Key | None) -> tuple[Array, Pu
 class _Pose:
     """Hold where the ink of each image is; one number for each image has the shape (n, 1, 1).
 
-    `rows`, `columns`  the distance of each row (n, height, 1) and column (n, 1, width) from the centre of the ink.
-    `lines`            the place of each row from the middle of the image (height, 1).
+    `i`                how far each row is below the middle of the image (height, 1).
+    `rows`, `columns`  how far each row (n, height, 1) and column (n, 1, width) is from the centre of the ink.
     `mass`             the sum of the ink, or 1 without any.
     `variance`         the variance of the rows.
     `slope`            the columns that the ink moves to the right per row.
     `up`, `along`      by how much to move each image up, and each row (n, height, 1) to the left.
     """
 
+    i: Array
     rows: Array
     columns: Array
-    lines: Array
     mass: Array
     variance: Array
     slope: Array
@@ -91,18 +91,18 @@ def _pose_of(x: Array) -> _Pose:
         raise ShapeError("deskew", "images of shape (batch, height, width)", tuple(x.shape), "put it before flatten()")
     xp, wide = namespace(x), widen(x)
     height, width = x.shape[1:]
-    lines = xp.arange(height, dtype=wide.dtype, device=device_of(x))[:, None] - (height - 1) / 2
-    rails = xp.arange(width, dtype=wide.dtype, device=device_of(x)) - (width - 1) / 2
+    i = xp.arange(height, dtype=wide.dtype, device=device_of(x))[:, None] - (height - 1) / 2
+    j = xp.arange(width, dtype=wide.dtype, device=device_of(x)) - (width - 1) / 2
     ink = wide * wide
-    by_row = xp.sum(ink, axis=2, keepdims=True)
-    mass = xp.sum(by_row, axis=1, keepdims=True)
+    ink_of_row = xp.sum(ink, axis=2, keepdims=True)
+    moment_of_row = xp.sum(ink * j, axis=2, keepdims=True)
+    mass = xp.sum(ink_of_row, axis=1, keepdims=True)
     mass = xp.where(mass == 0, xp.ones_like(mass), mass)
-    rightness = xp.sum(ink * rails, axis=2, keepdims=True)
-    down, right = (xp.sum(part, axis=1, keepdims=True) / mass for part in (by_row * lines, rightness))
-    rows = lines - down
-    variance = xp.sum(by_row * rows * rows, axis=1, keepdims=True) / mass + PIXEL_VARIANCE
-    slope = xp.sum(rightness * rows, axis=1, keepdims=True) / mass / variance
-    return _Pose(rows, rails - right, lines, mass, variance, slope, down, right + slope * lines)
+    down, right = (xp.sum(part, axis=1, keepdims=True) / mass for part in (ink_of_row * i, moment_of_row))
+    rows = i - down
+    variance = xp.sum(ink_of_row * rows * rows, axis=1, keepdims=True) / mass + PIXEL_VARIANCE
+    slope = xp.sum(moment_of_row * rows, axis=1, keepdims=True) / mass / variance
+    return _Pose(i, rows, j - right, mass, variance, slope, down, right + slope * i)
 
 
 def _raised(pose: _Pose, x: Array) -> Array:
@@ -137,10 +137,9 @@ def _swapped(x: Array) -> Array:
 def _deskew_dx(pose: _Pose, x: Array, raised: Array, dy: Array) -> Array:
     """Move dy back, and add the gradients of the centre and the slope, which depend on all pixels."""
     back = _moved(-pose.along, dy)
-    by_row = _slide(pose.along, raised, dy)
-    up = _slide(pose.up, _swapped(x), _swapped(back))
+    of_column, of_row = _slide(pose.up, _swapped(x), _swapped(back)), _slide(pose.along, raised, dy)
     xp = namespace(x)
-    up, along, slope = (xp.sum(part, axis=1, keepdims=True) for part in (up, by_row, by_row * pose.lines))
+    up, along, slope = (xp.sum(part, axis=1, keepdims=True) for part in (of_column, of_row, of_row * pose.i))
     leaning = pose.rows * (pose.columns - pose.slope * pose.rows) - pose.slope * PIXEL_VARIANCE
     by_ink = (up * pose.rows + along * pose.columns + slope * leaning / pose.variance) / pose.mass
     direct = _swapped(_moved(-pose.up, _swapped(back)))

@@ -112,16 +112,16 @@ def columns(_: Any, x: Any, start: int, stop: int) -> Any:
 
 
 def deskew(_: Any, x: Any) -> Any:
-    lines, rails = (np.arange(length) - (length - 1) / 2 for length in x.shape[1:])
+    i, j = (np.arange(length) - (length - 1) / 2 for length in x.shape[1:])
     ink = x**2
     mass = np.einsum("nij->n", ink)
-    down, right = (np.einsum(sums, ink, places) / mass for sums, places in (("nij,i->n", lines), ("nij,j->n", rails)))
-    rows, columns = lines - down[:, None], rails - right[:, None]
+    down, right = (np.einsum(sums, ink, places) / mass for sums, places in (("nij,i->n", i), ("nij,j->n", j)))
+    rows, columns = i - down[:, None], j - right[:, None]
     variance = np.einsum("nij,ni,ni->n", ink, rows, rows) / mass + 1 / 12  # a pixel is a square
     slope = np.einsum("nij,ni,nj->n", ink, rows, columns) / mass / variance
-    above = _tent(lines[:, None] - lines + down[:, None, None])
-    along = right[:, None] + slope[:, None] * lines
-    beside = _tent(rails[:, None] - rails + along[:, :, None, None])
+    above = _tent(i[:, None] - i + down[:, None, None])
+    along = right[:, None] + slope[:, None] * i
+    beside = _tent(j[:, None] - j + along[:, :, None, None])
     return np.einsum("niy,nijx,nyx->nij", above, beside, x)
 
 

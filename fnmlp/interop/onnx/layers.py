@@ -185,17 +185,17 @@ def _one_hot_columns(place: Place, x: Value) -> Value:
 
 
 def _deskew(place: Place, x: Value) -> Value:
-    lines, rails = (np.arange(length) - (length - 1) / 2 for length in place.example)
-    line, rail = constant(lines[:, None], x.dtype), constant(rails, x.dtype)
+    i, j = (np.arange(length) - (length - 1) / 2 for length in place.example)
+    row, column = constant(i[:, None], x.dtype), constant(j, x.dtype)
     ink = x * x
     blank = cast(operate("Equal", _mean_pixel(ink), 0.0, dtype="bool"), x.dtype)
     mass = _mean_pixel(ink) + blank
-    down, right = _mean_pixel(ink * line) / mass, _mean_pixel(ink * rail) / mass
-    rows, columns = line - down, rail - right
+    down, right = _mean_pixel(ink * row) / mass, _mean_pixel(ink * column) / mass
+    rows, columns = row - down, column - right
     slope = _mean_pixel(ink * rows * columns) / (_mean_pixel(ink * rows * rows) + mass * PIXEL_VARIANCE)
-    raised = _weights(down, lines) @ x
-    along = insert_axis(right + slope * line, 3)
-    return reshape(insert_axis(raised, 2) @ _weights(along, -rails), *place.example)
+    raised = _weights(down, i) @ x
+    along = insert_axis(right + slope * row, 3)
+    return reshape(insert_axis(raised, 2) @ _weights(along, -j), *place.example)
 
 
 def _mean_pixel(x: Value) -> Value:
