@@ -20,6 +20,7 @@ from tests.onnx_rounding import bounded  # noqa: E402
 
 FOREIGN = (
     "batch_ensemble",
+    "deskew",
     "ensemble_linear",
     "glu",
     "impute",

@@ -112,7 +112,7 @@ def _raised(pose: _Pose, x: Array) -> Array:
 def _moved(by: Array, x: Array) -> Array:
     """Move each row of pixels to the left, by a number that need not be whole; pixels from outside are 0."""
     left, right = _neighbours(by, x)
-    return left + (right - left) * to_dtype(by - namespace(by).floor(by), x.dtype)
+    return left + (right - left) * to_dtype(by - to_dtype(_whole(by, x), by.dtype), x.dtype)
 
 
 def _neighbours(by: Array, x: Array) -> tuple[Array, Array]:
@@ -121,12 +121,20 @@ def _neighbours(by: Array, x: Array) -> tuple[Array, Array]:
     margin, device = width + 1, device_of(x)
     zeros = xp.zeros((count, height, margin), dtype=x.dtype, device=device)
     line = xp.reshape(xp.concat([zeros, x, zeros], axis=2), (-1,))
-    # NaN has no integer; it stays NaN in the fraction.
-    whole = xp.clip(xp.floor(xp.where(xp.isnan(by), xp.zeros_like(by), by)), -margin, width)
     starts = xp.reshape(xp.arange(count * height, device=device) * (width + 2 * margin), (count, height, 1)) + margin
-    places = starts + xp.astype(whole, starts.dtype) + xp.arange(width, device=device)
+    places = starts + xp.astype(_whole(by, x), starts.dtype) + xp.arange(width, device=device)
     at = xp.reshape(places, (-1,))
     return xp.reshape(xp.take(line, at, axis=0), x.shape), xp.reshape(xp.take(line, at + 1, axis=0), x.shape)
+
+
+def _whole(by: Array, x: Array) -> Array:
+    """Round down, to -width - 1 at least and width at most: from there on, only zeros are read.
+
+    Complex numbers, which a derivative along a direction passes, are ordered by their real parts, and NaN comes last.
+    """
+    xp, width = namespace(by), x.shape[2]
+    steps = xp.arange(-width, width + 1, dtype=by.dtype, device=device_of(x))
+    return xp.searchsorted(steps, by, side="right") - (width + 1)
 
 
 def _swapped(x: Array) -> Array:
