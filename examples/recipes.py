@@ -220,7 +220,6 @@ _AUGMENTED = Recipe(
     betas=(0.9, 0.999),
     schedule="cosine",
     warm_up=0.03,
-    deskew=True,
     warp=1.0,
 )
 
