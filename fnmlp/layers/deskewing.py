@@ -111,18 +111,19 @@ def _raised(pose: _Pose, x: Array) -> Array:
 
 def _moved(by: Array, x: Array) -> Array:
     """Move each row of pixels to the left, by a number that need not be whole; pixels from outside are 0."""
-    left, right = _neighbours(by, x)
-    return left + (right - left) * to_dtype(by - to_dtype(_whole(by, x), by.dtype), x.dtype)
+    whole = _whole(by, x)
+    left, right = _neighbours(whole, x)
+    return left + (right - left) * to_dtype(by - to_dtype(whole, by.dtype), x.dtype)
 
 
-def _neighbours(by: Array, x: Array) -> tuple[Array, Array]:
+def _neighbours(whole: Array, x: Array) -> tuple[Array, Array]:
     """Return the pixels to the left and to the right of where each pixel of the result is read."""
     xp, (count, height, width) = namespace(x), x.shape
     margin, device = width + 1, device_of(x)
     zeros = xp.zeros((count, height, margin), dtype=x.dtype, device=device)
     line = xp.reshape(xp.concat([zeros, x, zeros], axis=2), (-1,))
     starts = xp.reshape(xp.arange(count * height, device=device) * (width + 2 * margin), (count, height, 1)) + margin
-    places = starts + xp.astype(_whole(by, x), starts.dtype) + xp.arange(width, device=device)
+    places = starts + xp.astype(whole, starts.dtype) + xp.arange(width, device=device)
     at = xp.reshape(places, (-1,))
     return xp.reshape(xp.take(line, at, axis=0), x.shape), xp.reshape(xp.take(line, at + 1, axis=0), x.shape)
 
@@ -156,5 +157,5 @@ def _deskew_dx(pose: _Pose, x: Array, raised: Array, dy: Array) -> Array:
 
 def _slide(by: Array, x: Array, dy: Array) -> Array:
     """Return the gradient of how far each row of pixels moves."""
-    left, right = _neighbours(by, x)
+    left, right = _neighbours(_whole(by, x), x)
     return namespace(x).sum(widen(dy * (right - left)), axis=2, keepdims=True)
