@@ -123,9 +123,9 @@ def _neighbours(whole: Array, x: Array) -> tuple[Array, Array]:
     zeros = xp.zeros((count, height, margin), dtype=x.dtype, device=device)
     line = xp.reshape(xp.concat([zeros, x, zeros], axis=2), (-1,))
     starts = xp.reshape(xp.arange(count * height, device=device) * (width + 2 * margin), (count, height, 1)) + margin
-    places = starts + xp.astype(whole, starts.dtype) + xp.arange(width, device=device)
-    at = xp.reshape(places, (-1,))
-    return xp.reshape(xp.take(line, at, axis=0), x.shape), xp.reshape(xp.take(line, at + 1, axis=0), x.shape)
+    places = starts + xp.astype(whole, starts.dtype) + xp.arange(width + 1, device=device)
+    pixels = xp.reshape(xp.take(line, xp.reshape(places, (-1,)), axis=0), (count, height, width + 1))
+    return pixels[:, :, :-1], pixels[:, :, 1:]
 
 
 def _whole(by: Array, x: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from fnmlp.arrays import Array
+from fnmlp.tables.columns import WAYS
 
 
 @frozen(eq=False)
@@ -37,7 +38,7 @@ def is_table(X: Any) -> bool:
     """
     if hasattr(type(X), "collect"):  # not X, whose columns may be attributes
         kind = type(X).__name__
-        raise TypeError(f"X: expected an array or a frame, got a {kind}; pass what its collect() returns")
+        raise TypeError(f"X: expected an array or a frame, got a {kind}; {WAYS['collect']}")
     return hasattr(X, "columns") and hasattr(X, "dtypes") and not all(map(_is_number, X.dtypes))
 
 
