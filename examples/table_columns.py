@@ -1,4 +1,4 @@
-"""Columns of polars as arrays of NumPy: texts that are all numbers become numbers, also with decimal commas."""
+"""Columns of polars as arrays of NumPy: texts that are all numbers become numbers, however people write them."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -8,6 +8,10 @@ import polars as pl
 import fnmlp as fn
 from fnmlp.tables.values import MISSING
 
+SPACES = "[ \u00a0\u202f'’]"
+"""What some write between thousands: a space, one of two that don't break lines, or an apostrophe."""
+SPACED = rf"^[+-]?[1-9][0-9]{{0,2}}({SPACES}[0-9]{{3}})+([.,][0-9]+)?$"
+"""A number with spaces between thousands."""
 DECIMAL = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
 """A number with a decimal comma, and perhaps points between thousands."""
 THOUSANDS = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)(\.[0-9]+)?$"
@@ -35,7 +39,8 @@ def arrays_of(frame: pl.DataFrame, where: str, *, decimal_commas: bool, known: C
 
     In a column with decimal commas, 1.234 is a thousand.
     """
-    texts = {series.name: series.str.strip_chars() for series in frame if series.dtype == pl.String}
+    stripped = {series.name: series.str.strip_chars() for series in frame if series.dtype == pl.String}
+    texts = {name: without_spaces(series) for name, series in stripped.items()}
     pattern, between, form, others = COMMAS[decimal_commas]
     votes = {name: votes_of(series, pattern) for name, series in texts.items()}
     commas = [name for name, (yes, no) in votes.items() if yes > no or (yes == no and name in known)]
@@ -43,6 +48,7 @@ def arrays_of(frame: pl.DataFrame, where: str, *, decimal_commas: bool, known: C
     read = {name: as_numbers(series) for name, series in plain.items()}
     arrays = {series.name: array_of(read.get(series.name, series), where) for series in frame}
     told = {
+        "numbers with spaces between thousands": [name for name in texts if not texts[name].equals(stripped[name])],
         f"numbers with {form}": [name for name in commas if not plain[name].equals(texts[name])],
         f"numbers with {form}, and others with {others}": [name for name, (yes, no) in votes.items() if yes and no],
     }
@@ -60,6 +66,15 @@ def votes_of(series: pl.Series, pattern: str) -> tuple[int, int]:
     return int((fits & ~numbers).sum()), int((numbers & ~fits).sum())
 
 
+def without_spaces(series: pl.Series) -> pl.Series:
+    """Return a column of texts in which numbers have no spaces between thousands.
+
+    >>> without_spaces(pl.Series(["12 345,6", "12 34"])).to_list()
+    ['12345,6', '12 34']
+    """
+    return replaced(series, SPACED, series.str.replace_all(SPACES, ""))
+
+
 def without_commas(series: pl.Series, pattern: str, between: str) -> pl.Series:
     """Return a column of texts in which numbers of a pattern have a decimal point, and nothing between thousands.
 
@@ -67,7 +82,12 @@ def without_commas(series: pl.Series, pattern: str, between: str) -> pl.Series:
     ['1234.5', 'n/a']
     """
     plain = series.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
-    return plain.zip_with(series.str.contains(pattern).fill_null(value=False), series)
+    return replaced(series, pattern, plain)
+
+
+def replaced(series: pl.Series, pattern: str, by: pl.Series) -> pl.Series:
+    """Replace the texts of a pattern by those of another column."""
+    return by.zip_with(series.str.contains(pattern).fill_null(value=False), series)
 
 
 def as_numbers(series: pl.Series) -> pl.Series:

@@ -257,6 +257,17 @@ def test_numbers_with_both_decimal_marks_are_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f", "'", "’"])
+@pytest.mark.parametrize(("separator", "point"), [(";", ","), (",", "."), ("\t", ".")])
+def test_numbers_may_have_spaces_between_thousands(tmp_path: Path, space: str, separator: str, point: str) -> None:
+    rows = [["a", "b"], [f"12{space}345{point}5", f"1{space}23"], [f"-1{space}234{space}567", "5"], ["8", "0 123"]]
+    (tmp_path / "data.csv").write_text("".join(f"{separator.join(row)}\n" for row in rows), "utf-8")
+    table = read_table(tmp_path / "data.csv", separator=None, encoding="utf-8")
+    assert table.columns["a"].tolist() == [12345.5, -1234567, 8]
+    assert table.columns["b"].tolist() == [f"1{space}23", "5", "0 123"]
+    assert table.remarks[0] == "numbers with spaces between thousands: 'a'"
+
+
 def test_what_is_left_out_or_read_in_a_special_way_is_said(tmp_path: Path) -> None:
     rows = "".join(f"{n + 1};{n},5;same;;{'no' if n % 2 else 'yes'};\n" for n in range(20))
     path = tmp_path / "data.csv"
