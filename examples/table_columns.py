@@ -1,6 +1,6 @@
-"""Columns of polars as arrays of NumPy: texts that are all numbers become numbers, however people write them."""
+"""Columns of polars as arrays of NumPy: texts that are all numbers become numbers, with commas or spaces too."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import frozen
 import polars as pl
@@ -72,7 +72,7 @@ def without_spaces(series: pl.Series) -> pl.Series:
     >>> without_spaces(pl.Series(["12 345,6", "12 34"])).to_list()
     ['12345,6', '12 34']
     """
-    return replaced(series, SPACED, series.str.replace_all(SPACES, ""))
+    return changed(series, SPACED, lambda texts: texts.str.replace_all(SPACES, ""))
 
 
 def without_commas(series: pl.Series, pattern: str, between: str) -> pl.Series:
@@ -81,13 +81,17 @@ def without_commas(series: pl.Series, pattern: str, between: str) -> pl.Series:
     >>> without_commas(pl.Series(["1.234,5", "n/a"]), DECIMAL, ".").to_list()
     ['1234.5', 'n/a']
     """
-    plain = series.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
-    return replaced(series, pattern, plain)
+
+    def plain(texts: pl.Series) -> pl.Series:
+        return texts.str.replace_all(between, "", literal=True).str.replace(",", ".", literal=True)
+
+    return changed(series, pattern, plain)
 
 
-def replaced(series: pl.Series, pattern: str, by: pl.Series) -> pl.Series:
-    """Replace the texts of a pattern by those of another column."""
-    return by.zip_with(series.str.contains(pattern).fill_null(value=False), series)
+def changed(series: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change the texts that have a pattern; a column without any costs only the search."""
+    fits = series.str.contains(pattern).fill_null(value=False)
+    return change(series).zip_with(fits, series) if fits.any() else series
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
